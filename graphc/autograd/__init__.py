@@ -1,0 +1,1 @@
+"""Gradients: the eager tape, the symbolic reverse sweep, and the modes that switch them."""

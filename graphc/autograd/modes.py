@@ -1,0 +1,99 @@
+"""Switching gradients on and off: context managers that are decorators too, as PyTorch's.
+
+Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#locally-disable-grad-doc
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Self
+
+from graphc.recording import state
+
+
+class _GradMode:
+    """Sets the mode for a ``with`` block or for every call of a function."""
+
+    _enabled = True
+
+    def __enter__(self) -> Self:
+        self._outer = state.gradients
+        state.gradients = self._enabled
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        state.gradients = self._outer
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def fresh() -> _GradMode:
+            return set_grad_enabled(self._enabled, _enter=False)
+
+        if inspect.isgeneratorfunction(function):
+
+            @functools.wraps(function)
+            def generate(*args: Any, **kwargs: Any) -> Any:
+                iterator = function(*args, **kwargs)
+                while True:
+                    with fresh():
+                        try:
+                            item = next(iterator)
+                        except StopIteration as stop:
+                            return stop.value
+                    yield item
+
+            return generate
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with fresh():
+                return function(*args, **kwargs)
+
+        return call
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        # `@torch.no_grad` without parentheses decorates as `@torch.no_grad()` does.
+        self = super().__new__(cls)
+        if cls in (no_grad, enable_grad) and len(args) == 1 and callable(args[0]):
+            return self(args[0])
+        return self
+
+
+class no_grad(_GradMode):
+    """Operations within do not record gradients."""
+
+    _enabled = False
+
+
+class enable_grad(_GradMode):
+    """Operations within record gradients, also inside ``no_grad``."""
+
+    _enabled = True
+
+
+class inference_mode(_GradMode):
+    """``no_grad``; ``inference_mode(False)`` enables gradients."""
+
+    def __init__(self, mode: bool = True):
+        self._enabled = not mode
+
+
+class set_grad_enabled(_GradMode):
+    """Switches gradients on or off at once; as a context manager, restores the mode at the end."""
+
+    def __init__(self, mode: bool, *, _enter: bool = True):
+        self._enabled = bool(mode)
+        self._before = state.gradients
+        if _enter:
+            state.gradients = self._enabled
+
+    def __enter__(self) -> Self:
+        self._outer = self._before
+        state.gradients = self._enabled
+        return self
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations record gradients in this thread."""
+    return state.gradients

@@ -1,0 +1,249 @@
+"""The eager tape: what ran, kept so that it can be swept in reverse.
+
+Every differentiable operation leaves a :class:`TapeNode`. The sweep calls the primitives' own rules on tensors, so under
+capture the backward pass is recorded as it runs, node by node, like any other operation.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from graphc.ir.graph import Location
+from graphc.ir.primitive import Attributes, Primitive
+from graphc.ir.types import DType
+from graphc.recording import phase, state
+
+if TYPE_CHECKING:
+    from graphc.tensor import Tensor
+
+_sequence = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Unsaved:
+    """Stands for a value that a rule does not read: shape and dtype alone."""
+
+    shape: tuple[int, ...]
+    dtype: DType
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+
+class TapeNode:
+    """One operation that ran: its rule, what the rule reads, and where the cotangents of its inputs go."""
+
+    __slots__ = (
+        "_output",
+        "_saved",
+        "_versions",
+        "attrs",
+        "edges",
+        "hooks",
+        "location",
+        "primitive",
+        "released",
+        "sequence",
+        "types",
+    )
+
+    def __init__(self, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes, output: Tensor):
+        self.primitive = primitive
+        self.attrs = attrs
+        self.sequence = next(_sequence)
+        self.edges = tuple(gradient_edge(tensor) for tensor in inputs)
+        self.types = tuple((tensor._array.shape, tensor.dtype) for tensor in inputs)
+        kept = primitive.saves_inputs
+        if primitive.saves_for is not None:
+            wanted = [position for position, edge in enumerate(self.edges) if edge is not None]
+            kept = {read for position in wanted for read in primitive.saves_for[position]}
+        self._saved = tuple(
+            tensor if kept is None or position in kept else None for position, tensor in enumerate(inputs)
+        )
+        self._versions = tuple(tensor._storage.version for tensor in inputs)
+        self._output = (output._array, output._storage, output._storage.version, output.dtype, output._chain)
+        if not primitive.saves_output:
+            self._output = (output._array.shape, None, 0, output.dtype, ())
+        self.hooks: list[Callable[[Any], Any]] = []
+        self.released = False
+        recorder = state.recorder
+        self.location: Location | None = recorder.location() if recorder is not None else None
+
+    def name(self) -> str:
+        """PyTorch's name for the node, such as ``MulBackward0``."""
+        return "".join(word.capitalize() for word in self.primitive.name.split("_")) + "Backward0"
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """The nodes that receive the cotangents of the inputs, each with 0 (nodes have one output)."""
+        return tuple((edge, 0) for edge in self.edges)
+
+    def register_hook(self, hook: Callable[[Any], Any]) -> None:
+        """Call ``hook`` with the cotangent of the node's output; what it returns, unless None, replaces it."""
+        self.hooks.append(hook)
+
+    def release(self) -> None:
+        """Let go of the saved values; a second sweep through the node is then an error."""
+        self.released = True
+        self._saved = ()
+        self._output = (self._output[0].shape if self._output[1] is not None else self._output[0], None, 0, None, ())
+
+    def pull_back(self, cotangent: Tensor) -> Sequence[Any]:
+        """The cotangents of the inputs. Raises RuntimeError where a saved value is gone or was overwritten."""
+        if self.released:
+            raise RuntimeError(
+                "Trying to backward through the graph a second time (or directly access saved tensors after they have "
+                "already been freed). Saved intermediate values of the graph are freed when you call .backward() or "
+                "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time or "
+                "if you need to access saved tensors after calling backward."
+            )
+        inputs = []
+        for saved, version, (shape, dtype) in zip(self._saved, self._versions, self.types, strict=True):
+            if saved is None:
+                inputs.append(Unsaved(shape, dtype))
+                continue
+            if saved._storage.version != version:
+                self._refuse_overwritten(shape, dtype, saved._storage.version, version)
+            inputs.append(saved)
+        return self.primitive.vjp(cotangent, self._saved_output(), *inputs, **self.attrs)
+
+    def _saved_output(self) -> Any:
+        from graphc.tensor import Tensor
+
+        array, storage, version, dtype, chain = self._output
+        if storage is None:
+            return Unsaved(array, dtype)
+        if storage.version != version:
+            self._refuse_overwritten(array.shape, dtype, storage.version, version)
+        return Tensor._wrap(array, dtype, storage, chain, grad_fn=self)
+
+    def _refuse_overwritten(self, shape: tuple[int, ...], dtype: DType, found: int, expected: int) -> None:
+        kind = {"float32": "Float", "float64": "Double"}.get(dtype.name, dtype.name.capitalize())
+        raise RuntimeError(
+            "one of the variables needed for gradient computation has been modified by an inplace operation: "
+            f"[torch.{kind}Tensor {list(shape)}], which is needed by {self.name()}, is at version {found}; expected "
+            f"version {expected} instead."
+            + (f" The operation was made at {self.location}." if self.location is not None else "")
+        )
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {hex(id(self))}>"
+
+
+class AccumulateGrad:
+    """Where the cotangent of a leaf ends: it is added to ``tensor.grad``."""
+
+    __slots__ = ("hooks", "sequence", "variable")
+    edges: tuple[Any, ...] = ()
+    next_functions: tuple[Any, ...] = ()
+    location = None
+
+    def __init__(self, tensor: Tensor):
+        self.variable = tensor
+        self.hooks: list[Callable[[Any], Any]] = []
+        self.sequence = -1
+
+    def name(self) -> str:
+        return "torch::autograd::AccumulateGrad"
+
+    def __repr__(self) -> str:
+        return f"<AccumulateGrad object at {hex(id(self))}>"
+
+
+Edge = TapeNode | AccumulateGrad
+
+
+def gradient_edge(tensor: Tensor) -> Edge | None:
+    """The tape node that a tensor's cotangent goes to; None for a tensor that needs no gradient."""
+    if not tensor.requires_grad:
+        return None
+    node = tensor.grad_fn
+    if node is not None:
+        return node
+    if tensor._accumulator is None:
+        tensor._accumulator = AccumulateGrad(tensor)
+    return tensor._accumulator
+
+
+def sweep(
+    roots: Sequence[tuple[Edge, Tensor]],
+    *,
+    retain_graph: bool,
+    create_graph: bool,
+    targets: Iterable[Edge] | None = None,
+) -> dict[Edge, Tensor]:
+    """Pull cotangents back from the roots to the leaves, newest operation first.
+
+    Args:
+        roots: nodes, each with the cotangent of its output.
+        retain_graph: keep saved values for another sweep.
+        create_graph: record the sweep itself, so that its results can be differentiated.
+        targets: the nodes whose cotangents are wanted; None for all leaves.
+
+    Returns:
+        the cotangent of every leaf reached, or of every target reached.
+    """
+    wanted = None if targets is None else set(targets)
+    useful = None if wanted is None else _leading_to(wanted, [node for node, _ in roots])
+    cotangents: dict[Edge, Tensor] = {}
+    pending: list[tuple[int, int, Edge]] = []
+    found: dict[Edge, Tensor] = {}
+
+    def receive(node: Edge, cotangent: Tensor) -> None:
+        if node in cotangents:
+            cotangents[node] = cotangents[node] + cotangent
+        else:
+            cotangents[node] = cotangent
+            heapq.heappush(pending, (-node.sequence, id(node), node))
+
+    outer_gradients, outer_location = state.gradients, state.location
+    state.gradients = create_graph
+    try:
+        with phase("backward"):
+            for node, cotangent in roots:
+                receive(node, cotangent)
+            while pending:
+                node = heapq.heappop(pending)[2]
+                cotangent = cotangents.pop(node)
+                state.location = node.location
+                for hook in node.hooks:
+                    replacement = hook(cotangent)
+                    cotangent = cotangent if replacement is None else replacement
+                if (wanted is None and isinstance(node, AccumulateGrad)) or (wanted is not None and node in wanted):
+                    found[node] = cotangent
+                if isinstance(node, AccumulateGrad) or (useful is not None and node not in useful):
+                    continue
+                results = node.pull_back(cotangent)
+                for edge, result in zip(node.edges, results, strict=True):
+                    if edge is None or result is None or (useful is not None and edge not in useful):
+                        continue
+                    # A rule may give a cotangent as a function, so that only those that are needed are computed.
+                    value = result() if callable(result) else result
+                    if value is not None:
+                        receive(edge, value)
+                if not retain_graph:
+                    node.release()
+    finally:
+        state.gradients, state.location = outer_gradients, outer_location
+    return found
+
+
+def _leading_to(targets: set[Edge], roots: Iterable[Edge]) -> set[Edge]:
+    """The nodes below the roots from which a target is reached, the targets among them."""
+    leads: dict[Edge, bool] = {}
+    for root in roots:
+        stack: list[tuple[Edge, bool]] = [(root, False)]
+        while stack:
+            node, expanded = stack.pop()
+            if expanded:
+                leads[node] = node in targets or any(leads.get(edge, False) for edge in node.edges if edge is not None)
+            elif node not in leads:
+                leads[node] = node in targets
+                stack.append((node, True))
+                stack.extend((edge, False) for edge in node.edges if edge is not None)
+    return {node for node, lead in leads.items() if lead}

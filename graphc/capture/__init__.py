@@ -1,0 +1,1 @@
+"""Capture: a function runs once and becomes a graph."""

@@ -1,0 +1,13 @@
+"""What a capture can't express is refused with the user's line."""
+
+from __future__ import annotations
+
+from graphc.ir.graph import Location
+
+
+class CaptureError(RuntimeError):
+    """The function does something that a compiled program could not repeat; the message names the Python line."""
+
+    def __init__(self, message: str, location: Location | None = None):
+        self.location = location
+        super().__init__(f"{location}: {message}" if location is not None else message)

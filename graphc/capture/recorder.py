@@ -1,0 +1,270 @@
+"""Recording a function that runs eagerly as a graph in which nothing is written in place.
+
+Every memory that the function touches has a current value, a node. A view is the chain of view primitives that leads
+from the memory to it; a write through a view makes a new value of the whole memory, by the views' own rules. At the end
+a memory from outside whose value changed is state, one that was only read is a constant or an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from graphc.capture.errors import CaptureError
+from graphc.capture.source_lines import user_location
+from graphc.ir.graph import Builder, Location, Node
+from graphc.ir.primitive import Attributes, Primitive
+from graphc.ir.types import TensorType, float64
+from graphc.recording import state
+from graphc.tensor import Storage, Tensor, View
+
+
+@dataclass(slots=True)
+class Memory:
+    """One memory during a capture: the tensor that stands for the whole of it, and its value now."""
+
+    tensor: Tensor
+    node: Node
+    input: Node | None  # the graph input that it was at entry; None for memory made within
+    prefix: tuple[View, ...] = ()  # how `tensor` lies within its storage
+    written_at: Location | None = None
+    at_entry: np.ndarray | None = None  # a copy from before the first write, to undo a capture that is refused
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The recording holds while an item (or attribute) of an object of the user's keeps its value, or its truth."""
+
+    holder: Any
+    key: Any
+    value: Any
+    truth: bool = False
+
+    def holds(self) -> bool:
+        """Whether the value is still the same."""
+        return (bool(self.current()) if self.truth else self.current()) == self.value
+
+    def current(self) -> Any:
+        """The value now."""
+        return self.holder.get(self.key) if isinstance(self.holder, dict) else getattr(self.holder, self.key, None)
+
+    def __str__(self) -> str:
+        holder = "" if isinstance(self.holder, dict) else f"{type(self.holder).__name__}."
+        return f"bool({holder}{self.key}) == {self.value}" if self.truth else f"{holder}{self.key} == {self.value!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class GradientGuard:
+    """The recording holds while a tensor's ``grad`` is absent, or is the tensor that was found."""
+
+    tensor: Tensor
+    found: Tensor | None
+
+    def holds(self) -> bool:
+        """Whether ``grad`` is as it was found."""
+        return self.tensor._grad is self.found
+
+    def __str__(self) -> str:
+        return f"grad of a tensor of shape {list(self.tensor.shape)} {'is None' if self.found is None else 'is kept'}"
+
+
+@dataclass(frozen=True, slots=True)
+class RequiresGradGuard:
+    """The recording holds while a tensor from outside keeps its ``requires_grad``."""
+
+    tensor: Tensor
+    value: bool
+
+    def holds(self) -> bool:
+        """Whether the flag is as it was."""
+        return self.tensor._requires_grad == self.value
+
+    def __str__(self) -> str:
+        return f"requires_grad of a tensor of shape {list(self.tensor.shape)} == {self.value}"
+
+
+@dataclass(slots=True)
+class Scalar:
+    """A number of the user's that is read anew at every call."""
+
+    holder: Any
+    key: Any
+    tensor: Tensor
+    node: Node
+
+    def current(self) -> float:
+        """The number now."""
+        return self.holder[self.key]
+
+
+@dataclass(slots=True)
+class GradientSlot:
+    """What happened to the ``grad`` of one tensor: what it was at entry, and whether that was read first."""
+
+    tensor: Tensor
+    at_entry: Tensor | None
+    read_first: bool
+    location: Location = field(repr=False)
+
+
+class GraphRecorder:
+    """The recorder of one capture; see :class:`graphc.recording.Recorder`."""
+
+    def __init__(self, name: str, names: dict[int, str] | None = None):
+        self.builder = Builder(name)
+        self.guards: dict[Any, Guard] = {}
+        self.scalars: list[Scalar] = []
+        self.gradients: dict[int, GradientSlot] = {}
+        self._memories: dict[Storage, list[Memory]] = {}
+        self._names = names or {}
+        self._taken: dict[str, int] = {}
+        # Where the forward pass ends: the loss and how many nodes stand before its backward pass.
+        self.backward_began: int | None = None
+
+    # -- inputs --------------------------------------------------------------------------------------------------
+
+    def _unique(self, name: str) -> str:
+        count = self._taken.get(name, 0)
+        self._taken[name] = count + 1
+        return name if not count else self._unique(f"{name}_{count}")
+
+    def argument(self, tensor: Tensor, name: str) -> Memory:
+        """Make a tensor an argument of the graph. One memory that is given twice is one value."""
+        known = self._find(tensor)
+        return known if known is not None else self._enter(tensor, tensor._chain, name, "argument")
+
+    def _enter(self, tensor: Tensor, prefix: tuple[View, ...], name: str, kind: str) -> Memory:
+        type = TensorType(tensor.dtype, tuple(tensor._array.shape))
+        node = self.builder.input(self._unique(name), type, kind).node
+        memory = Memory(tensor, node, node, prefix)
+        self._memories.setdefault(tensor._storage, []).append(memory)
+        return memory
+
+    def _outside(self, tensor: Tensor) -> Memory:
+        """Memory that the function reaches from outside, as a whole."""
+        name = self._names.get(id(tensor._storage), "tensor")
+        if self._memories.get(tensor._storage):
+            # Another window on memory that an argument shows in part: a value of its own unless something is written.
+            return self._enter(tensor, tensor._chain, name, "constant")
+        whole = tensor if not tensor._chain else Tensor._wrap(tensor._storage.array, tensor.dtype, tensor._storage)
+        return self._enter(whole, (), name, "constant")
+
+    def _find(self, tensor: Tensor) -> Memory | None:
+        for memory in self._memories.get(tensor._storage, ()):
+            if tensor._chain[: len(memory.prefix)] == memory.prefix:
+                return memory
+        return None
+
+    def node_of(self, tensor: Tensor) -> Node:
+        """The value of a tensor now."""
+        memory = self._find(tensor) or self._outside(tensor)
+        return self._follow(memory.node, tensor._chain[len(memory.prefix) :])[-1]
+
+    def _follow(self, node: Node, chain: Sequence[View]) -> list[Node]:
+        stages = [node]
+        for primitive, attrs in chain:
+            stages.append(self.builder.add(primitive, [stages[-1]], attrs, self.location()))
+        return stages
+
+    # -- the recorder's part -------------------------------------------------------------------------------------
+
+    def location(self) -> Location:
+        forward = state.location
+        if forward is not None and state.phase == "backward":
+            return Location(forward.file, forward.line, "backward")
+        return user_location(state.phase)
+
+    def record(self, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes, output: Tensor) -> None:
+        if state.phase == "backward" and self.backward_began is None:
+            self.backward_began = len(self.builder.nodes)
+        if output._chain and output._storage in self._memories:
+            return
+        nodes = [self.node_of(tensor) for tensor in inputs]
+        if output._chain:
+            return  # a view of memory that has just been entered: its node is made when it is read
+        node = self.builder.add(primitive, nodes, attrs, self.location())
+        self._memories[output._storage] = [Memory(output, node, None)]
+
+    def assign(self, target: Tensor, value: Tensor) -> None:
+        new = self.node_of(value)
+        memory = self._find(target) or self._outside(target)
+        if memory.input is not None and memory.at_entry is None:
+            memory.at_entry = memory.tensor._array.copy()
+        chain = target._chain[len(memory.prefix) :]
+        stages = self._follow(memory.node, chain)
+        self.builder.location = self.location()
+        for stage, (primitive, attrs) in zip(reversed(stages[:-1]), reversed(chain), strict=True):
+            base, update = self.builder.symbol(stage), self.builder.symbol(new)
+            new = primitive.write_back(base, update, **attrs).node
+        memory.node = new
+        memory.written_at = self.builder.location
+
+    def gradient_read(self, tensor: Tensor) -> None:
+        self._gradient_slot(tensor, read=True)
+
+    def gradient_written(self, tensor: Tensor) -> None:
+        self._gradient_slot(tensor, read=False)
+
+    def _gradient_slot(self, tensor: Tensor, read: bool) -> None:
+        if id(tensor) not in self.gradients:
+            self.gradients[id(tensor)] = GradientSlot(tensor, tensor._grad, read, self.location())
+
+    def attribute_written(self, holder: Any, name: str, value: Any) -> None:
+        raise CaptureError(
+            f"{type(holder).__name__}.{name} is given a tensor inside a compiled function, which the program could not "
+            "repeat; register it as a buffer and write into it with copy_()",
+            self.location(),
+        )
+
+    def refuse_value(self, tensor: Tensor, what: str) -> None:
+        raise CaptureError(
+            f"{what} needs the value of a tensor of shape {list(tensor._array.shape)} while the program is being "
+            "recorded; a compiled function computes with tensors alone (return the tensor and read its value outside, "
+            "or choose with graphc.where)",
+            self.location(),
+        )
+
+    def scalar(self, holder: Any, key: Any, value: float) -> Tensor:
+        for known in self.scalars:
+            if known.key == key and (known.holder is holder or known.holder == holder and not isinstance(holder, dict)):
+                return known.tensor
+        tensor = Tensor._wrap(np.array(value, np.float64), float64)
+        memory = self._enter(tensor, (), str(key), "scalar")
+        self.scalars.append(Scalar(holder, key, tensor, memory.node))
+        return tensor
+
+    def guard(self, holder: Any, key: Any, value: Any, truth: bool = False) -> None:
+        self.guards.setdefault((id(holder), key), Guard(holder, key, bool(value) if truth else value, truth))
+
+    def undo(self) -> None:
+        """Give memory from outside, and gradients, the values that they had at entry."""
+        for memory in self.memories():
+            if memory.at_entry is not None:
+                np.copyto(memory.tensor._array, memory.at_entry)
+        for slot in self.gradients.values():
+            slot.tensor._grad = slot.at_entry
+
+    # -- what was found ------------------------------------------------------------------------------------------
+
+    def memories(self) -> list[Memory]:
+        """Every memory that was there at entry, in the order in which it was met."""
+        return [memory for group in self._memories.values() for memory in group if memory.input is not None]
+
+    def memory_of(self, tensor: Tensor) -> Memory | None:
+        """The memory that a tensor lies in, where the capture knows it."""
+        return self._find(tensor)
+
+    def refuse_overlaps(self) -> None:
+        """Raise CaptureError where memory was written that another value of the graph shows too."""
+        written = [memory for memory in self.memories() if memory.written_at is not None]
+        for memory in written:
+            for other in self.memories():
+                if other is not memory and np.may_share_memory(memory.tensor._array, other.tensor._array):
+                    raise CaptureError(
+                        f"{memory.input.name} is written in place while {other.input.name} shows the same memory; give "
+                        "one of them memory of its own with clone()",
+                        memory.written_at,
+                    )

@@ -1,0 +1,295 @@
+"""Running a function once, eagerly, and keeping what it did as a graph with its ties to the outside."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Union
+
+from graphc.capture.errors import CaptureError
+from graphc.capture.recorder import (
+    GradientGuard,
+    GraphRecorder,
+    Guard,
+    Memory,
+    RequiresGradGuard,
+    Scalar,
+)
+from graphc.capture.source_lines import user_location
+from graphc.capture.trees import flatten, unflatten
+from graphc.ir.graph import Graph, Node, Output
+from graphc.ir.rewrite import live_nodes
+from graphc.recording import state
+from graphc.tensor import Tensor, View
+
+
+@dataclass(frozen=True, slots=True)
+class FromArgument:
+    """A graph input that is the tensor at this position among the call's tensors."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class FromOutside:
+    """A graph input that is memory of a tensor from outside, bound by reference; written where it is state."""
+
+    tensor: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class FromScalar:
+    """A graph input that is a number read at every call."""
+
+    scalar: Scalar
+
+
+Binding = Union[FromArgument, FromOutside, FromScalar]
+
+
+@dataclass(frozen=True, slots=True)
+class NewResult:
+    """A returned tensor with memory of its own: the graph's output at this position."""
+
+    output: int
+    differentiable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AliasResult:
+    """A returned tensor that shares the memory of an input: views to apply to it."""
+
+    input: int
+    same: Tensor | None  # the very tensor that was returned, where it came from outside
+    chain: tuple[View, ...]
+
+
+Result = Union[NewResult, AliasResult]
+
+
+@dataclass(frozen=True, slots=True)
+class GradientEffect:
+    """After the run, ``tensor.grad`` is the graph's output at this position, or None, or ``value`` from outside."""
+
+    tensor: Tensor
+    output: int | None
+    value: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A captured function: its graph, and how inputs, results, and side effects relate to Python objects."""
+
+    graph: Graph
+    forward: Graph
+    bindings: tuple[Binding, ...]
+    results: tuple[Result, ...]
+    description: Any
+    gradients: tuple[GradientEffect, ...]
+    guards: tuple[Guard | GradientGuard | RequiresGradGuard, ...]
+
+
+def capture(function: Callable[..., Any], arguments: Sequence[Any], keywords: dict[str, Any]) -> tuple[Recording, Any]:
+    """Run the function on the arguments and record it.
+
+    Returns the recording and what the function returned. Raises CaptureError, naming the user's line, for what a graph
+    can't express; whatever the function itself raises passes through.
+    """
+    if state.recorder is not None:
+        raise CaptureError("a compiled function is called while another is being recorded", user_location())
+    tensors, _ = flatten((tuple(arguments), keywords))
+    recorder = GraphRecorder(getattr(function, "__name__", "graph"), outside_names(function))
+    flags = [(tensor, tensor._requires_grad) for tensor in tensors]
+    entered: list[Memory] = []
+    for tensor, name in zip(tensors, argument_names(function, arguments, keywords), strict=True):
+        entered.append(recorder.argument(tensor, name))
+    state.recorder = recorder
+    try:
+        returned = function(*arguments, **keywords)
+        recorder.refuse_overlaps()
+        for tensor, flag in flags:
+            if tensor._requires_grad != flag:
+                raise CaptureError("requires_grad of an argument is changed in a compiled function", user_location())
+        state.recorder = None
+        return _finish(recorder, tensors, entered, returned), returned
+    except CaptureError:
+        recorder.undo()
+        raise
+    finally:
+        state.recorder = None
+
+
+def trace(function: Callable[..., Any], *example: Any, **keywords: Any) -> Graph:
+    """The graph of a function, run once on example arguments.
+
+    Args:
+        function: computes with tensors; it runs once, eagerly, side effects included.
+        example: its arguments; tensors in them become inputs of the graph, other values are built in.
+
+    Raises:
+        CaptureError: naming the Python line, for what a graph can't express.
+    """
+    return capture(function, example, keywords)[0].graph
+
+
+def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memory], returned: Any) -> Recording:
+    tensors, description = flatten(returned)
+    memories = recorder.memories()
+    outputs: list[tuple[str, Node]] = []
+    results: list[tuple[str, Any]] = []
+    for position, tensor in enumerate(tensors):
+        memory = recorder.memory_of(tensor)
+        if memory is None or memory.input is not None:
+            memory = memory or recorder._outside(tensor)
+            same = None if any(tensor is argument for argument in arguments) else tensor
+            results.append(("alias", (memory, same, tensor._chain[len(memory.prefix) :])))
+        else:
+            pending = tensor.grad_fn is not None and not tensor.grad_fn.released
+            results.append(("new", (len(outputs), pending)))
+            outputs.append((f"result_{position}" if len(tensors) > 1 else "result", recorder.node_of(tensor)))
+    gradients: list[GradientEffect] = []
+    guards: list[Any] = list(recorder.guards.values())
+    for slot in recorder.gradients.values():
+        if slot.read_first:
+            guards.append(GradientGuard(slot.tensor, slot.at_entry))
+        final = slot.tensor._grad
+        if final is None:
+            gradients.append(GradientEffect(slot.tensor, None))
+        elif final is not slot.at_entry or not slot.read_first:
+            owner = recorder.memory_of(slot.tensor)
+            memory = recorder.memory_of(final)
+            if owner is None or owner.input is None:
+                continue  # the gradient of a tensor that the function made itself
+            if memory is None or memory.input is not None:
+                gradients.append(GradientEffect(slot.tensor, None, final))
+            else:
+                gradients.append(GradientEffect(slot.tensor, len(outputs)))
+                outputs.append((f"{owner.input.name}.grad", recorder.node_of(final)))
+    memories = recorder.memories()
+    updates = [(memory.input, memory.node) for memory in memories if memory.node is not memory.input]
+    graph = _tidy(recorder.builder.build(outputs, updates))
+    kept = {node.name: position for position, node in enumerate(graph.inputs)}
+    bindings = _bind(recorder, graph, entered)
+    final_results: list[Result] = []
+    for kind, detail in results:
+        if kind == "new":
+            final_results.append(NewResult(*detail))
+        else:
+            memory, same, chain = detail
+            final_results.append(AliasResult(kept[memory.input.name], same, chain))
+    for memory in memories:
+        if memory.tensor._requires_grad and not any(memory.tensor is argument for argument in arguments):
+            guards.append(RequiresGradGuard(memory.tensor, True))
+    return Recording(
+        graph,
+        _forward_part(recorder, graph),
+        bindings,
+        tuple(final_results),
+        description,
+        tuple(gradients),
+        tuple(guards),
+    )
+
+
+def _tidy(graph: Graph) -> Graph:
+    """Without dead nodes; an input that is written becomes state."""
+    live = live_nodes(graph)
+    written = {update.state for update in graph.updates}
+    from graphc.ir.graph import Builder
+
+    builder = Builder(graph.name)
+    mapping: dict[Node, Node] = {}
+    for node in graph.inputs:
+        kind = "state" if node in written else node.kind
+        mapping[node] = builder.input(node.name, node.type, kind).node
+    for node in graph.nodes:
+        if node in live:
+            mapping[node] = builder.add(node.op, [mapping[i] for i in node.inputs], node.attrs, node.location)
+    return builder.build(
+        [(output.name, mapping[output.node]) for output in graph.outputs],
+        [(mapping[update.state], mapping[update.node]) for update in graph.updates],
+    )
+
+
+def _bind(recorder: GraphRecorder, graph: Graph, entered: list[Memory]) -> tuple[Binding, ...]:
+    of_argument = {memory.input.name: position for position, memory in reversed(list(enumerate(entered)))}
+    of_scalar = {scalar.node.name: scalar for scalar in recorder.scalars}
+    of_memory = {memory.input.name: memory for memory in recorder.memories()}
+    bindings: list[Binding] = []
+    for node in graph.inputs:
+        if node.name in of_argument:
+            bindings.append(FromArgument(of_argument[node.name]))
+        elif node.name in of_scalar:
+            bindings.append(FromScalar(of_scalar[node.name]))
+        else:
+            bindings.append(FromOutside(of_memory[node.name].tensor))
+    return tuple(bindings)
+
+
+def _forward_part(recorder: GraphRecorder, graph: Graph) -> Graph:
+    """The graph up to where the backward pass begins: what the user's forward code computed."""
+    forward = [node for node in graph.nodes if node.location is None or node.location.phase == "forward"]
+    inside = {*graph.inputs, *forward}
+    forward = [node for node in forward if all(operand in inside for operand in node.inputs)]
+    used = {operand for node in forward for operand in node.inputs}
+    outputs = [output for output in graph.outputs if output.node in inside]
+    named = {output.node for output in outputs}
+    last = [node for node in forward if node not in used and node not in named]
+    ends = (*outputs, *(Output(f"value_{position}", node) for position, node in enumerate(last)))
+    reached = live_nodes(Graph(graph.name, graph.inputs, tuple(forward), ends))
+    return Graph(
+        graph.name,
+        tuple(node for node in graph.inputs if node in reached),
+        tuple(node for node in forward if node in reached),
+        ends,
+    )
+
+
+def argument_names(function: Callable[..., Any], arguments: Sequence[Any], keywords: dict[str, Any]) -> list[str]:
+    """A name for every tensor among the arguments, from the function's signature."""
+    names: list[str] = []
+    try:
+        bound = inspect.signature(function).bind(*arguments, **keywords).arguments
+        named = list(bound.items())
+    except (TypeError, ValueError):
+        named = [(f"argument_{position}", value) for position, value in enumerate((*arguments, *keywords.values()))]
+    for name, value in named:
+        inside, _ = flatten(value)
+        names.extend(f"{name}_{position}" if len(inside) > 1 else name for position in range(len(inside)))
+    return names
+
+
+def outside_names(function: Callable[..., Any]) -> dict[int, str]:
+    """Names for tensors that the function reaches: by its variables, and the modules and optimizers among them."""
+    names: dict[int, str] = {}
+    function = inspect.unwrap(function)
+    found: list[tuple[str, Any]] = []
+    bound_self = getattr(function, "__self__", None)
+    if bound_self is not None:
+        found.append(("self", bound_self))
+    code = getattr(function, "__code__", None)
+    if code is not None:
+        cells = function.__closure__ or ()
+        for name, cell in zip(code.co_freevars, cells, strict=True):
+            try:
+                found.append((name, cell.cell_contents))
+            except ValueError:
+                continue
+        found += [(name, function.__globals__[name]) for name in code.co_names if name in function.__globals__]
+    modules = [(name, value) for name, value in found if hasattr(value, "named_parameters")]
+    for name, value in found:
+        if isinstance(value, Tensor):
+            names.setdefault(id(value._storage), name)
+    for name, value in modules:
+        prefix = "" if len(modules) == 1 else f"{name}."
+        for inner, tensor in (*value.named_parameters(), *value.named_buffers()):
+            names.setdefault(id(tensor._storage), f"{prefix}{inner}")
+    for _, value in found:
+        if hasattr(value, "named_state"):
+            for inner, owner, tensor in value.named_state():
+                names.setdefault(id(tensor._storage), f"{names.get(id(owner._storage), 'parameter')}.{inner}")
+    return names
+
+
+__all__ = ["Recording", "capture", "trace", "unflatten"]

@@ -1,0 +1,1 @@
+"""From the tensor graph to loops, memory, and C text."""

@@ -1,0 +1,307 @@
+"""A whole program as one C translation unit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from graphc.codegen.c.expressions import Expressions, Used
+from graphc.codegen.c.kernels import KernelText, Phase, contract_loops, print_loops
+from graphc.codegen.c.launches import Group, Step, group_steps
+from graphc.codegen.c.literals import C_TYPES, c_type, integer_literal, literal
+from graphc.codegen.c.names import Names, comment
+from graphc.codegen.c.statements import identity
+from graphc.codegen.loops import Buffer, Contract, Kernel, Launch, LoopProgram
+from graphc.codegen.memory import MemoryPlan, Scratch
+from graphc.codegen.render import render
+from graphc.ir.types import DType, int64
+
+CALLER_KINDS = ("argument", "state", "constant", "scalar")
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarFunction:
+    """What ``templates/c/scalar.h.j2`` must know of one helper."""
+
+    name: str
+    d: str
+    t: str
+    f: str | None
+    u: str
+    bits: int
+    signed: bool
+    source: str
+    source_t: str
+    low: str
+    high: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """An OpenMP reduction of the program's own."""
+
+    name: str
+    t: str
+    function: str
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class KernelContext:
+    """A kernel and the comment above it."""
+
+    comment: str
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramContext:
+    """The holes of ``templates/c/program.c.j2``, which describes them."""
+
+    title: tuple[str, ...]
+    has_random: bool
+    scalar_functions: tuple[ScalarFunction, ...]
+    library_functions: frozenset[str]
+    random_functions: frozenset[str]
+    vector_types: tuple[tuple[str, int], ...]
+    reductions: tuple[Reduction, ...]
+    checks: bool
+    kernels: tuple[KernelContext, ...]
+    pointers: tuple[str, ...]
+    groups: tuple[Group, ...]
+    threaded: bool
+    can_fail: bool
+    most_threads: int
+    unused_parameters: tuple[str, ...]
+    buffer_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedKernels:
+    """Every launch's kernel in C, equal kernels once, and what they call."""
+
+    texts: tuple[KernelText, ...]  # one for each distinct kernel, in order of first use
+    of_launch: tuple[int, ...]  # which of them each launch calls
+    used: Used
+    scratch: tuple[Scratch, ...]
+
+
+def print_kernels(program: LoopProgram) -> PrintedKernels:
+    """The program's kernels as C functions; kernels that do the same are printed once."""
+    used = Used()
+    names = Names(("graphc_run",))
+    numbers: dict[object, int] = {}
+    texts: list[KernelText] = []
+    of_launch: list[int] = []
+    scratch: list[Scratch] = []
+    for position, launch in enumerate(program.launches):
+        key = (launch.kernel.parameters, launch.kernel.body)
+        if key not in numbers:
+            numbers[key] = len(texts)
+            texts.append(_print_kernel(launch.kernel, names.fresh(launch.kernel.title), used))
+        text = texts[numbers[key]]
+        of_launch.append(numbers[key])
+        if text.shared_bytes or text.local_bytes:
+            scratch.append(Scratch(position, f"scratch{position}", text.shared_bytes, text.local_bytes))
+    return PrintedKernels(tuple(texts), tuple(of_launch), used, tuple(scratch))
+
+
+def _print_kernel(kernel: Kernel, name: str, used: Used) -> KernelText:
+    body = contract_loops(kernel.body) if isinstance(kernel.body, Contract) else kernel.body
+    return print_loops(kernel, name, body, used)
+
+
+def caller_buffers(program: LoopProgram) -> tuple[Buffer, ...]:
+    """The buffers that the caller hands in, in the order of the entry: the graph's inputs, then its outputs."""
+    inputs = [buffer for buffer in program.buffers if buffer.kind in CALLER_KINDS]
+    by_node = {node: buffer for buffer in inputs for node in buffer.nodes if node.is_input}
+    if len(by_node) == len(inputs) == len(program.graph.inputs):
+        inputs = [by_node[node] for node in program.graph.inputs]
+    return (*inputs, *(program.buffer(name) for name in program.outputs))
+
+
+def print_program(program: LoopProgram, plan: MemoryPlan, kernels: PrintedKernels) -> str:
+    """The C text of a program whose kernels are printed and whose memory is planned."""
+    names = Names(("graphc_run", "stream", "done"))
+    identifiers = {buffer.name: names(buffer.name) for buffer in (*caller_buffers(program), *program.buffers)}
+    used = kernels.used
+    steps = _steps(program, plan, kernels, identifiers)
+    groups, threaded = group_steps(program, plan, steps)
+    callers = caller_buffers(program)
+    uses_arena = bool(plan.placements)
+    checks = any(phase.checks for text in kernels.texts for phase in text.phases)
+    unused = [("extents", True), ("arena", not uses_arena), ("threads", not threaded), ("error", not checks)]
+    unused.append(("buffers", not callers and not used.random))
+    context = ProgramContext(
+        title=(comment(f"graphc: {program.name}"), *_summary(program, plan)),
+        has_random=bool(used.random),
+        scalar_functions=_scalar_functions(used),
+        library_functions=frozenset(f"gc_{name}_{dtype.short}" for name, dtype in used.library),
+        random_functions=frozenset(used.random),
+        vector_types=tuple(sorted({vector for text in kernels.texts for vector in text.vectors})),
+        reductions=_reductions(used),
+        checks=checks,
+        kernels=_kernel_contexts(program, kernels),
+        pointers=tuple(_pointers(program, plan, callers, identifiers)),
+        groups=groups,
+        threaded=threaded,
+        can_fail=any(group.checked for group in groups),
+        most_threads=plan.threads,
+        unused_parameters=tuple(name for name, is_unused in unused if is_unused),
+        buffer_count=len(callers),
+    )
+    return render("c/program.c.j2", context)
+
+
+def _summary(program: LoopProgram, plan: MemoryPlan) -> list[str]:
+    lines = []
+    for kind in ("argument", "state", "scalar", "constant", "output"):
+        number = sum(buffer.kind == kind for buffer in program.buffers)
+        if number:
+            lines.append(f"{number} {kind}{'s' if number > 1 else ''}: {plan.total(kind):,} bytes")
+    return [f"{len(program.launches)} launches; {'; '.join(lines)}; arena: {plan.arena_bytes:,} bytes"]
+
+
+def _scalar_functions(used: Used) -> tuple[ScalarFunction, ...]:
+    found = []
+    for name, dtype, source in sorted(used.scalar, key=lambda each: (each[0], each[1].short, str(each[2]))):
+        bits = dtype.itemsize * 8
+        low = high = ""
+        if source is not None:
+            range_bits = 63 if bits == 64 else 31
+            low, high = literal(-(2.0**range_bits), source), literal(2.0**range_bits, source)
+        found.append(
+            ScalarFunction(
+                name=name,
+                d=dtype.short,
+                t=c_type(dtype),
+                f=("f" if dtype.itemsize == 4 else "") if dtype.is_floating_point else None,
+                u="uint64_t" if bits == 64 else "uint32_t",
+                bits=bits,
+                signed=dtype.short != "u8",
+                source="" if source is None else source.short,
+                source_t="" if source is None else c_type(source),
+                low=low,
+                high=high,
+            )
+        )
+    return tuple(found)
+
+
+def _reductions(used: Used) -> tuple[Reduction, ...]:
+    ordered = sorted(used.reductions, key=lambda each: (each[0], each[2].short))
+    return tuple(
+        Reduction(function, c_type(dtype), f"gc_{function}_{dtype.short}", identity(combiner, dtype))
+        for function, combiner, dtype in ordered
+    )
+
+
+def _kernel_contexts(program: LoopProgram, kernels: PrintedKernels) -> tuple[KernelContext, ...]:
+    contexts = []
+    for number, text in enumerate(kernels.texts):
+        launches = [launch for launch, of in zip(program.launches, kernels.of_launch, strict=True) if of == number]
+        contexts.append(KernelContext(_kernel_comment(launches), text.definition))
+    return tuple(contexts)
+
+
+def _kernel_comment(launches: Sequence[Launch], width: int = 112) -> str:
+    """The operations of a kernel, and the Python lines of all its launches."""
+    operations: list[str] = []
+    for operation in launches[0].kernel.operations:
+        if operations and operations[-1].split(" x")[0] == operation:
+            count = int(operations[-1].split(" x")[1]) if " x" in operations[-1] else 1
+            operations[-1] = f"{operation} x{count + 1}"
+        else:
+            operations.append(operation)
+    lines = _wrapped(comment(", ".join(operations)), width)
+    for text in _places(launches):
+        lines.extend(_wrapped(text, width))
+    return "/* " + "\n   ".join(lines) + " */"
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    lines, current = [], ""
+    for word in text.split(" "):
+        if current and len(current) + 1 + len(word) > width:
+            lines.append(current)
+            current = word
+        else:
+            current = f"{current} {word}" if current else word
+    return [*lines, current]
+
+
+def _places(launches: Sequence[Launch], most: int = 6) -> list[str]:
+    """The Python lines of launches: files once, lines sorted, not more than ``most`` launches."""
+    described = list(dict.fromkeys(describe(launch) for launch in launches))
+    shown = [text for text in described[:most] if text]
+    if len(described) > most:
+        shown.append(f"and {len(described) - most} more")
+    return shown
+
+
+def describe(launch: Launch) -> str:
+    """The Python lines that a launch came from, as comment text: ``mlp.py:12, 14; update mlp.py:30``."""
+    lines: dict[tuple[str, str], set[int]] = {}
+    for origin in launch.origins:
+        if origin.location is not None:
+            key = (origin.location.phase, origin.location.file)
+            lines.setdefault(key, set()).add(origin.location.line)
+    parts = []
+    for (phase, file), numbers in lines.items():
+        where = f"{file}:{', '.join(map(str, sorted(numbers)))}"
+        parts.append(where if phase == "forward" else f"{phase} of {where}")
+    return comment("; ".join(parts))
+
+
+def _pointers(
+    program: LoopProgram, plan: MemoryPlan, callers: Sequence[Buffer], identifiers: Mapping[str, str]
+) -> list[str]:
+    lifetimes = dict(plan.lifetimes)
+    lines = []
+    written = {
+        name
+        for launch in program.launches
+        for parameter, name in zip(launch.kernel.parameters, launch.buffers, strict=True)
+        if parameter.access != "read"
+    }
+    for position, buffer in enumerate(callers):
+        if lifetimes[buffer.name] is not None:
+            constant = "" if buffer.name in written else "const "
+            text = f"{constant}{c_type(buffer.dtype)} *const {identifiers[buffer.name]} = buffers[{position}];"
+            lines.append(f"{text} /* {comment(_buffer_comment(buffer))} */")
+    for buffer in program.buffers:
+        if buffer.kind == "temporary" and lifetimes[buffer.name] is not None:
+            t = c_type(buffer.dtype)
+            text = f"{t} *const {identifiers[buffer.name]} = ({t} *)(arena + {plan.offset(buffer.name)});"
+            lines.append(f"{text} /* {comment(_buffer_comment(buffer))} */")
+    return lines
+
+
+def _buffer_comment(buffer: Buffer) -> str:
+    type_text = str(buffer.nodes[-1].type) if buffer.nodes else f"{buffer.dtype.short}[{buffer.size}]"
+    if buffer.kind != "temporary":
+        return f"{buffer.kind} {type_text}"
+    return f"{buffer.nodes[-1].op.name} {type_text}" if buffer.nodes else type_text
+
+
+def _steps(
+    program: LoopProgram, plan: MemoryPlan, kernels: PrintedKernels, identifiers: Mapping[str, str]
+) -> list[Step]:
+    steps = []
+    expressions = Expressions(Names(), kernels.used)
+    for position, launch in enumerate(program.launches):
+        text = kernels.texts[kernels.of_launch[position]]
+        for phase in text.phases:
+            arguments = [identifiers[launch.buffers[i]] for i in phase.arguments]
+            steps.append(
+                Step(
+                    comment=comment(f"{position}: {', '.join(launch.kernel.operations[:6])}  {describe(launch)}"),
+                    launch=position,
+                    function=phase.name,
+                    arguments=(*arguments, *phase.extra),
+                    start=expressions.integer(phase.start),
+                    items=phase.items if phase.items is None else expressions.integer(phase.items),
+                    check=position if phase.checks else None,
+                )
+            )
+    return steps

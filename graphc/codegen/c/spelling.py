@@ -1,0 +1,161 @@
+"""How C spells the scalar functions: tables and nothing else.
+
+A spelling is looked up by the function's name and the dtype of its first argument, first by the dtype's short name,
+then by its category. In a format ``{0}``, ``{1}``, ... are the arguments, ``{d}`` the short name of the operand dtype,
+``{f}`` the suffix of libm's functions ("f" for float32), ``{t}`` the C type.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from graphc.ir.types import DType
+
+# How tightly C binds, from loosest to tightest.
+CONDITIONAL, OR, AND, COMPARE, ADD, MULTIPLY, UNARY, PRIMARY = range(8)
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """A C expression with holes. ``level`` tells how tightly it binds; ``argument_level`` what its arguments need.
+
+    ``helper`` names a function of ``templates/c/scalar.h.j2``, and ``library`` one of ``templates/c/math.h.j2``, that
+    the program must hold where this is used.
+    """
+
+    format: str
+    level: int = PRIMARY
+    argument_level: int = CONDITIONAL
+    helper: str | None = None
+    library: str | None = None
+
+
+def _binary(symbol: str, level: int) -> Spelling:
+    # The right argument of an equal level always gets parentheses, since float arithmetic does not associate.
+    return Spelling(f"{{0}} {symbol} {{1}}", level, level)
+
+
+def _helper(name: str, arity: int) -> Spelling:
+    holes = ", ".join(f"{{{position}}}" for position in range(arity))
+    return Spelling(f"gc_{name}_{{d}}({holes})", helper=name)
+
+
+def _library(name: str, arity: int = 1) -> Spelling:
+    holes = ", ".join(f"{{{position}}}" for position in range(arity))
+    return Spelling(f"gc_{name}_{{d}}({holes})", library=name)
+
+
+def _libm(name: str, arity: int = 1) -> Spelling:
+    holes = ", ".join(f"{{{position}}}" for position in range(arity))
+    return Spelling(f"{name}{{f}}({holes})")
+
+
+_COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+_TRUTH = {"logical_and": ("&&", AND), "logical_or": ("||", OR)}
+
+SPELLING: dict[tuple[str, str], Spelling] = {
+    # Floating point.
+    ("neg", "float"): Spelling("-{0}", UNARY, PRIMARY),
+    ("abs", "float"): _libm("fabs"),
+    ("sign", "float"): _helper("sign", 1),
+    ("add", "float"): _binary("+", ADD),
+    ("sub", "float"): _binary("-", ADD),
+    ("mul", "float"): _binary("*", MULTIPLY),
+    ("div", "float"): _binary("/", MULTIPLY),
+    ("floor_divide", "float"): _helper("floor_divide", 2),
+    ("remainder", "float"): _helper("remainder", 2),
+    ("fmod", "float"): _libm("fmod", 2),
+    ("maximum", "float"): _helper("maximum", 2),
+    ("minimum", "float"): _helper("minimum", 2),
+    ("reciprocal", "float"): Spelling("1 / {0}", MULTIPLY, UNARY),
+    ("sqrt", "float"): _libm("sqrt"),
+    ("rsqrt", "float"): Spelling("1 / sqrt{f}({0})", MULTIPLY),
+    ("floor", "float"): _libm("floor"),
+    ("ceil", "float"): _libm("ceil"),
+    ("trunc", "float"): _libm("trunc"),
+    ("round", "float"): _libm("rint"),  # half to even, the default rounding mode
+    ("isnan", "float"): _helper("isnan", 1),
+    ("isinf", "float"): _helper("isinf", 1),
+    ("isfinite", "float"): _helper("isfinite", 1),
+    ("exp", "float"): _library("exp"),
+    ("expm1", "float"): _library("expm1"),
+    ("log", "float"): _library("log"),
+    ("log1p", "float"): _library("log1p"),
+    ("tanh", "float"): _library("tanh"),
+    ("sigmoid", "float"): _library("sigmoid"),
+    ("erf", "float"): _library("erf"),
+    ("sin", "float"): _library("sin"),
+    ("cos", "float"): _library("cos"),
+    ("pow", "float"): _libm("pow", 2),
+    ("atan2", "float"): _libm("atan2", 2),
+    # Integers: what overflows wraps; division rounds down.
+    ("neg", "int"): _helper("neg", 1),
+    ("abs", "int"): _helper("abs", 1),
+    ("sign", "int"): _helper("sign", 1),
+    ("add", "int"): _helper("add", 2),
+    ("sub", "int"): _helper("sub", 2),
+    ("mul", "int"): _helper("mul", 2),
+    ("floor_divide", "int"): _helper("floor_divide", 2),
+    ("remainder", "int"): _helper("remainder", 2),
+    ("maximum", "int"): _helper("maximum", 2),
+    ("minimum", "int"): _helper("minimum", 2),
+    ("pow", "int"): _helper("pow", 2),
+    ("bitwise_not", "int"): Spelling("({t})~{0}", UNARY, UNARY),
+    ("bitwise_and", "int"): Spelling("({t})({0} & {1})", UNARY, UNARY),
+    ("bitwise_or", "int"): Spelling("({t})({0} | {1})", UNARY, UNARY),
+    ("bitwise_xor", "int"): Spelling("({t})({0} ^ {1})", UNARY, UNARY),
+    ("bitwise_left_shift", "int"): _helper("left_shift", 2),
+    ("bitwise_right_shift", "int"): _helper("right_shift", 2),
+    ("floor", "int"): Spelling("{0}", PRIMARY, PRIMARY),
+    ("ceil", "int"): Spelling("{0}", PRIMARY, PRIMARY),
+    ("trunc", "int"): Spelling("{0}", PRIMARY, PRIMARY),
+    ("round", "int"): Spelling("{0}", PRIMARY, PRIMARY),
+    ("isnan", "int"): Spelling("false"),
+    # Truth values: 0 and 1, as numpy stores them.
+    ("add", "bool"): _binary("||", OR),
+    ("mul", "bool"): _binary("&&", AND),
+    ("maximum", "bool"): _binary("||", OR),
+    ("minimum", "bool"): _binary("&&", AND),
+    ("bitwise_not", "bool"): Spelling("!{0}", UNARY, PRIMARY),
+    ("bitwise_and", "bool"): _binary("&&", AND),
+    ("bitwise_or", "bool"): _binary("||", OR),
+    ("bitwise_xor", "bool"): _binary("!=", COMPARE),
+    ("abs", "bool"): Spelling("{0}", PRIMARY, PRIMARY),
+    ("sign", "bool"): Spelling("{0}", PRIMARY, PRIMARY),
+    ("isnan", "bool"): Spelling("false"),
+}
+
+for _category in ("float", "int", "bool"):
+    for _name, _symbol in _COMPARISONS.items():
+        SPELLING[_name, _category] = _binary(_symbol, COMPARE)
+    SPELLING["where", _category] = Spelling("{0} ? {1} : {2}", CONDITIONAL, OR)
+
+for _name, (_symbol, _level) in _TRUTH.items():
+    SPELLING[_name, "bool"] = _binary(_symbol, _level)
+    for _category in ("float", "int"):
+        SPELLING[_name, _category] = Spelling(f"{{0}} != 0 {_symbol} {{1}} != 0", _level, ADD)
+SPELLING["logical_not", "bool"] = Spelling("!{0}", UNARY, PRIMARY)
+SPELLING["logical_xor", "bool"] = _binary("!=", COMPARE)
+for _category in ("float", "int"):
+    SPELLING["logical_not", _category] = Spelling("{0} == 0", COMPARE, ADD)
+    SPELLING["logical_xor", _category] = Spelling("({0} != 0) != ({1} != 0)", COMPARE, ADD)
+
+# Casts, by the category of the source and the target. A float outside an integer type's range would be undefined in
+# C; the helper gives what x86 hardware and numpy give.
+CASTS: dict[tuple[str, str], Spelling] = {
+    ("float", "float"): Spelling("({t}){0}", UNARY, UNARY),
+    ("int", "float"): Spelling("({t}){0}", UNARY, UNARY),
+    ("bool", "float"): Spelling("({t}){0}", UNARY, UNARY),
+    ("int", "int"): Spelling("({t}){0}", UNARY, UNARY),
+    ("bool", "int"): Spelling("({t}){0}", UNARY, UNARY),
+    ("float", "bool"): Spelling("{0} != 0", COMPARE, ADD),
+    ("int", "bool"): Spelling("{0} != 0", COMPARE, ADD),
+}
+
+
+def spelling_of(function: str, operand: DType) -> Spelling:
+    """The spelling of a scalar function of operands of a dtype. Raises NotImplementedError where C has none."""
+    for key in (operand.short, operand.category):
+        if (function, key) in SPELLING:
+            return SPELLING[function, key]
+    raise NotImplementedError(f"the C printer has no spelling for {function} of {operand.name}")

@@ -1,0 +1,124 @@
+"""A loop program as C, and the C as something to call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graphc.codegen.c.program import caller_buffers, print_kernels, print_program
+from graphc.codegen.loops import Buffer, LoopProgram
+from graphc.codegen.memory import MemoryPlan, check_plan, plan_memory
+
+MOST_THREADS = 64
+
+
+@dataclass(frozen=True)
+class CompiledProgram:
+    """A loop program with its memory plan and its C text."""
+
+    program: LoopProgram
+    plan: MemoryPlan
+    source: str
+    draws_random: bool
+
+    @property
+    def buffers(self) -> tuple[Buffer, ...]:
+        """The buffers of the entry in order: the graph's inputs, then its outputs. The random state comes after."""
+        return caller_buffers(self.program)
+
+
+def default_threads() -> int:
+    """The most threads that a program is planned for: the processors that this process may use."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(available, MOST_THREADS)
+
+
+def compile_loops(program: LoopProgram, threads: int | None = None) -> CompiledProgram:
+    """The C text and memory plan of a loop program, planned for at most ``threads`` threads."""
+    threads = default_threads() if threads is None else max(1, min(threads, MOST_THREADS))
+    kernels = print_kernels(program)
+    plan = plan_memory(program, kernels.scratch, threads=threads)
+    check_plan(program, plan)
+    source = print_program(program, plan, kernels)
+    return CompiledProgram(program, plan, source, bool(kernels.used.random))
+
+
+class Executable:
+    """A built program. Made by :func:`load`."""
+
+    def __init__(self, compiled: CompiledProgram, build: Any):
+        from graphc.runtime import NativeProgram
+
+        self.compiled = compiled
+        self.build = build
+        count = len(compiled.buffers) + compiled.draws_random
+        self._native = NativeProgram(build, compiled.plan.arena_bytes, count)
+
+    def run(self, arrays: Sequence[np.ndarray], extents: Sequence[int] = ()) -> None:
+        """Run once on the caller's arrays, in the order of ``compiled.buffers``, then the random state if there is one.
+
+        Arrays are contiguous, of the buffers' dtypes and sizes; outputs and state are written in place. Raises
+        IndexError for an index out of range; then no state has changed.
+        """
+        self._check(arrays)
+        with self._native.lock:
+            if self._native.call(arrays, extents):
+                raise self.error()
+
+    def error(self) -> IndexError:
+        """What the last run, which gave a code other than 0, ended with."""
+        launch, index, extent = (int(self._native.error[position]) for position in range(3))
+        origins = [each for each in self.compiled.program.launches[launch].origins if each.location is not None]
+        where = f" ({origins[0].operation} at {origins[0].location})" if origins else ""
+        return IndexError(f"index {index} is out of bounds for dimension with size {extent}{where}")
+
+    def _check(self, arrays: Sequence[np.ndarray]) -> None:
+        buffers = self.compiled.buffers
+        if len(arrays) != len(buffers) + self.compiled.draws_random:
+            raise ValueError(f"the program takes {len(buffers)} buffers, {len(arrays)} were given")
+        for buffer, array in zip(buffers, arrays, strict=False):
+            if array.dtype != buffer.dtype.numpy or array.size != buffer.size or not array.flags.c_contiguous:
+                raise ValueError(
+                    f"buffer {buffer.name} takes a contiguous array of {buffer.size} {buffer.dtype.name}; given: "
+                    f"{array.dtype}{list(array.shape)}, contiguous: {array.flags.c_contiguous}"
+                )
+
+    def __call__(self, random_state: np.ndarray | None = None, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Run on copies of the inputs, given by name; the outputs and the state as it is after, by name.
+
+        An output has its graph's name and shape where the graph tells them.
+        """
+        arrays: list[np.ndarray] = []
+        for buffer in self.compiled.buffers:
+            if buffer.kind == "output":
+                arrays.append(np.empty(buffer.size, buffer.dtype.numpy))
+            elif buffer.name in inputs or (buffer.nodes and buffer.nodes[0].name in inputs):
+                name = buffer.name if buffer.name in inputs else buffer.nodes[0].name
+                arrays.append(np.array(inputs[name], buffer.dtype.numpy, order="C", ndmin=1, copy=True))
+            else:
+                raise TypeError(f"no value given for {buffer.name}; given: {', '.join(inputs)}")
+        results = {
+            buffer.name: array
+            for buffer, array in zip(self.compiled.buffers, arrays, strict=True)
+            if buffer.kind in ("state", "output")
+        }
+        if self.compiled.draws_random:
+            if random_state is None:
+                raise TypeError("the program draws random numbers; give it a random_state")
+            arrays.append(random_state)
+        self.run(arrays)
+        return results
+
+
+def load(compiled: CompiledProgram) -> Executable:
+    """Build a program's C, or find it in the cache, and load it.
+
+    Raises graphc.runtime.CompilerNotFound where there is no compiler.
+    """
+    from graphc.runtime import build_library
+
+    return Executable(compiled, build_library(compiled.source, name=compiled.program.name))

@@ -1,0 +1,229 @@
+"""The loop-nest IR: what a kernel does, as data. Targets print it; nothing here knows C or CUDA.
+
+A :class:`LoopProgram` is a list of launches of kernels over buffers. A kernel's parameters are named by position
+(``in0``, ``in1``, ..., ``out0``, ...), so that kernels which do the same thing to other buffers are equal, are emitted
+once, and are called many times. Buffers are flat: every load and store has one offset in elements.
+
+Scalar expressions are those of :mod:`graphc.ir.scalars`, with ``Load.source`` the name of a parameter or local array and
+``Load.index`` a single flat offset, and :class:`Local` for a named scalar of the kernel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Union
+
+from graphc.ir.graph import Graph, Location, Node
+from graphc.ir.integers import Integer
+from graphc.ir.scalars import Scalar
+from graphc.ir.types import DType
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A scalar variable of the kernel, as an expression."""
+
+    name: str
+    dtype: DType
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    """Define a scalar that does not change."""
+
+    name: str
+    dtype: DType
+    value: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulator:
+    """Define a scalar that :class:`Accumulate` changes; it starts at the identity of its combiner.
+
+    ``argmax`` and ``argmin`` keep a value and, under ``<name>_position``, an int64 position.
+    """
+
+    name: str
+    dtype: DType
+    combiner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulate:
+    """Combine a value into an accumulator. ``position`` is the value's place, for argmax and argmin."""
+
+    name: str
+    dtype: DType
+    combiner: str
+    value: Scalar
+    position: Integer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LocalArray:
+    """A small array of the kernel's own (on the stack; in registers or shared memory elsewhere), not initialised."""
+
+    name: str
+    dtype: DType
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Write an element. ``combiner`` None overwrites; otherwise the value is combined with what stands there."""
+
+    target: str
+    offset: Integer
+    value: Scalar
+    dtype: DType
+    combiner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Run the body for ``variable`` in ``range(start, stop)``.
+
+    kind "serial": in order. "vector": iterations are independent but for Accumulate statements directly within.
+    "parallel": iterations are independent; only the outermost loop of a kernel is parallel, and threads (or blocks)
+    share its range out.
+    """
+
+    variable: str
+    start: Integer
+    stop: Integer
+    body: tuple[Statement, ...]
+    kind: str = "serial"
+
+
+@dataclass(frozen=True, slots=True)
+class If:
+    """Run the body where the condition holds."""
+
+    condition: Scalar
+    body: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckIndex:
+    """End the program with IndexError unless ``-extent <= value < extent``."""
+
+    value: Scalar
+    extent: Integer
+
+
+@dataclass(frozen=True, slots=True)
+class Random:
+    """Fill a parameter with ``size`` random numbers from the generator's stream; ``function`` is the primitive's name
+    and ``arguments`` its numeric attributes."""
+
+    function: str
+    target: str
+    size: Integer
+    dtype: DType
+    arguments: tuple[float, ...] = ()
+
+
+Statement = Union[Let, Accumulator, Accumulate, LocalArray, Store, Loop, If, CheckIndex, Random]
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """For each batch b, row m, column n: the epilogue of ``sum over k of left(b,m,k) * right(b,k,n)``.
+
+    ``left`` is an expression of the variables ``b``, ``m``, ``k``; ``right`` of ``b``, ``k``, ``n``; the epilogue's
+    statements may use ``b``, ``m``, ``n`` and the sum as ``Local("total", dtype)``. Any of them may read any
+    parameter but those that the epilogue stores to.
+    """
+
+    batch: Integer
+    rows: Integer
+    columns: Integer
+    depth: Integer
+    dtype: DType
+    left: Scalar
+    right: Scalar
+    epilogue: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A buffer that a kernel is given. ``access`` is "read", "write", or "update" (both, at the same elements)."""
+
+    name: str
+    dtype: DType
+    size: Integer
+    access: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A function over buffers: statements (at most one outermost parallel loop) or one contraction.
+
+    ``title`` is a word or three for its name, such as "softmax" or "matmul_relu"; it is not part of what it does.
+    """
+
+    parameters: tuple[Parameter, ...]
+    body: tuple[Statement, ...] | Contract
+    operations: tuple[str, ...]  # the primitives in it, in order: they go into its comment
+
+    @property
+    def title(self) -> str:
+        words = [word for word in dict.fromkeys(self.operations) if word not in ("cast", "expand", "reshape", "full")]
+        return "_".join(words[:3]) or "copy"
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """A flat piece of memory. ``kind``: "argument", "state", "constant", "scalar", "output" (the caller's, in the
+    graph's order) or "temporary" (in the arena). ``nodes`` are the values it holds, for reports."""
+
+    name: str
+    dtype: DType
+    size: Integer
+    kind: str
+    nodes: tuple[Node, ...] = ()
+
+    @property
+    def nbytes(self) -> Integer:
+        return self.size * self.dtype.itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """One operation in a launch and the Python line it came from."""
+
+    operation: str
+    location: Location | None
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A call of a kernel: one buffer name for each parameter. ``operations`` counts scalar operations (FLOPs)."""
+
+    kernel: Kernel
+    buffers: tuple[str, ...]
+    origins: tuple[Origin, ...]
+    operations: Integer = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LoopProgram:
+    """All that a target needs: buffers, launches in order, and how the graph's results relate to buffers.
+
+    ``outputs`` names a buffer of kind "output" for each output of the graph. A state buffer is updated in place by the
+    launches themselves: after the last launch it holds the new value, and launches that check indices
+    (``CheckIndex``) all stand before the first that writes to state.
+    """
+
+    name: str
+    graph: Graph
+    buffers: tuple[Buffer, ...]
+    launches: tuple[Launch, ...]
+    outputs: tuple[str, ...]
+
+    def buffer(self, name: str) -> Buffer:
+        """The buffer of that name."""
+        return next(buffer for buffer in self.buffers if buffer.name == name)

@@ -1,0 +1,310 @@
+"""Lowering: from an optimized tensor graph to loop-nest kernels over buffers.
+
+The way: choose the values that are computed as values of their own (:mod:`materialize`), put them into groups
+(:mod:`fuse`), give results their buffers and groups their order (here), write each group's loops (:mod:`emit`), and
+name parameters by position (:mod:`kernels`).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from graphc.codegen.bind import bind
+from graphc.codegen.emit import Draft, Storage, emit
+from graphc.codegen.fuse import Anchor, Fusion, Group, Member, trace_anchor
+from graphc.codegen.kernels import make_kernel
+from graphc.codegen.loops import Buffer, Launch, Loop, LoopProgram, Origin, Store
+from graphc.codegen.materialize import Targets, choose_anchors, choose_targets, scatter_bases
+from graphc.codegen.trace import Tracer, Values, index_variable, index_variables, walk_all
+from graphc.ir.graph import Graph, Node
+from graphc.ir.integers import Integer, bounds, product
+from graphc.ir.scalars import Constant, FromIndex, Index, Load, Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class LoweringOptions:
+    """What lowering may do. ``fuse`` False gives each value a kernel of its own, for finding faults."""
+
+    fuse: bool = True
+
+
+def lower(graph: Graph, options: LoweringOptions | None = None) -> LoopProgram:
+    """The loop program of a graph. Raises NotImplementedError naming a primitive of no family that can be lowered."""
+    return _Lowering(graph, options or LoweringOptions()).program()
+
+
+class _Lowering:
+    def __init__(self, graph: Graph, options: LoweringOptions):
+        self.graph = graph
+        self.targets: Targets = choose_targets(graph)
+        self.bases = scatter_bases(graph, self.targets)
+        self.values = Values()
+        ordered = choose_anchors(graph, self.targets, self.bases)
+        self.anchors = set(ordered)
+        self.positions = {node: position for position, node in enumerate((*graph.nodes, *self.targets.copies))}
+        self.fusion = Fusion(options.fuse)
+        self.checks: dict[tuple[Node, Integer], Group | None] = {}
+        for position, node in enumerate(ordered):
+            anchor = trace_anchor(node, position, self.anchors, self.values, self.bases.get(node))
+            anchor.after = tuple(self._checks_of(anchor))
+            self.fusion.add(anchor)
+        self.storage = Storage(self.values, self.anchors)
+        self.buffers: dict[str, Buffer] = {}
+        self.buffer_of: dict[str, str] = {}  # key of a value or a place -> buffer
+        self.late: list[tuple[Node, Node]] = []  # (state, node): copied at the end
+
+    def program(self) -> LoopProgram:
+        """The finished program."""
+        self._place_inputs()
+        outputs = self._place_values()
+        launches: list[Launch] = []
+        for group in self._ordered():
+            launches += self._launches(group)
+        for state, node in self.late:
+            launches.append(self._copy(node, self.values.key(state)))
+        return LoopProgram(self.graph.name, self.graph, tuple(self.buffers.values()), tuple(launches), outputs)
+
+    # Index checks.
+
+    def _checks_of(self, anchor: Anchor) -> Iterable[Group]:
+        for node in anchor.visited:
+            indices = getattr(node.op, "checked_indices", None)
+            if indices is None:
+                continue
+            for operand, extent in indices([i.type for i in node.inputs], **node.attrs):
+                check = self._check(node.inputs[operand], extent)
+                if check is not None:
+                    yield check
+
+    def _check(self, index: Node, extent: Integer) -> Group | None:
+        key = (index, extent)
+        if key not in self.checks:
+            loads: list[tuple[Node, Index]] = []
+
+            def leaf(source: Node, at: Index) -> Scalar | None:
+                return self.values.load(source, at) if source.is_input or source in self.anchors else None
+
+            element = Tracer(leaf).element(index, index_variables("i", index.type.shape))
+            for scalar in walk_all((element,)):
+                if isinstance(scalar, Load):
+                    loads.append((self.values.node(str(scalar.source)), scalar.index))
+            valid = _is_valid(element, extent) or index.type.size == 0
+            self.checks[key] = None if valid else self.fusion.add_check(index, extent, loads)
+        return self.checks[key]
+
+    # Buffers.
+
+    def _new_buffer(self, name: str, node: Node, kind: str) -> str:
+        unique, number = name, 1
+        while unique in self.buffers:
+            unique, number = f"{name}_{number}", number + 1
+        self.buffers[unique] = Buffer(unique, node.type.dtype, node.type.size, kind, (node,))
+        return unique
+
+    def _place_inputs(self) -> None:
+        for node in self.graph.inputs:
+            self.buffer_of[self.values.key(node)] = self._new_buffer(node.name, node, node.kind)
+
+    def _place_values(self) -> tuple[str, ...]:
+        """Give each stored value its places; returns the buffers of the graph's outputs."""
+        outputs = [
+            self._new_buffer(output.name, node, "output")
+            for output, node in zip(self.graph.outputs, self.targets.output_nodes, strict=True)
+        ]
+        read_elsewhere = self._read_elsewhere()
+        # A chain of scatters works in one buffer, that of its last value.
+        owner = {base: node for node, base in self.bases.items()}
+        for group in self.fusion.groups:
+            for member in group.members:
+                node = member.node
+                last = node
+                while last in owner:
+                    last = owner[last]
+                if last is not node:
+                    self.storage.places[node] = [self.values.key(node)]
+                    continue
+                buffers = [outputs[position] for position in self.targets.outputs.get(node, ())]
+                for state in self.targets.states.get(node, ()):
+                    if self._in_place(state, member, group):
+                        buffers.insert(0, self.buffer_of[self.values.key(state)])
+                    else:
+                        self.late.append((state, node))
+                late = any(other is node for _, other in self.late)
+                if not buffers and (late or node in read_elsewhere or group.kind in ("scatter", "random")):
+                    buffers = [self._new_buffer(f"t{len(self.buffers)}", node, "temporary")]
+                if buffers:
+                    self._put(node, buffers)
+        for base, node in owner.items():
+            last = node
+            while last in owner:
+                last = owner[last]
+            self.buffer_of[self.values.key(base)] = self.buffer_of[self.values.key(last)]
+        return tuple(outputs)
+
+    def _put(self, node: Node, buffers: list[str]) -> None:
+        key = self.values.key(node)
+        places = [key, *(f"{key}_{number}" for number in range(1, len(buffers)))]
+        self.storage.places[node] = places
+        for place, buffer in zip(places, buffers, strict=True):
+            self.buffer_of[place] = buffer
+            held = self.buffers[buffer]
+            if node not in held.nodes:
+                self.buffers[buffer] = Buffer(held.name, held.dtype, held.size, held.kind, (*held.nodes, node))
+
+    def _read_elsewhere(self) -> set[Node]:
+        """Values that a group other than their own reads."""
+        found: set[Node] = set()
+        for group in self.fusion.groups:
+            for member in group.members:
+                for node, _ in member.loads:
+                    if self.fusion.group_of.get(node) is not group:
+                        found.add(node)
+            for node in self._check_reads(group):
+                found.add(node)
+        return found
+
+    def _check_reads(self, group: Group) -> set[Node]:
+        """The stored values that a group of checks reads."""
+        found: set[Node] = set()
+        for index, _ in group.checked:
+            pending = [index]
+            while pending:
+                node = pending.pop()
+                if node.is_input or node in self.anchors:
+                    found.add(node)
+                else:
+                    pending.extend(node.inputs)
+        return found
+
+    # Order and state.
+
+    def _in_place(self, state: Node, member: Member, group: Group) -> bool:
+        """Whether a new value of state may be written over the old one; then the groups are ordered so that it is.
+
+        All that reads the old value must come before, or read the very element before it is overwritten.
+        """
+        if group.kind not in ("loops", "contraction"):
+            return False
+        if group.kind == "loops" and any(other.level > member.level for other in group.members):
+            return False
+        readers: list[Group] = []
+        for other in self.fusion.groups:
+            if other.kind == "check" or state in {node for m in other.members for node, _ in m.loads}:
+                if other is not group:
+                    readers.append(other)
+        for other_member in group.members:
+            for node, index in other_member.loads:
+                if node is state and (other_member.role == "contraction" or index != member.index):
+                    return False
+        if any((reader.before >> group.number) & 1 for reader in readers):
+            return False
+        before = 0
+        for reader in readers:
+            before |= reader.before | (1 << reader.number)
+        self.fusion.order(group, before)
+        return True
+
+    def _ordered(self) -> list[Group]:
+        """The groups in an order that respects ``before`` and otherwise stays close to the graph's."""
+        groups = self.fusion.groups
+        place = {}
+        for group in groups:
+            positions = [member.anchor.position for member in group.members]
+            place[group.number] = max(positions) if positions else -1
+        waiting = {group.number: group.before for group in groups}
+        ready = [(place[n], n) for n, before in waiting.items() if not before]
+        heapq.heapify(ready)
+        done: list[Group] = []
+        finished = 0
+        queued = {n for _, n in ready}
+        while ready:
+            _, number = heapq.heappop(ready)
+            done.append(groups[number])
+            finished |= 1 << number
+            for other, before in waiting.items():
+                if other not in queued and not before & ~finished:
+                    queued.add(other)
+                    heapq.heappush(ready, (place[other], other))
+        if len(done) != len(groups):
+            raise RuntimeError("fusion groups depend on each other in a circle")
+        return done
+
+    # Launches.
+
+    def _launches(self, group: Group) -> list[Launch]:
+        nodes = sorted(
+            {node for member in group.members for node in member.anchor.visited}, key=lambda n: self.positions.get(n, 0)
+        )
+        if group.checked:
+            nodes = [index for index, _ in group.checked]
+        operations = tuple(node.op.name for node in nodes) if not group.checked else ("check_index",)
+        origins = tuple(Origin(node.op.name, node.location) for node in nodes)
+        launches = []
+        for draft in emit(group, self.storage):
+            for key, dtype, size in draft.partials:
+                name = self._partial_buffer(key)
+                self.buffers[name] = Buffer(name, dtype, size, "temporary")
+                self.buffer_of[key] = name
+            draft = Draft(bind(draft.body, self._overwritten(group)), draft.partials)
+            kernel, buffers = make_kernel(draft, self.buffer_of, self.buffers, operations)
+            launches.append(Launch(kernel, buffers, origins, _work(group)))
+        if group.kind in ("scatter", "random"):
+            (member,) = group.members
+            for place in self.storage.places[member.node][1:]:
+                launches.append(self._copy(member.node, place))
+        return launches
+
+    def _overwritten(self, group: Group) -> dict[str, str]:
+        """For each value that the group overwrites, the key of the place that is stored over it."""
+        states = {self.buffer_of[self.values.key(n)]: self.values.key(n) for n in self.graph.inputs if n.kind == "state"}
+        found = {}
+        for member in group.members:
+            for place in self.storage.places.get(member.node, ()):
+                state = states.get(self.buffer_of[place])
+                if state is not None:
+                    found[state] = place
+        return found
+
+    def _partial_buffer(self, key: str) -> str:
+        name, number = key, 1
+        while name in self.buffers:
+            name, number = f"{key}_{number}", number + 1
+        return name
+
+    def _copy(self, node: Node, place: str) -> Launch:
+        """A launch that copies a stored value to another place."""
+        size, dtype = node.type.size, node.type.dtype
+        at = index_variable("i0", size)
+        store = Store(place, at, Load(self.values.key(node), (at,), dtype), dtype)
+        body = (Loop("i0", 0, size, (store,), "parallel"),) if size != 1 else (store,)
+        kernel, buffers = make_kernel(Draft(body), self.buffer_of, self.buffers, ("copy",))
+        return Launch(kernel, buffers, (Origin("copy", node.location),), size)
+
+
+def _is_valid(element: Scalar, extent: Integer) -> bool:
+    """Whether an index is known to lie within its extent."""
+    if isinstance(element, Constant):
+        least = greatest = int(element.value)
+    elif isinstance(element, FromIndex):
+        least, greatest = bounds(element.value)  # type: ignore[assignment]
+    else:
+        return False
+    if least is None or greatest is None:
+        return False
+    low, high = bounds(extent + least)[0], bounds(extent - greatest)[0]
+    return low is not None and low >= 0 and high is not None and high > 0
+
+
+def _work(group: Group) -> Integer:
+    """Scalar operations of a group, for reports."""
+    total: Integer = 0
+    outer = product(axis.extent for axis in group.outer)
+    reduced = product(axis.extent for axis in group.reduced)
+    for member in group.members:
+        anchor = member.anchor
+        cost = round(sum(node.op.cost for node in anchor.visited))
+        size = product(axis.extent for axis in (*anchor.outer, *anchor.reduced))
+        total = total + size * max(cost, 1)
+    return total if group.members else outer * reduced

@@ -1,0 +1,296 @@
+"""Which values of a graph are computed as values of their own, and which only inside the expressions of others.
+
+A value of its own (an *anchor*) becomes a member of a fusion group; it is stored only where another group reads it. All
+other nodes are traced through: views cost nothing, and cheap pointwise work is done again by each reader.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from graphc.codegen.trace import is_elementwise, is_product
+from graphc.ir.graph import Graph, Node
+from graphc.ir.integers import Integer, bounds
+from graphc.ir.primitive import Contraction, Gather, Pointwise, Reduction, Scatter, Source, View
+from graphc.ir.rewrite import live_nodes
+from graphc.ir.scalars import Index, Operand, Scalar
+from graphc.ir.types import TensorType
+
+# The cost model counts scalar operations as the primitives' ``cost`` does; a load or store is worth about two additions.
+OPERATION_WEIGHT = 0.5
+STORE_COST = 1.5
+# What may be computed while a contraction packs its operands: a rectifier is, an exponential is not.
+PROLOGUE_OPERATIONS = 2.0
+PROLOGUE_LOADS = 3
+# Longer chains are cut, so that expressions stay of a readable size and tracing of a bounded depth.
+LONGEST_CHAIN = 48
+
+
+class Copy(Pointwise):
+    """The value itself, in memory of its own. It stands in no graph; lowering adds it where a result needs a buffer."""
+
+    name = "copy"
+    cost = 0.0
+
+    def infer(self, *types: TensorType, **attrs: object) -> TensorType:
+        return types[0]
+
+    def evaluate(self, *arrays: np.ndarray, **attrs: object) -> np.ndarray:
+        return arrays[0].copy()
+
+    def element(
+        self, index: Index, operands: list[Operand], types: list[TensorType], output: TensorType, **attrs: object
+    ) -> Scalar:
+        return operands[0](*index)
+
+
+_COPY = Copy()
+
+
+def copy_of(node: Node) -> Node:
+    """A new node that copies the value of another."""
+    return Node(_COPY, (node,), (), node.type, node.location)
+
+
+@dataclass
+class Targets:
+    """Where results go: for each anchor the outputs (by position) and states that take its value.
+
+    ``late`` holds the states whose new value another state's buffer holds, or an input: they are copied to at the end.
+    """
+
+    outputs: dict[Node, list[int]] = field(default_factory=dict)
+    states: dict[Node, list[Node]] = field(default_factory=dict)
+    output_nodes: list[Node] = field(default_factory=list)
+    copies: list[Node] = field(default_factory=list)
+
+
+def choose_targets(graph: Graph) -> Targets:
+    """The node that each output and each update is stored from; copies stand in where a value is an input's."""
+    targets = Targets()
+    copied: dict[Node, Node] = {}
+
+    def own(node: Node) -> Node:
+        if not node.is_input:
+            return node
+        if node not in copied:
+            copied[node] = copy_of(node)
+            targets.copies.append(copied[node])
+        return copied[node]
+
+    for update in graph.updates:
+        if update.node is not update.state:
+            targets.states.setdefault(own(update.node), []).append(update.state)
+    for position, output in enumerate(graph.outputs):
+        node = own(output.node)
+        targets.output_nodes.append(node)
+        targets.outputs.setdefault(node, []).append(position)
+    return targets
+
+
+def scatter_bases(graph: Graph, targets: Targets) -> dict[Node, Node]:
+    """For each scatter the value whose buffer it works in: its base where nothing else reads that, else a copy of it."""
+    live = live_nodes(graph)
+    readers: dict[Node, int] = {}
+    for node in graph.nodes:
+        if node in live:
+            for operand in node.inputs:
+                readers[operand] = readers.get(operand, 0) + 1
+    bases: dict[Node, Node] = {}
+    for node in graph.nodes:
+        if node in live and isinstance(node.op, Scatter):
+            base = node.inputs[0]
+            exclusive = not base.is_input and readers[base] == 1
+            if not exclusive or base in targets.outputs or base in targets.states:
+                base = copy_of(base)
+            bases[node] = base
+    return bases
+
+
+def choose_anchors(graph: Graph, targets: Targets, bases: dict[Node, Node]) -> list[Node]:
+    """The anchors in the order of the graph. ``bases`` are those of :func:`scatter_bases`."""
+    live = live_nodes(graph)
+    nodes = [node for node in graph.nodes if node in live]
+    users: dict[Node, list[Node]] = {}
+    for node in [*nodes, *targets.copies]:
+        for operand in dict.fromkeys(node.inputs):
+            users.setdefault(operand, []).append(node)
+    required = _required(nodes, targets) | set(bases.values())
+    readings = _readings(nodes, users, required)
+    anchors: dict[Node, None] = {}
+    effort: dict[Node, _Effort] = {}
+    for node in nodes:
+        if node in required or _worth_storing(node, effort, readings, anchors):
+            anchors[node] = None
+    _sink(nodes, users, anchors, set(targets.outputs) | set(targets.states) | set(bases.values()))
+    ordered: list[Node] = []
+    for node in nodes:
+        if node in anchors:
+            if node in bases and bases[node] not in live:
+                ordered.append(bases[node])
+            ordered.append(node)
+    return [*ordered, *targets.copies]
+
+
+def _required(nodes: list[Node], targets: Targets) -> set[Node]:
+    """Nodes that cannot be computed inside the expression of another."""
+    required = set(targets.outputs) | set(targets.states)
+    for node in nodes:
+        if not is_elementwise(node) and not is_product(node):
+            required.add(node)
+    return required
+
+
+def _readings(nodes: list[Node], users: dict[Node, list[Node]], required: set[Node]) -> dict[Node, float]:
+    """How often each element is read, roughly: by the loops of all readers that nodes are traced into."""
+    evaluations: dict[Node, float] = {}  # number of elements computed in all, were the node traced into its readers
+    readings: dict[Node, float] = {}
+    for node in reversed(nodes):
+        total = 0.0
+        for user in users.get(node, ()):
+            if user in required or _is_costly(user):
+                total += user.inputs.count(node) * 0.0 + _domain(user, node)
+            else:
+                total += evaluations.get(user, 0.0)
+        evaluations[node] = total
+        readings[node] = total / max(size_estimate(node.type.size), 1.0)
+    return readings
+
+
+def _is_costly(node: Node) -> bool:
+    return isinstance(node.op, Pointwise) and node.op.cost >= 5.0
+
+
+def _domain(user: Node, operand: Node) -> float:
+    """The number of elements of the operand that one reader computes."""
+    if isinstance(user.op, Contraction):
+        return 2.0 * size_estimate(operand.type.size)
+    if isinstance(user.op, Reduction):
+        size = size_estimate(user.type.size)
+        for extent in user.op.reduced_extents([i.type for i in user.inputs], **user.attrs):
+            size *= size_estimate(extent)
+        return size
+    if isinstance(user.op, Pointwise | View | Gather):
+        return size_estimate(user.type.size)
+    return size_estimate(operand.type.size)
+
+
+def size_estimate(size: Integer) -> float:
+    """A number for a size; a symbolic one counts as if each symbol were 64."""
+    if isinstance(size, int):
+        return float(size)
+    total = 0.0
+    for monomial, coefficient in size.terms:
+        total += coefficient * 64.0 ** len(monomial)
+    return total
+
+
+@dataclass(slots=True)
+class _Effort:
+    """What one element costs when it is computed inside a reader's expression."""
+
+    operations: float
+    loads: frozenset[int]
+    depth: int
+
+
+def _leaf(node: Node) -> _Effort:
+    return _Effort(0.0, frozenset((id(node),)), 0)
+
+
+def _worth_storing(
+    node: Node, effort: dict[Node, _Effort], readings: dict[Node, float], anchors: dict[Node, None]
+) -> bool:
+    operands = [
+        _leaf(operand) if operand.is_input or operand in anchors or operand not in effort else effort[operand]
+        for operand in dict.fromkeys(node.inputs)
+    ]
+    loads = frozenset().union(*(operand.loads for operand in operands))
+    operations = node.op.cost + sum(operand.operations for operand in operands)
+    depth = 1 + max((operand.depth for operand in operands), default=0)
+    effort[node] = _Effort(operations, loads, depth)
+    if isinstance(node.op, View | Source):
+        return False
+    if depth > LONGEST_CHAIN:
+        return True
+    count = readings[node]
+    if count <= 1.0:
+        return False
+    once = len(loads) + OPERATION_WEIGHT * operations
+    return count * once > once + STORE_COST + count
+
+
+def _sink(
+    nodes: list[Node],
+    users: dict[Node, list[Node]],
+    anchors: dict[Node, None],
+    fixed: set[Node],
+) -> None:
+    """Store the end of a chain rather than its start.
+
+    Where the only reader of a contraction or reduction is pointwise and of the same size, that reader is the value to
+    keep: a matrix product with its bias, a sum divided by a count.
+    """
+    prologues = _prologues(nodes, users, anchors)
+    for node in prologues:
+        anchors[node] = None
+    for node in nodes:
+        if node not in anchors or is_elementwise(node) or isinstance(node.op, Source):
+            continue
+        end = node
+        while end not in fixed and len(users.get(end, ())) == 1:
+            (reader,) = users[end]
+            if not isinstance(reader.op, Pointwise | View) or not _same_size(reader, node):
+                break
+            end = reader
+        while isinstance(end.op, View) and end is not node and end not in fixed:
+            end = end.inputs[0]
+        if end is not node:
+            anchors[end] = None
+
+
+def _same_size(left: Node, right: Node) -> bool:
+    return left.type.size == right.type.size
+
+
+def _prologues(nodes: list[Node], users: dict[Node, list[Node]], anchors: dict[Node, None]) -> list[Node]:
+    """Operands of contractions that cost too much to compute while packing."""
+    found: list[Node] = []
+    for node in nodes:
+        if not isinstance(node.op, Contraction) or is_product(node):
+            continue
+        for operand in node.inputs:
+            while isinstance(operand.op, View) and operand not in anchors:
+                operand = operand.inputs[0]
+            if operand.is_input or operand in anchors or isinstance(operand.op, Source):
+                continue
+            operations, loads = _chain(operand, anchors)
+            if operations > PROLOGUE_OPERATIONS or loads > PROLOGUE_LOADS:
+                found.append(operand)
+    return found
+
+
+def _chain(node: Node, anchors: dict[Node, None]) -> tuple[float, int]:
+    """Operations and loads of one element of a value that is traced through."""
+    operations, loads = 0.0, 0
+    pending, seen = [node], {node}
+    while pending:
+        current = pending.pop()
+        operations += current.op.cost
+        for operand in current.inputs:
+            if operand in seen:
+                continue
+            seen.add(operand)
+            if operand.is_input or operand in anchors:
+                loads += 1
+            else:
+                pending.append(operand)
+    return operations, loads
+
+
+def static_size(size: Integer) -> int | None:
+    """The size where it is a number."""
+    least, greatest = bounds(size)
+    return least if least == greatest else None

@@ -1,0 +1,273 @@
+"""Memory of a program, known before it runs: every temporary gets a place in one arena.
+
+Live ranges are taken over the launches in order. The largest buffers are placed first, each at the lowest offset where
+it meets no buffer that lives at the same time ("greedy by size": Pisarchyk and Lee, Efficient Memory Management for
+Deep Neural Net Inference, 2020). :func:`check_plan` proves a plan by another way: it runs the launches over a map of
+which buffer's value every byte holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from graphc.codegen.loops import Buffer, LoopProgram
+from graphc.ir.integers import Integer
+
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """Memory that one launch alone works in: a part for all threads, and one for each thread (in bytes)."""
+
+    launch: int
+    name: str
+    shared_bytes: int = 0
+    local_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Bytes ``[offset, offset + nbytes)`` of the arena, held from launch ``first`` through launch ``last``."""
+
+    name: str
+    kind: str  # "temporary" or "scratch"
+    nbytes: int
+    offset: int
+    first: int
+    last: int
+
+    @property
+    def stop(self) -> int:
+        return self.offset + self.nbytes
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPlan:
+    """Where everything lives. ``placements`` are sorted by offset; ``lifetimes`` gives for every buffer the first and
+    last launch that touches it, None where none does. All sizes are bytes.
+
+    ``threads`` is the most threads that the arena has scratch for.
+    """
+
+    program: LoopProgram
+    placements: tuple[Placement, ...]
+    lifetimes: tuple[tuple[str, tuple[int, int] | None], ...]
+    arena_bytes: int
+    threads: int
+    alignment: int
+
+    def offset(self, name: str) -> int:
+        """The place in the arena of a temporary or a launch's scratch. Raises KeyError for others."""
+        for placement in self.placements:
+            if placement.name == name:
+                return placement.offset
+        raise KeyError(f"{name} has no place in the arena")
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most bytes of the arena that are in use during one launch: no plan can do with less."""
+        launches = range(len(self.program.launches))
+        return max((sum(p.nbytes for p in self.placements if p.first <= at <= p.last) for at in launches), default=0)
+
+    def total(self, *kinds: str) -> int:
+        """The bytes of all buffers of these kinds."""
+        return sum(_number(buffer) for buffer in self.program.buffers if buffer.kind in kinds)
+
+    def __str__(self) -> str:
+        return _table(self)
+
+
+def live_ranges(program: LoopProgram) -> dict[str, tuple[int, int] | None]:
+    """For every buffer the first and last launch that touches it; None for one that none touches."""
+    ranges: dict[str, tuple[int, int] | None] = {buffer.name: None for buffer in program.buffers}
+    for position, launch in enumerate(program.launches):
+        for name in launch.buffers:
+            known = ranges[name]
+            ranges[name] = (position, position) if known is None else (known[0], position)
+    return ranges
+
+
+def plan_memory(
+    program: LoopProgram, scratch: Sequence[Scratch] = (), alignment: int = ALIGNMENT, threads: int = 1
+) -> MemoryPlan:
+    """Place the temporaries of a program, and the scratch memory of its launches, in one arena.
+
+    Raises TypeError for a buffer whose size is not a number yet.
+    """
+    ranges = live_ranges(program)
+    wanted: list[Placement] = []
+    for buffer in program.buffers:
+        live = ranges[buffer.name]
+        if buffer.kind == "temporary" and live is not None:
+            wanted.append(Placement(buffer.name, "temporary", _number(buffer), 0, *live))
+    for need in scratch:
+        nbytes = _round_up(need.shared_bytes, alignment) + threads * _round_up(need.local_bytes, alignment)
+        wanted.append(Placement(need.name, "scratch", nbytes, 0, need.launch, need.launch))
+    placed: list[Placement] = []
+    # Sorting is stable: among equals the program's order decides, so that a plan never changes from run to run.
+    for placement in sorted(wanted, key=lambda each: (-each.nbytes, each.first)):
+        rivals = [other for other in placed if other.first <= placement.last and placement.first <= other.last]
+        offset = _lowest_gap(rivals, placement.nbytes, alignment)
+        placed.append(
+            Placement(placement.name, placement.kind, placement.nbytes, offset, placement.first, placement.last)
+        )
+    return MemoryPlan(
+        program=program,
+        placements=tuple(sorted(placed, key=lambda each: (each.offset, each.first))),
+        lifetimes=tuple(ranges.items()),
+        arena_bytes=max((_round_up(placement.stop, alignment) for placement in placed), default=0),
+        threads=threads,
+        alignment=alignment,
+    )
+
+
+def _lowest_gap(rivals: Iterable[Placement], nbytes: int, alignment: int) -> int:
+    offset = 0
+    for rival in sorted(rivals, key=lambda each: each.offset):
+        if rival.offset >= offset + nbytes:
+            break
+        offset = max(offset, _round_up(rival.stop, alignment))
+    return offset
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple
+
+
+def _number(buffer: Buffer) -> int:
+    nbytes: Integer = buffer.nbytes
+    if not isinstance(nbytes, int):
+        raise TypeError(f"buffer {buffer.name} takes {nbytes} bytes; a plan needs sizes that are numbers")
+    return nbytes
+
+
+class PlanError(Exception):
+    """A memory plan lets two values live in the same bytes at the same time, or reads what was never written."""
+
+
+def check_plan(program: LoopProgram, plan: MemoryPlan) -> None:
+    """Prove that a plan keeps every value whole from its first write to its last read.
+
+    The launches are run over a map of the arena that says which buffer wrote each range of bytes last. Raises
+    PlanError naming both buffers where a read finds another's bytes or one launch uses bytes twice.
+    """
+    holders: list[tuple[int, int, str]] = []  # disjoint [start, stop) and who wrote there last, sorted
+    places = {placement.name: placement for placement in plan.placements}
+    for placement in plan.placements:
+        if placement.offset < 0 or placement.stop > plan.arena_bytes or placement.offset % plan.alignment:
+            raise PlanError(
+                f"{placement.name} at bytes {placement.offset} to {placement.stop} is misaligned or outside the "
+                f"arena of {plan.arena_bytes} bytes"
+            )
+    for position, launch in enumerate(program.launches):
+        reads: list[Placement] = []
+        writes: list[Placement] = []
+        for parameter, name in zip(launch.kernel.parameters, launch.buffers, strict=True):
+            if program.buffer(name).kind == "temporary":
+                if name not in places:
+                    raise PlanError(f"{name} is used by launch {position} but has no place in the arena")
+                if _number(program.buffer(name)) > places[name].nbytes:
+                    raise PlanError(f"{name} needs {program.buffer(name).nbytes} bytes but has {places[name].nbytes}")
+                if parameter.access != "write":
+                    reads.append(places[name])
+                if parameter.access != "read":
+                    writes.append(places[name])
+        writes.extend(each for each in plan.placements if each.kind == "scratch" and each.first == position)
+        for read in reads:
+            _check_whole(holders, read, position)
+        _check_apart(reads, writes, position)
+        for write in writes:
+            holders = _overwrite(holders, write)
+
+
+def _check_whole(holders: list[tuple[int, int, str]], read: Placement, position: int) -> None:
+    reached = read.offset
+    for start, stop, name in holders:
+        if stop <= reached or start >= read.stop:
+            continue
+        if name != read.name:
+            raise PlanError(
+                f"launch {position} reads {read.name} after {name} was written to its bytes {max(start, read.offset)} "
+                f"to {min(stop, read.stop)}"
+            )
+        if start > reached:
+            break
+        reached = stop
+    if reached < read.stop:
+        raise PlanError(f"launch {position} reads {read.name}, whose bytes from {reached} on were never written")
+
+
+def _check_apart(reads: Sequence[Placement], writes: Sequence[Placement], position: int) -> None:
+    for number, write in enumerate(writes):
+        for other in (*reads, *writes[:number]):
+            if write.name != other.name and write.offset < other.stop and other.offset < write.stop:
+                raise PlanError(f"launch {position} writes {write.name} to bytes that {other.name} uses")
+
+
+def _overwrite(holders: list[tuple[int, int, str]], write: Placement) -> list[tuple[int, int, str]]:
+    result: list[tuple[int, int, str]] = []
+    for start, stop, name in holders:
+        if start < write.offset:
+            result.append((start, min(stop, write.offset), name))
+        if stop > write.stop:
+            result.append((max(start, write.stop), stop, name))
+    result = [each for each in result if each[0] < each[1]]
+    if write.nbytes:
+        result.append((write.offset, write.stop, write.name))
+    return sorted(result)
+
+
+def _table(plan: MemoryPlan) -> str:
+    places = {placement.name: placement for placement in plan.placements}
+    ranges = dict(plan.lifetimes)
+    rows = [("buffer", "kind", "bytes", "offset", "launches", "made at")]
+    for buffer in plan.program.buffers:
+        live = ranges[buffer.name]
+        place = places.get(buffer.name)
+        rows.append(
+            (
+                buffer.name,
+                buffer.kind,
+                f"{_number(buffer):,}",
+                "" if place is None else f"{place.offset:,}",
+                "none" if live is None else f"{live[0]}-{live[1]}",
+                _origin(buffer),
+            )
+        )
+    for place in plan.placements:
+        if place.kind == "scratch":
+            rows.append(
+                (place.name, place.kind, f"{place.nbytes:,}", f"{place.offset:,}", f"{place.first}-{place.last}", "")
+            )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    numeric = (2, 3)
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if column in numeric else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    lines.insert(1, "-" * max(map(len, lines)))
+    totals = (
+        ("arguments", plan.total("argument", "scalar", "constant")),
+        ("state", plan.total("state")),
+        ("outputs", plan.total("output")),
+        ("temporaries, each its own", plan.total("temporary")),
+        ("arena", plan.arena_bytes),
+        ("peak within the arena", plan.peak_bytes),
+        ("peak in all", plan.total("argument", "scalar", "constant", "state", "output") + plan.arena_bytes),
+    )
+    width = max(len(f"{nbytes:,}") for _, nbytes in totals)
+    lines.append("")
+    lines.extend(f"{label + ':':<27}{nbytes:>{width},} bytes" for label, nbytes in totals)
+    return "\n".join(lines) + "\n"
+
+
+def _origin(buffer: Buffer) -> str:
+    for node in reversed(buffer.nodes):
+        if node.location is not None:
+            return str(node.location)
+    return ""

@@ -1,0 +1,373 @@
+"""Tracing one element of a value through its producers: how views, casts, and pointwise chains become expressions.
+
+Traced expressions load from *values* (nodes of the graph, under a key that :class:`Values` gives them) at an index with
+one entry for each dimension. :mod:`graphc.codegen.emit` later turns those into flat offsets into buffers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from graphc.codegen.loops import Local
+from graphc.ir.graph import Node
+from graphc.ir.integers import (
+    Integer,
+    IntegerExpression,
+    Opaque,
+    Quotient,
+    Remainder,
+    Variable,
+    atoms,
+    opaque,
+    product,
+    rewrite_atoms,
+    variable,
+)
+from graphc.ir.primitive import Contraction, Elementwise
+from graphc.ir.scalars import Call, Choose, Constant, FromIndex, Index, Load, Operand, Scalar, Within
+from graphc.ir.types import TensorType, contiguous_strides
+
+Leaf = Callable[[Node, Index], Scalar]
+Access = tuple[Node, Index]
+
+
+class Values:
+    """Keys for nodes: strings, so that expressions over them have one order and one spelling."""
+
+    def __init__(self) -> None:
+        self._keys: dict[Node, str] = {}
+        self._nodes: dict[str, Node] = {}
+
+    def key(self, node: Node) -> str:
+        """The key of a node, made at its first use."""
+        if node not in self._keys:
+            key = f"v{len(self._keys)}"
+            self._keys[node] = key
+            self._nodes[key] = node
+        return self._keys[node]
+
+    def node(self, key: str) -> Node:
+        """The node of a key."""
+        return self._nodes[key]
+
+    def load(self, node: Node, index: Index) -> Load:
+        """The element of a node's stored value."""
+        return Load(self.key(node), index, node.type.dtype)
+
+
+def is_product(node: Node) -> bool:
+    """Whether a node is a contraction over a single point: then each element is one product, without a sum."""
+    return isinstance(node.op, Contraction) and all(
+        extent == 1 for extent in node.op.reduced_extents([i.type for i in node.inputs], **node.attrs)
+    )
+
+
+def is_elementwise(node: Node) -> bool:
+    """Whether an element of the node's value is an expression of elements of its operands."""
+    return isinstance(node.op, Elementwise) and node.op.effect is None
+
+
+class Tracer:
+    """Element expressions of values. ``leaf`` gives the expression where tracing stops, or None to go on inside."""
+
+    def __init__(self, leaf: Callable[[Node, Index], Scalar | None]):
+        self.leaf = leaf
+        self.visited: dict[Node, None] = {}
+        self._memo: dict[tuple[Node, Index], Scalar] = {}
+
+    def element(self, node: Node, index: Index) -> Scalar:
+        """The element at an index."""
+        key = (node, index)
+        found = self._memo.get(key)
+        if found is None:
+            found = self.leaf(node, index)
+            if found is None:
+                found = self.inside(node, index)
+            self._memo[key] = found
+        return found
+
+    def operands(self, node: Node) -> list[Operand]:
+        """The operands of a node as functions of an index."""
+        return [self._operand(operand) for operand in node.inputs]
+
+    def _operand(self, node: Node) -> Operand:
+        return lambda *index: self.element(node, index)
+
+    def inside(self, node: Node, index: Index, reduced: Index | None = None) -> Scalar:
+        """What the node itself computes at an index, and for a reduction at a point of its reduction domain."""
+        self.visited[node] = None
+        types = [operand.type for operand in node.inputs]
+        if isinstance(node.op, Elementwise):
+            return node.op.element(index, self.operands(node), types, node.type, **node.attrs)
+        if reduced is None:
+            reduced = (0,) * len(node.op.reduced_extents(types, **node.attrs))
+        return node.op.element(index, reduced, self.operands(node), types, node.type, **node.attrs)
+
+    def factor(self, node: Node, side: int, index: Index, reduced: Index) -> Scalar:
+        """The left or right factor of a contraction."""
+        self.visited[node] = None
+        types = [operand.type for operand in node.inputs]
+        operand = self._operand(node.inputs[side])
+        return node.op.factor(side, index, reduced, operand, types, node.type, **node.attrs)
+
+    def target(self, node: Node, at: Index) -> Index:
+        """Where the element ``at`` of a scatter's source goes."""
+        self.visited[node] = None
+        types = [operand.type for operand in node.inputs]
+        return node.op.target(at, self.operands(node), types, node.type, **node.attrs)
+
+
+def index_variables(prefix: str, extents: Sequence[Integer]) -> Index:
+    """A generic index: one variable for each extent, 0 where the extent is 1."""
+    return tuple(index_variable(f"{prefix}{d}", extent) for d, extent in enumerate(extents))
+
+
+def index_variable(name: str, extent: Integer) -> Integer:
+    """A variable that runs below an extent; 0 where the extent is 1."""
+    if extent == 1:
+        return 0
+    return variable(name, 0, extent - 1 if isinstance(extent, int) and extent > 0 else None)
+
+
+def linear_offset(index: Sequence[Integer], shape: Sequence[Integer]) -> Integer:
+    """The row-major position of an index in a shape."""
+    return flat_offset(index, contiguous_strides(tuple(shape)))
+
+
+def flat_offset(index: Sequence[Integer], strides: Sequence[Integer]) -> Integer:
+    """The sum of index times stride."""
+    total: Integer = 0
+    for position, stride in zip(index, strides, strict=True):
+        total = total + position * stride
+    return total
+
+
+def delinearize(position: Integer, shape: Sequence[Integer]) -> Index:
+    """The index in a shape of a row-major position."""
+    index: list[Integer] = []
+    strides = contiguous_strides(tuple(shape))
+    leading = True
+    for extent, stride in zip(shape, strides, strict=True):
+        if extent == 1:
+            index.append(0)
+            continue
+        quotient = position // stride if stride != 0 else 0
+        # Nothing stands before the first extent, so its quotient is already below it.
+        index.append(quotient if leading or extent == 0 else quotient % extent)
+        leading = False
+    return tuple(index)
+
+
+def reindex(index: Sequence[Integer], source: Sequence[Integer], target: Sequence[Integer]) -> Index | None:
+    """The index in ``target`` of the element at ``index`` of ``source`` after a reshape; None where sizes differ.
+
+    Dimensions that correspond keep their own index, so that no division arises where none is needed.
+    """
+    result: list[Integer] = []
+    at_source, at_target = 0, 0
+    while at_source < len(source) or at_target < len(target):
+        ends = _matching_group(source, at_source, target, at_target)
+        if ends is None:
+            return None
+        next_source, next_target = ends
+        from_shape, to_shape = source[at_source:next_source], target[at_target:next_target]
+        if list(from_shape) == list(to_shape):
+            result.extend(index[at_source:next_source])
+        else:
+            result.extend(delinearize(linear_offset(index[at_source:next_source], from_shape), to_shape))
+        at_source, at_target = next_source, next_target
+    return tuple(result)
+
+
+def _matching_group(
+    source: Sequence[Integer], at_source: int, target: Sequence[Integer], at_target: int
+) -> tuple[int, int] | None:
+    """The ends of the shortest runs of dimensions with one product."""
+    s, t = at_source, at_target
+    size_s: Integer = 1
+    size_t: Integer = 1
+    first = True
+    while first or size_s != size_t:
+        first = False
+        if size_s == size_t:
+            if s < len(source) and t < len(target):
+                size_s, size_t, s, t = size_s * source[s], size_t * target[t], s + 1, t + 1
+            elif s < len(source):
+                size_s, s = size_s * source[s], s + 1
+            else:
+                size_t, t = size_t * target[t], t + 1
+            continue
+        grow_source = s < len(source) and (
+            t >= len(target) or (isinstance(size_s, int) and isinstance(size_t, int) and size_s < size_t)
+            or not isinstance(size_t, int) and isinstance(size_s, int)
+        )
+        if grow_source:
+            size_s, s = size_s * source[s], s + 1
+        elif t < len(target):
+            size_t, t = size_t * target[t], t + 1
+        elif s < len(source):
+            size_s, s = size_s * source[s], s + 1
+        else:
+            return None
+    return s, t
+
+
+# Walking and rewriting expressions, with those inside integer expressions.
+
+
+def integers_of(scalar: Scalar) -> tuple[Integer, ...]:
+    """The integer expressions directly in a scalar expression."""
+    if isinstance(scalar, Load):
+        return scalar.index
+    if isinstance(scalar, Within):
+        return (scalar.value, scalar.lower, scalar.upper)
+    if isinstance(scalar, FromIndex):
+        return (scalar.value,)
+    return ()
+
+
+def parts(scalar: Scalar) -> tuple[Scalar, ...]:
+    """The scalar expressions directly below one, also those inside its integer expressions."""
+    if isinstance(scalar, Call):
+        return scalar.arguments
+    if isinstance(scalar, Choose):
+        return (scalar.condition, scalar.chosen, scalar.otherwise)
+    return tuple(part for value in integers_of(scalar) for part in opaque_values(value))
+
+
+def opaque_values(value: Integer) -> Iterator[Scalar]:
+    """The run-time scalars in an integer expression."""
+    if isinstance(value, IntegerExpression):
+        for atom in sorted((a for a in atoms(value) if isinstance(a, Opaque)), key=str):
+            yield atom.value  # type: ignore[misc]
+
+
+def walk_all(roots: Iterable[Scalar]) -> Iterator[Scalar]:
+    """Every distinct expression object at or below the roots, those inside integer expressions too."""
+    seen: set[int] = set()
+    pending = list(roots)
+    while pending:
+        scalar = pending.pop()
+        if id(scalar) in seen:
+            continue
+        seen.add(id(scalar))
+        yield scalar
+        pending.extend(parts(scalar))
+
+
+class Rewriter:
+    """Rewrites expressions: variables by name, and any scalar by ``change`` (children first). Keeps sharing."""
+
+    def __init__(
+        self,
+        variables: dict[str, Integer] | None = None,
+        change: Callable[[Scalar], Scalar] | None = None,
+    ):
+        self.variables = variables or {}
+        self.change = change
+        self._scalars: dict[int, tuple[Scalar, Scalar]] = {}
+        self._integers: dict[Integer, Integer] = {}
+
+    def scalar(self, scalar: Scalar) -> Scalar:
+        """The rewritten scalar expression."""
+        known = self._scalars.get(id(scalar))
+        if known is not None:
+            return known[1]
+        result = self._rebuild(scalar)
+        if self.change is not None:
+            result = self.change(result)
+        self._scalars[id(scalar)] = (scalar, result)
+        return result
+
+    def _rebuild(self, scalar: Scalar) -> Scalar:
+        if isinstance(scalar, Call):
+            arguments = tuple(self.scalar(a) for a in scalar.arguments)
+            same = all(a is b for a, b in zip(arguments, scalar.arguments, strict=True))
+            return scalar if same else Call(scalar.function, arguments, scalar.dtype)
+        if isinstance(scalar, Choose):
+            return Choose(
+                self.scalar(scalar.condition), self.scalar(scalar.chosen), self.scalar(scalar.otherwise), scalar.dtype
+            )
+        if isinstance(scalar, Load):
+            return Load(scalar.source, tuple(self.integer(i) for i in scalar.index), scalar.dtype)
+        if isinstance(scalar, Within):
+            return Within(self.integer(scalar.value), self.integer(scalar.lower), self.integer(scalar.upper))
+        if isinstance(scalar, FromIndex):
+            value = self.integer(scalar.value)
+            return Constant(value, scalar.dtype) if isinstance(value, int) else FromIndex(value, scalar.dtype)
+        return scalar
+
+    def integer(self, value: Integer) -> Integer:
+        """The rewritten integer expression."""
+        if isinstance(value, int):
+            return value
+        result = self._integers.get(value)
+        if result is None:
+            result = rewrite_atoms(value, self._atom)
+            self._integers[value] = result
+        return result
+
+    def _atom(self, atom: Variable | Quotient | Remainder | Opaque) -> Integer | None:
+        if isinstance(atom, Variable):
+            return self.variables.get(atom.name)
+        if isinstance(atom, Opaque):
+            return opaque(self.scalar(atom.value), atom.lower, atom.upper)  # type: ignore[arg-type]
+        return None
+
+
+def linear_terms(value: Integer, names: frozenset[str] | set[str]) -> dict[str, Integer | None]:
+    """For each of the named variables in an expression its factor; None where the expression is not linear in it."""
+    found: dict[str, Integer | None] = {}
+    if isinstance(value, int):
+        return found
+    for monomial, coefficient in value.terms:
+        mine = [atom.name for atom in monomial if isinstance(atom, Variable) and atom.name in names]
+        inner = {
+            name
+            for atom in monomial
+            if not isinstance(atom, Variable)
+            for name in deep_variables(atom)
+            if name in names
+        }
+        for name in inner:
+            found[name] = None
+        if len(mine) > 1 or (mine and inner):
+            for name in mine:
+                found[name] = None
+        elif mine and found.get(mine[0], 0) is not None:
+            rest = tuple(atom for atom in monomial if not (isinstance(atom, Variable) and atom.name == mine[0]))
+            factor: Integer = coefficient if not rest else IntegerExpression(((rest, coefficient),))
+            found[mine[0]] = found.get(mine[0], 0) + factor  # type: ignore[operator]
+    return found
+
+
+def deep_variables(atom: Variable | Quotient | Remainder | Opaque) -> set[str]:
+    """The names of variables in an atom, those inside run-time scalars too."""
+    if isinstance(atom, Variable):
+        return {atom.name}
+    if isinstance(atom, Opaque):
+        return scalar_variables(atom.value)  # type: ignore[arg-type]
+    return integer_variables(atom.dividend) | integer_variables(atom.divisor)
+
+
+def integer_variables(value: Integer) -> set[str]:
+    """The names of variables in an integer expression, those inside run-time scalars too."""
+    if isinstance(value, int):
+        return set()
+    return {name for monomial, _ in value.terms for atom in monomial for name in deep_variables(atom)}
+
+
+def scalar_variables(scalar: Scalar) -> set[str]:
+    """The names of index variables in a scalar expression."""
+    return {
+        name
+        for part in walk_all((scalar,))
+        if not isinstance(part, Local)
+        for value in integers_of(part)
+        for name in integer_variables(value)
+    }
+
+
+def extent_product(type: TensorType) -> Integer:
+    """The number of elements of a type."""
+    return product(type.shape)

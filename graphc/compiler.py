@@ -1,0 +1,208 @@
+"""``compile``: a function of tensors becomes one program. The one place that sees every stage.
+
+    Python function -> Recording -> optimized Graph -> LoopProgram -> C text -> Executable -> BoundProgram
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from graphc.capture.trace import Recording, capture
+from graphc.capture.trees import flatten
+from graphc.codegen.executable import CompiledProgram, compile_loops, load
+from graphc.codegen.listing import print_program
+from graphc.codegen.lower import lower
+from graphc.codegen.memory import MemoryPlan
+from graphc.execution import BoundProgram
+from graphc.ir.graph import Graph
+from graphc.ir.passes.pipeline import PassRecord, optimize
+from graphc.recording import state
+from graphc.runtime.errors import CompileError, CompilerNotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What every stage of one build made, and how long it took."""
+
+    recording: Recording
+    optimized: Graph
+    passes: tuple[PassRecord, ...]
+    compiled: CompiledProgram
+    seconds: dict[str, float]
+
+    @property
+    def captured(self) -> Graph:
+        """The forward part, as the user's code ran."""
+        return self.recording.forward
+
+    @property
+    def joint(self) -> Graph:
+        """Forward, backward, and update together, before any pass."""
+        return self.recording.graph
+
+    @property
+    def loops(self) -> str:
+        """The loop-nest IR as text."""
+        return print_program(self.compiled.program)
+
+
+def build(recording: Recording) -> Stages:
+    """From a recording to C text and a memory plan; no compiler is run."""
+    seconds: dict[str, float] = {}
+
+    def timed(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        began = time.perf_counter()
+        result = function(*arguments)
+        seconds[name] = time.perf_counter() - began
+        return result
+
+    optimized = timed("optimize", optimize, recording.graph)
+    loops = timed("lower", lower, optimized.graph)
+    compiled = timed("render", compile_loops, loops)
+    return Stages(recording, optimized.graph, optimized.records, compiled, seconds)
+
+
+class _Entry:
+    """One build of a function: for one shape of arguments and one state of what it depends on outside."""
+
+    __slots__ = ("bound", "stages")
+
+    def __init__(self, stages: Stages, bound: BoundProgram):
+        self.stages = stages
+        self.bound = bound
+
+
+class CompiledFunction:
+    """A function that runs as one compiled program after its first call.
+
+    The first call with a new kind of arguments (tree, dtypes, shapes) runs the function eagerly and records it; later
+    calls never run the user's Python code. Attributes describe the newest build and raise RuntimeError before the
+    first call.
+    """
+
+    def __init__(self, function: Callable[..., Any], *, fallback: bool = False):
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.fallback = fallback
+        self._entries: dict[Any, list[_Entry]] = {}
+        self._newest: _Entry | None = None
+        self._stages: Stages | None = None
+        self._lock = threading.RLock()
+        self._without_compiler = False
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        if state.recorder is not None or self._without_compiler:
+            # Within another capture the function's operations become part of that program.
+            return self.function(*arguments, **keywords)
+        tensors, description = flatten((arguments, keywords) if keywords else arguments)
+        key = (
+            description,
+            state.gradients,
+            *[(tensor._array.shape, tensor.dtype.short, tensor._requires_grad) for tensor in tensors],
+        )
+        for entry in self._entries.get(key, ()):
+            if entry.bound.holds():
+                return entry.bound(tensors)
+        return self._first_call(key, arguments, keywords)
+
+    def _first_call(self, key: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        with self._lock:
+            recording, returned = capture(self.function, arguments, keywords)
+            self._stages = build(recording)
+            for observer in _observers:
+                observer(self.__name__, self._stages)
+            try:
+                executable = load(self._stages.compiled)
+            except (CompilerNotFound, CompileError) as error:
+                if isinstance(error, CompileError) and not self.fallback:
+                    raise
+                warnings.warn(f"{self.__name__} keeps running eagerly: {error}", RuntimeWarning, stacklevel=3)
+                self._without_compiler = True
+                return returned
+            self._newest = _Entry(self._stages, BoundProgram(recording, executable))
+            # The newest first: after a change outside it is the one that holds.
+            self._entries.setdefault(key, []).insert(0, self._newest)
+            return returned
+
+    @property
+    def stages(self) -> Stages:
+        """Every stage of the newest build."""
+        if self._stages is None:
+            raise RuntimeError(f"{self.__name__} has not been called yet: its first call records and builds it")
+        return self._stages
+
+    @property
+    def graph(self) -> Graph:
+        """The tensor IR of the whole step as it was captured, each node with its Python line."""
+        return self.stages.joint
+
+    @property
+    def source(self) -> str:
+        """The C program."""
+        return self.stages.compiled.source
+
+    @property
+    def plan(self) -> MemoryPlan:
+        """Buffers, bytes, lifetimes, and the peak."""
+        return self.stages.compiled.plan
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """A method that is compiled is bound for each object on its own."""
+        if instance is None:
+            return self
+        bound = CompiledFunction(self.function.__get__(instance, owner), fallback=self.fallback)
+        instance.__dict__[self.__name__] = bound
+        return bound
+
+    def __repr__(self) -> str:
+        return f"<compiled function {self.__name__}, {sum(map(len, self._entries.values()))} builds>"
+
+
+_observers: list[Callable[[str, Stages], None]] = []
+
+
+@contextlib.contextmanager
+def observe_builds(observer: Callable[[str, Stages], None]) -> Iterator[None]:
+    """Call ``observer`` with the function's name and the stages of every build made within the block."""
+    _observers.append(observer)
+    try:
+        yield
+    finally:
+        _observers.remove(observer)
+
+
+def compile(function: Callable[..., Any] | None = None, *, fallback: bool = False) -> Any:
+    """Compile a function of tensors: a model, or a whole training step with backward() and optimizer.step().
+
+    Args:
+        function: what to compile; left out, ``compile(...)`` is a decorator. A module compiles as its call.
+        fallback: keep running eagerly, with a warning, where the C compiler refuses the program.
+
+    Returns:
+        a callable that gives the function's results. Without any C compiler it runs eagerly, with a warning that names
+        the command that installs one.
+
+    Raises (at calls):
+        CaptureError: naming the Python line, for what a program can't express.
+        CompileError: where the C compiler refuses the program and ``fallback`` is off.
+    """
+    if function is None:
+        return functools.partial(compile, fallback=fallback)
+    if not callable(function):
+        raise TypeError(f"compile expects a function or a module, got {type(function).__name__}")
+    target = function
+    if not hasattr(function, "__name__"):
+
+        @functools.wraps(function.__call__)
+        def target(*arguments: Any, **keywords: Any) -> Any:
+            return function(*arguments, **keywords)
+
+        target.__name__ = type(function).__name__
+    return CompiledFunction(target, fallback=fallback)

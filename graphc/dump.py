@@ -1,0 +1,50 @@
+"""Writing every stage of a build to files that a person reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from graphc.compiler import Stages
+from graphc.ir.drawing import Vertex, draw_svg
+from graphc.ir.graph import Graph
+from graphc.ir.printer import node_names
+
+
+def write_stages(stages: Stages, folder: Path) -> None:
+    """Write captured.ir, backward.ir, optimized.ir, loops.ir, program.c, plan.txt, and graph.svg to a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {
+        "captured.ir": str(stages.captured),
+        "backward.ir": str(stages.joint),
+        "optimized.ir": str(stages.optimized),
+        "loops.ir": stages.loops,
+        "program.c": stages.compiled.source,
+        "plan.txt": str(stages.compiled.plan),
+        "graph.svg": picture(stages.optimized),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
+
+
+def picture(graph: Graph) -> str:
+    """The graph as people draw computation graphs, as SVG: round variables, square operators."""
+    names = node_names(graph)
+    vertices: list[Vertex] = []
+    edges: list[tuple[str, str]] = []
+    for node in graph.inputs:
+        kind = {"argument": "input"}.get(node.kind, node.kind)
+        vertices.append(Vertex(names[node], node.name, kind, str(node.type)))
+    for node in graph.nodes:
+        where = f"\n{node.location}" if node.location is not None else ""
+        phase = node.location.phase if node.location is not None else ""
+        vertices.append(Vertex(names[node], node.op.name, "operator", f"{node.type}{where}", phase))
+        edges += [(names[operand], names[node]) for operand in dict.fromkeys(node.inputs)]
+    for position, output in enumerate(graph.outputs):
+        key = f"output {position}"
+        vertices.append(Vertex(key, output.name, "output", str(output.node.type)))
+        edges.append((names[output.node], key))
+    for position, update in enumerate(graph.updates):
+        key = f"update {position}"
+        vertices.append(Vertex(key, f"{update.state.name}'", "state", f"new value: {update.node.type}"))
+        edges.append((names[update.node], key))
+    return draw_svg(vertices, edges, graph.name)

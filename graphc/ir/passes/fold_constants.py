@@ -1,0 +1,38 @@
+"""Fold constants: a node whose operands are all small constants is computed now."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from graphc.ir.graph import Builder, Graph, Node
+from graphc.ir.rewrite import rebuild
+from graphc.ops.sources import Constant, Full, Literal
+
+# A larger constant is cheaper to compute in the loop that reads it than to load from memory.
+MOST_ELEMENTS = 16
+
+
+def fold_constants(graph: Graph) -> Graph:
+    """Replace foldable nodes by ``full`` where all elements are equal bit for bit, else by ``constant``."""
+    return rebuild(graph, _fold)
+
+
+def _fold(builder: Builder, node: Node, operands: tuple[Node, ...]) -> Node | None:
+    if not operands or node.op.effect is not None or not all(_is_constant(operand) for operand in operands):
+        return None
+    size = node.type.size
+    if not isinstance(size, int) or not 0 < size <= MOST_ELEMENTS:
+        return None
+    with np.errstate(all="ignore"):
+        arrays = [operand.op.evaluate(**operand.attrs) for operand in operands]
+        value = np.asarray(node.op.evaluate(*arrays, **node.attrs))
+    first = value.reshape(-1)[:1]
+    if value.tobytes() == np.broadcast_to(first, value.shape).tobytes():
+        attrs = {"value": first[0].item(), "shape": node.type.shape, "dtype": node.type.dtype}
+        return builder.add(Full.instance, (), attrs, node.location)
+    return builder.add(Constant.instance, (), {"literal": Literal(value, node.type.dtype)}, node.location)
+
+
+def _is_constant(node: Node) -> bool:
+    size = node.type.size
+    return node.op in (Full.instance, Constant.instance) and isinstance(size, int) and size <= MOST_ELEMENTS

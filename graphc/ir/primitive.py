@@ -1,0 +1,252 @@
+"""What a primitive is: one class holds its type rule, numpy evaluation, gradient, and meaning element by element.
+
+A family says how a primitive lowers, so that most primitives carry no lowering code of their own:
+
+=============  =====================================================================================
+Pointwise      each element from the elements of the operands at the same index
+View           each element is one element of the first operand at a mapped index (or a fill value)
+Gather         each element from operands at computed indices: inlines into any loop
+Reduction      each element combines many, over a reduction domain
+Contraction    a Reduction whose elements are products of two operands: matmul and convolutions
+Scatter        elements of a source added into (or put to) computed places of a base
+Source         no operands: constants, ranges, random numbers
+=============  =====================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from graphc.ir.integers import Dimension
+from graphc.ir.scalars import Call, Index, Operand, Scalar
+from graphc.ir.types import TensorType
+
+Attributes = dict[str, Any]
+PRIMITIVES: dict[str, Primitive] = {}
+
+
+class Primitive:
+    """The base of all primitives. Subclasses are registered once; ``instance`` is the one object of the class.
+
+    Attribute values are hashable: numbers, strings, DTypes, dimensions, and tuples of them.
+    """
+
+    name: ClassVar[str]
+    instance: ClassVar[Primitive]
+    # Traits.
+    differentiable: ClassVar[bool] = True
+    # Which operands (by position) and whether the output the vjp reads; the eager tape keeps only those.
+    saves_inputs: ClassVar[tuple[int, ...] | None] = None  # None: all
+    saves_output: ClassVar[bool] = False
+    # Where the cotangent of each operand reads other operands than the rest: the positions read, by operand. The rule
+    # then gives its cotangents as functions, so that only those that are needed are computed.
+    saves_for: ClassVar[dict[int, tuple[int, ...]] | None] = None
+    # The result may share the memory of the first operand in eager mode.
+    aliases: ClassVar[bool] = False
+    # "random": consumes the generator's stream; nodes with an effect are never merged, reordered, or dropped.
+    effect: ClassVar[str | None] = None
+    commutative: ClassVar[bool] = False
+    # Scalar operations for one element, for the fusion cost model; about 1 for an add, 10 for an exponential.
+    cost: ClassVar[float] = 1.0
+
+    def infer(self, *types: TensorType, **attrs: Any) -> TensorType:
+        """The type of the result. Raises TypeError or ValueError naming what was given and expected."""
+        raise NotImplementedError
+
+    def evaluate(self, *arrays: np.ndarray, **attrs: Any) -> np.ndarray:
+        """The result for numpy arrays: eager mode and the interpreter."""
+        raise NotImplementedError
+
+    def vjp(self, cotangent: Any, output: Any, *inputs: Any, **attrs: Any) -> tuple[Any | None, ...]:
+        """The cotangent of each input, in public operators; None stands for zero.
+
+        ``inputs`` and ``output`` hold values only where the traits ``saves_inputs`` and ``saves_output`` say so; at
+        other places they have ``shape`` and ``dtype`` alone.
+        """
+        raise NotImplementedError
+
+    def write_back(self, base: Any, update: Any, **attrs: Any) -> Any:
+        """For a primitive that ``aliases``: the base after ``update`` was written to the result's memory."""
+        raise RuntimeError(f"writing through the result of {self.name} is not possible")
+
+    def simplify(self, inputs: Sequence[Any], attrs: Attributes, output_type: TensorType) -> Any | None:
+        """A simpler value equal bit for bit, as an input or an expression of inputs; None where there is none.
+
+        ``inputs`` are graph symbols: ``inputs[0].node.op`` and ``.node.attrs`` show what made them.
+        """
+        return None
+
+    @classmethod
+    def bind(cls, *inputs: Any, **attrs: Any) -> Any:
+        """Apply the primitive to tensors or graph symbols, which know how to."""
+        return inputs[0].apply(cls.instance, inputs, attrs)
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+
+class Elementwise(Primitive):
+    """A primitive whose element at an index is a scalar expression of elements of its operands."""
+
+    def element(
+        self, index: Index, operands: Sequence[Operand], types: Sequence[TensorType], output: TensorType, **attrs: Any
+    ) -> Scalar:
+        """The element of the result at ``index``; ``operands[k](*index)`` is the element of operand k."""
+        raise NotImplementedError
+
+
+class Pointwise(Elementwise):
+    """Operands and result have one shape. The scalar function has the primitive's name."""
+
+    def element(
+        self, index: Index, operands: Sequence[Operand], types: Sequence[TensorType], output: TensorType, **attrs: Any
+    ) -> Scalar:
+        return Call(self.name, tuple(operand(*index) for operand in operands), output.dtype)
+
+
+class View(Elementwise):
+    """Each element of the result is one element of operand 0 at a mapped index. Costs nothing when inlined."""
+
+    aliases = True
+    saves_inputs = ()
+    cost = 0.0
+
+    def source_index(self, index: Index, source: TensorType, output: TensorType, **attrs: Any) -> Index:
+        """The index in operand 0 of the element that stands at ``index`` of the result."""
+        raise NotImplementedError
+
+    def element(
+        self, index: Index, operands: Sequence[Operand], types: Sequence[TensorType], output: TensorType, **attrs: Any
+    ) -> Scalar:
+        return operands[0](*self.source_index(index, types[0], output, **attrs))
+
+
+class Gather(Elementwise):
+    """Reads operands at computed indices, or chooses between operands by index (cat, pad). Inlines into any loop.
+
+    A primitive that indexes by values of an operand lists them in ``checked_indices``.
+    """
+
+    def checked_indices(
+        self, types: Sequence[TensorType], **attrs: Any
+    ) -> tuple[tuple[int, Dimension], ...]:
+        """Pairs (operand position, extent): every element of that operand must lie in ``-extent <= i < extent``."""
+        return ()
+
+
+class Source(Elementwise):
+    """No operands; the type comes from the attributes alone."""
+
+    def vjp(self, cotangent: Any, output: Any, *inputs: Any, **attrs: Any) -> tuple[Any | None, ...]:
+        return ()
+
+
+class Reduction(Primitive):
+    """Each element of the result combines elements over a reduction domain.
+
+    ``combiner`` is one of sum, prod, max, min, any, all, argmax, argmin. Max and min keep NaN, as PyTorch's do.
+    The identity of an empty domain is the combiner's; max, min and the arg forms refuse an empty domain.
+    """
+
+    combiner: ClassVar[str]
+
+    def reduced_extents(self, types: Sequence[TensorType], **attrs: Any) -> tuple[Dimension, ...]:
+        """The extents of the reduction domain, outermost first."""
+        raise NotImplementedError
+
+    def element(
+        self,
+        index: Index,
+        reduced: Index,
+        operands: Sequence[Operand],
+        types: Sequence[TensorType],
+        output: TensorType,
+        **attrs: Any,
+    ) -> Scalar:
+        """What is combined into the result at ``index``, at the point ``reduced`` of the reduction domain.
+
+        For argmax and argmin the value is compared and the result is the row-major position in the domain.
+        """
+        raise NotImplementedError
+
+
+class Contraction(Reduction):
+    """A sum of products of one element of each of two operands.
+
+    ``roles`` tells for each dimension of the result whether it indexes both operands ("batch"), the left alone
+    ("row"), or the right alone ("column").
+    """
+
+    combiner = "sum"
+    cost = 2.0
+    saves_for: ClassVar[dict[int, tuple[int, ...]] | None] = {0: (1,), 1: (0,)}
+
+    def roles(self, types: Sequence[TensorType], **attrs: Any) -> tuple[str, ...]:
+        """One of "batch", "row", "column" for each dimension of the result."""
+        raise NotImplementedError
+
+    def factor(
+        self,
+        side: int,
+        index: Index,
+        reduced: Index,
+        operand: Operand,
+        types: Sequence[TensorType],
+        output: TensorType,
+        **attrs: Any,
+    ) -> Scalar:
+        """The left (``side`` 0) or right (1) factor at a point of the result and of the reduction domain."""
+        raise NotImplementedError
+
+    def element(
+        self,
+        index: Index,
+        reduced: Index,
+        operands: Sequence[Operand],
+        types: Sequence[TensorType],
+        output: TensorType,
+        **attrs: Any,
+    ) -> Scalar:
+        left = self.factor(0, index, reduced, operands[0], types, output, **attrs)
+        right = self.factor(1, index, reduced, operands[1], types, output, **attrs)
+        return Call("mul", (left, right), output.dtype)
+
+
+class Scatter(Primitive):
+    """Operands (base, index, source): the base with elements of the source combined into computed places.
+
+    ``combiner`` is "sum" or "put". Places are taken in row-major order of the source, so sums have one fixed order.
+    """
+
+    combiner: ClassVar[str] = "sum"
+
+    def target(
+        self, at: Index, operands: Sequence[Operand], types: Sequence[TensorType], output: TensorType, **attrs: Any
+    ) -> Index:
+        """Where in the base the source's element ``at`` goes."""
+        raise NotImplementedError
+
+    def independent_dimensions(self, types: Sequence[TensorType], **attrs: Any) -> tuple[int, ...]:
+        """Dimensions of the source that are passed through to the same dimension of the base: safe to parallelise."""
+        return ()
+
+    def checked_indices(
+        self, types: Sequence[TensorType], **attrs: Any
+    ) -> tuple[tuple[int, Dimension], ...]:
+        """Pairs (operand position, extent): every element of that operand must lie in ``-extent <= i < extent``."""
+        return ()
+
+
+PrimitiveClass = TypeVar("PrimitiveClass", bound=type[Primitive])
+
+
+def register(primitive: PrimitiveClass) -> PrimitiveClass:
+    """Class decorator: make the one instance and enter it in the table of primitives by name."""
+    if primitive.name in PRIMITIVES:
+        raise ValueError(f"two primitives are named {primitive.name!r}")
+    primitive.instance = primitive()
+    PRIMITIVES[primitive.name] = primitive.instance
+    return primitive

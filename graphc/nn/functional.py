@@ -1,0 +1,4 @@
+"""``graphc.nn.functional``: the functions of :mod:`graphc.functional` under PyTorch's name for the module."""
+
+from graphc.functional import *  # noqa: F403
+from graphc.functional import __all__ as __all__

@@ -1,0 +1,441 @@
+"""Contractions: sums of products of two operands. Matrix products, and convolutions with their two gradients.
+
+The three convolution primitives are bilinear and closed under differentiation: each one's gradients are the other two.
+They work on ``[batch, channels, height, width]``, or with a group dimension after the batch,
+``[batch, group, channels, height, width]``, so that a grouped convolution is the same sum with one more batch index.
+The weight is ``[(group,) outputs, channels, height, width]``. Nothing flips the kernel: as in PyTorch, a convolution is
+a correlation. The weight is the first operand: as the left factor it makes rows of the channels and columns of the
+places, which lie side by side in memory.
+
+Source: Dumoulin and Visin, A guide to convolution arithmetic for deep learning, arXiv:1603.07285.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc.ir.integers import Dimension, Integer
+from graphc.ir.primitive import Contraction, register
+from graphc.ir.scalars import Constant, Index, Operand, Scalar, both, choose, within
+from graphc.ir.types import DType, TensorType
+from graphc.ops import views
+from graphc.ops.quiet import quiet
+
+Sizes = tuple[int, ...]
+
+
+def _require_numbers(name: str, left: TensorType, right: TensorType) -> None:
+    if left.dtype != right.dtype:
+        raise TypeError(f"{name} expects operands of one dtype, got {left} and {right}")
+    if left.dtype.category == "bool":
+        raise TypeError(f"{name} is not defined for bool, got {left} and {right}")
+
+
+def _zero(dtype: DType) -> Constant:
+    return Constant(0.0 if dtype.is_floating_point else 0, dtype)
+
+
+def _for_blas(x: np.ndarray) -> np.ndarray:
+    """The array in a layout of its last two dimensions that BLAS takes; numpy multiplies others in a slow loop."""
+    rows, columns = x.strides[-2:]
+    size = x.itemsize
+    by_rows = columns == size and rows % size == 0 and rows >= size * x.shape[-1]
+    by_columns = rows == size and columns % size == 0 and columns >= size * x.shape[-2]
+    return x if by_rows or by_columns else np.ascontiguousarray(x)
+
+
+def multiply_matrices(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The matrix product over the last two dimensions, batches broadcast."""
+    return np.matmul(_for_blas(left), _for_blas(right))
+
+
+@register
+class Matmul(Contraction):
+    """``[..., m, k]`` times ``[..., k, n]``; the batch dimensions are equal."""
+
+    name = "matmul"
+
+    def infer(self, left: TensorType, right: TensorType) -> TensorType:
+        _require_numbers("matmul", left, right)
+        if left.rank < 2 or left.rank != right.rank or left.shape[:-2] != right.shape[:-2]:
+            raise ValueError(f"matmul of {left} and {right}: expected equal ranks of at least 2 and equal batches")
+        if left.shape[-1] != right.shape[-2]:
+            raise ValueError(
+                f"matmul of {left} and {right}: expected {left.shape[-1]} rows on the right, got {right.shape[-2]}"
+            )
+        return TensorType(left.dtype, (*left.shape[:-1], right.shape[-1]))
+
+    @quiet
+    def evaluate(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        if left.dtype.kind == "b" or left.shape[:-2] != right.shape[:-2]:
+            raise ValueError(f"matmul of shapes {left.shape} and {right.shape}")
+        return multiply_matrices(left, right)
+
+    def reduced_extents(self, types: Sequence[TensorType], **attrs: Any) -> tuple[Dimension, ...]:
+        return (types[0].shape[-1],)
+
+    def roles(self, types: Sequence[TensorType], **attrs: Any) -> tuple[str, ...]:
+        return ("batch",) * (types[0].rank - 2) + ("row", "column")
+
+    def factor(
+        self,
+        side: int,
+        index: Index,
+        reduced: Index,
+        operand: Operand,
+        types: Sequence[TensorType],
+        output: TensorType,
+        **attrs: Any,
+    ) -> Scalar:
+        *batch, row, column = index
+        return operand(*batch, row, *reduced) if side == 0 else operand(*batch, *reduced, column)
+
+    def vjp(self, cotangent: Any, output: Any, left: Any, right: Any) -> tuple[Any, ...]:
+        return (
+            lambda: Matmul.bind(cotangent, _transposed(right)),
+            lambda: Matmul.bind(_transposed(left), cotangent),
+        )
+
+
+def _transposed(matrices: Any) -> Any:
+    rank = len(matrices.shape)
+    return views.Permute.bind(matrices, dims=(*range(rank - 2), rank - 1, rank - 2))
+
+
+def convolved_extent(extent: Dimension, kernel: int, stride: int, padding: int, dilation: int) -> Dimension:
+    """How many places a kernel has along one dimension."""
+    return (extent + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def windows(x: np.ndarray, kernel: Sizes, output: Sizes, stride: Sizes, dilation: Sizes) -> np.ndarray:
+    """A view ``[..., *kernel, *output]`` of an array that has been padded: what each kernel element meets where."""
+    rank = len(kernel)
+    steps = x.strides[-rank:]
+    strides = (
+        *x.strides[:-rank],
+        *(step * gap for step, gap in zip(steps, dilation, strict=True)),
+        *(step * gap for step, gap in zip(steps, stride, strict=True)),
+    )
+    return np.lib.stride_tricks.as_strided(x, (*x.shape[:-rank], *kernel, *output), strides, writeable=False)
+
+
+def _padded(x: np.ndarray, padding: Sizes) -> np.ndarray:
+    if not any(padding):
+        return x
+    rank = len(padding)
+    shape = tuple(extent + 2 * width for extent, width in zip(x.shape[-rank:], padding, strict=True))
+    result = np.zeros((*x.shape[:-rank], *shape), x.dtype)
+    _without_padding(result, padding)[...] = x
+    return result
+
+
+def _without_padding(x: np.ndarray, padding: Sizes) -> np.ndarray:
+    """A view of what lies within the padding."""
+    inside = (slice(width, extent - width) for width, extent in zip(padding, x.shape[-len(padding) :], strict=True))
+    return x[(..., *inside)]
+
+
+class _Convolution(Contraction):
+    """What the three convolutions share. ``stride``, ``padding`` and ``dilation`` have one entry per spatial dim.
+
+    Below, an x is the forward convolution's input, a weight its weight, and a result its result, whichever of them is
+    the operand and whichever is computed.
+    """
+
+    spatial_rank = 2
+
+    def roles(self, types: Sequence[TensorType], **attrs: Any) -> tuple[str, ...]:
+        batches = types[1].rank - self.spatial_rank - 1
+        return ("batch",) * batches + ("row",) + ("column",) * self.spatial_rank
+
+    def _result_type(
+        self, weight: TensorType, x: TensorType, stride: Sizes, padding: Sizes, dilation: Sizes
+    ) -> TensorType:
+        """The type of the forward result; raises for operands or a geometry that do not fit."""
+        spatial = self.spatial_rank
+        if not len(stride) == len(padding) == len(dilation) == spatial:
+            raise ValueError(
+                f"{self.name} expects {spatial} entries each for stride, padding and dilation, got {stride}, "
+                f"{padding}, {dilation}"
+            )
+        if min(stride) < 1 or min(dilation) < 1 or min(padding) < 0:
+            raise ValueError(
+                f"{self.name} expects stride and dilation of at least 1 and padding of at least 0, got {stride}, "
+                f"{dilation}, {padding}"
+            )
+        _require_numbers(self.name, weight, x)
+        given = f"{self.name} with weight {weight} and input {x}"
+        if x.rank not in (spatial + 2, spatial + 3) or weight.rank != x.rank:
+            raise ValueError(f"{given}: expected ranks {spatial + 2}, or {spatial + 3} with a group dimension")
+        if weight.shape[-spatial - 1] != x.shape[-spatial - 1]:
+            raise ValueError(f"{given}: expected {weight.shape[-spatial - 1]} channels in the input")
+        groups = x.shape[1 : -spatial - 1]
+        if weight.shape[: -spatial - 2] != groups:
+            raise ValueError(f"{given}: expected as many groups in both")
+        extents = tuple(map(convolved_extent, x.shape[-spatial:], weight.shape[-spatial:], stride, padding, dilation))
+        if any(isinstance(extent, int) and extent < 1 for extent in extents):
+            raise ValueError(f"{given}, padding {padding}, dilation {dilation}: the kernel is larger than the input")
+        return TensorType(x.dtype, (x.shape[0], *groups, weight.shape[-spatial - 2], *extents))
+
+    def _x_under_kernel(
+        self,
+        x: Operand,
+        leading: Index,
+        places: Index,
+        kernel_places: Index,
+        extents: tuple[Dimension, ...],
+        dtype: DType,
+        *,
+        stride: Sizes,
+        padding: Sizes,
+        dilation: Sizes,
+    ) -> Scalar:
+        """What a kernel element meets in x at one place of the result; zero on the padding."""
+        at = tuple(
+            place * step + kernel_place * gap - width
+            for place, kernel_place, step, width, gap in zip(
+                places, kernel_places, stride, padding, dilation, strict=True
+            )
+        )
+        inside = both(*(within(position, 0, extent) for position, extent in zip(at, extents, strict=True)))
+        return choose(inside, x(*leading, *at), _zero(dtype))
+
+    def _columns(
+        self, x: np.ndarray, kernel: Sizes, output: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes
+    ) -> np.ndarray:
+        """All that the kernel meets: ``[n, (g,) c, *kernel, *output]``, a view of the (padded) x."""
+        if min(output) < 1:
+            raise ValueError(f"{self.name}: the kernel {kernel} is larger than the input {x.shape}")
+        return windows(_padded(x, padding), kernel, output, stride, dilation)
+
+
+@register
+class Conv2d(_Convolution):
+    """The convolution of an input with a weight, without bias.
+
+    Operands ``[(g,) o, c, kh, kw]`` (weight) and ``[n, (g,) c, h, w]`` give ``[n, (g,) o, oh, ow]``.
+    """
+
+    name = "conv2d"
+
+    def infer(self, weight: TensorType, x: TensorType, *, stride: Sizes, padding: Sizes, dilation: Sizes) -> TensorType:
+        return self._result_type(weight, x, stride, padding, dilation)
+
+    @quiet
+    def evaluate(
+        self, weight: np.ndarray, x: np.ndarray, *, stride: Sizes, padding: Sizes, dilation: Sizes
+    ) -> np.ndarray:
+        spatial = self.spatial_rank
+        if x.ndim != weight.ndim or x.shape[-spatial - 1] != weight.shape[-spatial - 1]:
+            raise ValueError(f"{self.name} of a weight of shape {weight.shape} and an input of {x.shape}")
+        kernel = weight.shape[-spatial:]
+        output = tuple(map(convolved_extent, x.shape[-spatial:], kernel, stride, padding, dilation))
+        columns = self._columns(x, kernel, output, stride, padding, dilation)
+        depth = math.prod(weight.shape[-spatial - 1 :])
+        columns = np.ascontiguousarray(columns).reshape(*x.shape[: -spatial - 1], depth, math.prod(output))
+        result = multiply_matrices(weight.reshape(*weight.shape[: -spatial - 1], depth), columns)
+        return result.reshape(*result.shape[:-1], *output)
+
+    def reduced_extents(self, types: Sequence[TensorType], **attrs: Any) -> tuple[Dimension, ...]:
+        return types[0].shape[-self.spatial_rank - 1 :]
+
+    def factor(
+        self,
+        side: int,
+        index: Index,
+        reduced: Index,
+        operand: Operand,
+        types: Sequence[TensorType],
+        output: TensorType,
+        **attrs: Any,
+    ) -> Scalar:
+        spatial = self.spatial_rank
+        (sample, *groups), row, places = index[: -spatial - 1], index[-spatial - 1], index[-spatial:]
+        if side == 0:
+            return operand(*groups, row, *reduced)
+        leading = (sample, *groups, reduced[0])
+        extents = types[1].shape[-spatial:]
+        return self._x_under_kernel(operand, leading, places, reduced[1:], extents, output.dtype, **attrs)
+
+    def vjp(self, cotangent: Any, output: Any, weight: Any, x: Any, **attrs: Any) -> tuple[Any, ...]:
+        kernel_size, input_size = (tuple(value.shape[-self.spatial_rank :]) for value in (weight, x))
+        return (
+            lambda: Conv2dWeightGradient.bind(cotangent, x, kernel_size=kernel_size, **attrs),
+            lambda: Conv2dInputGradient.bind(weight, cotangent, input_size=input_size, **attrs),
+        )
+
+
+@register
+class Conv2dInputGradient(_Convolution):
+    """The cotangent of a convolution's input, from the weight and the cotangent of its result.
+
+    It is the transposed convolution. Operands ``[(g,) o, c, kh, kw]`` (weight) and ``[n, (g,) o, oh, ow]`` give
+    ``[n, (g,) c, *input_size]``.
+    """
+
+    name = "conv2d_input_gradient"
+
+    def infer(
+        self, weight: TensorType, result: TensorType, *, input_size: tuple[Dimension, ...], **attrs: Any
+    ) -> TensorType:
+        spatial = self.spatial_rank
+        channels = weight.shape[-spatial - 1 : -spatial]
+        x = TensorType(result.dtype, (*result.shape[: -spatial - 1], *channels, *input_size))
+        expected = self._result_type(weight, x, **attrs)
+        if result != expected:
+            raise ValueError(f"{self.name} with weight {weight} for {x} was given {result}; expected {expected}")
+        return x
+
+    @quiet
+    def evaluate(
+        self,
+        weight: np.ndarray,
+        result: np.ndarray,
+        *,
+        input_size: Sizes,
+        stride: Sizes,
+        padding: Sizes,
+        dilation: Sizes,
+    ) -> np.ndarray:
+        spatial = self.spatial_rank
+        kernel, output = weight.shape[-spatial:], result.shape[-spatial:]
+        depth = math.prod(weight.shape[-spatial - 1 :])
+        rows = weight.reshape(*weight.shape[: -spatial - 1], depth).swapaxes(-1, -2)
+        columns = multiply_matrices(rows, result.reshape(*result.shape[:-spatial], math.prod(output)))
+        leading = (*result.shape[: -spatial - 1], weight.shape[-spatial - 1])
+        columns = columns.reshape(*leading, *kernel, *output)
+        padded = tuple(extent + 2 * width for extent, width in zip(input_size, padding, strict=True))
+        x = np.zeros((*leading, *padded), result.dtype)
+        for place in itertools.product(*map(range, kernel)):
+            under = tuple(
+                slice(at * gap, at * gap + (count - 1) * step + 1, step)
+                for at, gap, count, step in zip(place, dilation, output, stride, strict=True)
+            )
+            x[(..., *under)] += columns[(..., *place, *(slice(None),) * spatial)]
+        return np.ascontiguousarray(_without_padding(x, padding))
+
+    def reduced_extents(self, types: Sequence[TensorType], **attrs: Any) -> tuple[Dimension, ...]:
+        weight = types[0].shape
+        return (weight[-self.spatial_rank - 2], *weight[-self.spatial_rank :])
+
+    def factor(
+        self,
+        side: int,
+        index: Index,
+        reduced: Index,
+        operand: Operand,
+        types: Sequence[TensorType],
+        output: TensorType,
+        **attrs: Any,
+    ) -> Scalar:
+        spatial = self.spatial_rank
+        batch, row, places = index[: -spatial - 1], index[-spatial - 1], index[-spatial:]
+        out_channel, *kernel_places = reduced
+        if side == 0:
+            return operand(*batch[1:], out_channel, row, *kernel_places)
+        conditions: list[Scalar] = []
+        at: list[Integer] = []
+        extents = types[1].shape[-spatial:]
+        for place, kernel_place, extent, step, width, gap in zip(
+            places, kernel_places, extents, attrs["stride"], attrs["padding"], attrs["dilation"], strict=True
+        ):
+            # The place of the result whose kernel element lies here: a multiple of the stride away.
+            shifted = place + width - kernel_place * gap
+            conditions += [within(shifted % step, 0, 1), within(shifted // step, 0, extent)]
+            at.append(shifted // step)
+        return choose(both(*conditions), operand(*batch, out_channel, *at), _zero(output.dtype))
+
+    def vjp(
+        self, cotangent: Any, output: Any, weight: Any, result: Any, *, input_size: Any, **attrs: Any
+    ) -> tuple[Any, ...]:
+        kernel_size = tuple(weight.shape[-self.spatial_rank :])
+        return (
+            lambda: Conv2dWeightGradient.bind(result, cotangent, kernel_size=kernel_size, **attrs),
+            lambda: Conv2d.bind(weight, cotangent, **attrs),
+        )
+
+
+@register
+class Conv2dWeightGradient(_Convolution):
+    """The cotangent of a convolution's weight, from the cotangent of its result and its input.
+
+    Operands ``[n, (g,) o, oh, ow]`` and ``[n, (g,) c, h, w]`` (input) give ``[(g,) o, c, *kernel_size]``.
+    """
+
+    name = "conv2d_weight_gradient"
+
+    def infer(self, result: TensorType, x: TensorType, *, kernel_size: Sizes, **attrs: Any) -> TensorType:
+        spatial = self.spatial_rank
+        channels = (*result.shape[-spatial - 1 : -spatial], *x.shape[-spatial - 1 : -spatial])
+        weight = TensorType(x.dtype, (*x.shape[1 : -spatial - 1], *channels, *kernel_size))
+        expected = self._result_type(weight, x, **attrs)
+        if result != expected:
+            raise ValueError(f"{self.name} for {weight} with input {x} was given {result}; expected {expected}")
+        return weight
+
+    @quiet
+    def evaluate(
+        self,
+        result: np.ndarray,
+        x: np.ndarray,
+        *,
+        kernel_size: Sizes,
+        stride: Sizes,
+        padding: Sizes,
+        dilation: Sizes,
+    ) -> np.ndarray:
+        spatial = self.spatial_rank
+        output = result.shape[-spatial:]
+        columns = self._columns(x, kernel_size, output, stride, padding, dilation)
+        # One product for all samples: they go beside the places, (g,) o, n * places and (g,) c * kernel, n * places.
+        before_places = -spatial
+        columns = np.moveaxis(columns, 0, before_places - 1)
+        rows = np.moveaxis(result, 0, before_places - 1)
+        groups, channels = columns.shape[: -2 * spatial - 2], columns.shape[-2 * spatial - 2]
+        count = x.shape[0] * math.prod(output)
+        columns = np.ascontiguousarray(columns).reshape(*groups, channels * math.prod(kernel_size), count)
+        rows = np.ascontiguousarray(rows).reshape(*rows.shape[: before_places - 1], count)
+        weight = multiply_matrices(rows, columns.swapaxes(-1, -2))
+        return weight.reshape(*weight.shape[:-1], channels, *kernel_size)
+
+    def roles(self, types: Sequence[TensorType], **attrs: Any) -> tuple[str, ...]:
+        groups = types[1].rank - self.spatial_rank - 2
+        return ("batch",) * groups + ("row",) + ("column",) * (self.spatial_rank + 1)
+
+    def reduced_extents(self, types: Sequence[TensorType], **attrs: Any) -> tuple[Dimension, ...]:
+        return (types[0].shape[0], *types[0].shape[-self.spatial_rank :])
+
+    def factor(
+        self,
+        side: int,
+        index: Index,
+        reduced: Index,
+        operand: Operand,
+        types: Sequence[TensorType],
+        output: TensorType,
+        *,
+        kernel_size: Sizes,
+        **attrs: Any,
+    ) -> Scalar:
+        spatial = self.spatial_rank
+        groups, (row, channel), kernel_places = index[: -spatial - 2], index[-spatial - 2 : -spatial], index[-spatial:]
+        sample, *places = reduced
+        if side == 0:
+            return operand(sample, *groups, row, *places)
+        leading = (sample, *groups, channel)
+        extents = types[1].shape[-spatial:]
+        return self._x_under_kernel(operand, leading, tuple(places), kernel_places, extents, output.dtype, **attrs)
+
+    def vjp(
+        self, cotangent: Any, output: Any, result: Any, x: Any, *, kernel_size: Any, **attrs: Any
+    ) -> tuple[Any, ...]:
+        input_size = tuple(x.shape[-self.spatial_rank :])
+        return (
+            lambda: Conv2d.bind(cotangent, x, **attrs),
+            lambda: Conv2dInputGradient.bind(cotangent, result, input_size=input_size, **attrs),
+        )

@@ -1,0 +1,327 @@
+"""Pointwise functions with PyTorch's names, arguments, promotion, and broadcasting.
+
+All take tensors (or graph symbols) of any shapes that broadcast, and Python numbers in place of all but one. Source:
+https://docs.pytorch.org/docs/stable/torch.html#pointwise-ops
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from graphc.ir.primitive import Primitive
+from graphc.ir.types import DType, bool_, int64
+from graphc.ops import pointwise
+from graphc.ops.operands import apply_binary, cast, is_value, prepare, require_value
+from graphc.ops.pointwise import Clamp, Cast, Copy, Floor, LogicalNot, Ne, PowerScalar, Trunc, Where
+from graphc.ops.promotion import floating, result_type
+from graphc.ops.sources import as_number, number_like
+
+Value = Any
+Operand = Any  # a Value or a Python number
+_NOTHING: dict[str, Any] = {}
+
+
+def _named(function: Callable[..., Value], name: str, text: str) -> Callable[..., Value]:
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = text
+    return function
+
+
+def _floating_function(primitive: type[Primitive], name: str, text: str) -> Callable[[Value], Value]:
+    """A function of floats; integers and bool become the default floating dtype."""
+    instance = primitive.instance
+
+    def function(input: Value) -> Value:
+        require_value(name, input)
+        if input.dtype.category != "float":
+            input = cast(input, floating(input.dtype))
+        return input.apply(instance, (input,), _NOTHING)
+
+    return _named(function, name, f"{text} Integers give the default floating dtype.")
+
+
+def _numeric_function(primitive: type[Primitive], name: str, text: str) -> Callable[[Value], Value]:
+    """A function that keeps the dtype."""
+    instance = primitive.instance
+
+    def function(input: Value) -> Value:
+        require_value(name, input)
+        return input.apply(instance, (input,), _NOTHING)
+
+    return _named(function, name, text)
+
+
+def _rounding_function(primitive: type[Primitive], name: str, text: str) -> Callable[[Value], Value]:
+    """A rounding, which copies integers."""
+    instance = primitive.instance
+
+    def function(input: Value) -> Value:
+        require_value(name, input)
+        if input.dtype.category == "bool":
+            raise RuntimeError(f'"{name}" not implemented for \'Bool\'')
+        return input.apply(instance if input.dtype.category == "float" else Copy.instance, (input,), _NOTHING)
+
+    return _named(function, name, text)
+
+
+exp = _floating_function(pointwise.Exp, "exp", "e to the power of each element.")
+expm1 = _floating_function(pointwise.Expm1, "expm1", "exp(x) - 1, accurate near 0.")
+log = _floating_function(pointwise.Log, "log", "The natural logarithm.")
+log1p = _floating_function(pointwise.Log1p, "log1p", "log(1 + x), accurate near 0.")
+sqrt = _floating_function(pointwise.Sqrt, "sqrt", "The square root.")
+rsqrt = _floating_function(pointwise.Rsqrt, "rsqrt", "1 / sqrt(x).")
+reciprocal = _floating_function(pointwise.Reciprocal, "reciprocal", "1 / x.")
+tanh = _floating_function(pointwise.Tanh, "tanh", "The hyperbolic tangent.")
+sigmoid = _floating_function(pointwise.Sigmoid, "sigmoid", "1 / (1 + exp(-x)).")
+erf = _floating_function(pointwise.Erf, "erf", "The error function.")
+sin = _floating_function(pointwise.Sin, "sin", "The sine.")
+cos = _floating_function(pointwise.Cos, "cos", "The cosine.")
+floor = _rounding_function(pointwise.Floor, "floor", "Rounded down.")
+ceil = _rounding_function(pointwise.Ceil, "ceil", "Rounded up.")
+trunc = _rounding_function(pointwise.Trunc, "trunc", "Rounded toward zero.")
+neg = _numeric_function(pointwise.Neg, "neg", "The negative. Raises for bool.")
+clone = _numeric_function(Copy, "clone", "A copy with its own memory, within the graph.")
+
+
+def abs(input: Value) -> Value:
+    """The absolute value; the gradient at 0 is 0. Raises TypeError for bool."""
+    return pointwise.Abs.bind(input)
+
+
+def sign(input: Value) -> Value:
+    """-1, 0, or 1 of the input's dtype; 0 for NaN."""
+    return clone(input) if input.dtype == bool_ else pointwise.Sign.bind(input)
+
+
+def positive(input: Value) -> Value:
+    """The input itself."""
+    if input.dtype == bool_:
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return input
+
+
+def round(input: Value, *, decimals: int = 0) -> Value:
+    """To the nearest integer, halves to the even one; with ``decimals`` to that many digits after the point."""
+    if input.dtype.category != "float":
+        return clone(input)
+    if decimals == 0:
+        return pointwise.Round.bind(input)
+    scale = 10.0 ** builtin_abs(decimals)
+    if decimals > 0:
+        return pointwise.Round.bind(input * scale) / scale
+    return pointwise.Round.bind(input / scale) * scale
+
+
+def frac(input: Value) -> Value:
+    """What stands after the point, of the input's sign."""
+    return input - trunc(input)
+
+
+def square(input: Value) -> Value:
+    """x * x."""
+    return pow(input, 2)
+
+
+# -- two operands -----------------------------------------------------------------------------------------------------
+
+
+def _scaled(input: Operand, other: Operand, alpha: Operand) -> Operand:
+    if isinstance(alpha, float) and result_type(input, other).category != "float":
+        raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+    return other * alpha
+
+
+def add(input: Operand, other: Operand, *, alpha: Operand = 1) -> Value:
+    """input + alpha * other; for bool the logical or."""
+    if alpha is not 1 and not (isinstance(alpha, int) and alpha == 1):  # noqa: F632
+        other = _scaled(input, other, alpha)
+    return apply_binary(pointwise.Add.instance, input, other)
+
+
+def sub(input: Operand, other: Operand, *, alpha: Operand = 1) -> Value:
+    """input - alpha * other. Raises TypeError for two bools."""
+    if alpha is not 1 and not (isinstance(alpha, int) and alpha == 1):  # noqa: F632
+        other = _scaled(input, other, alpha)
+    return apply_binary(pointwise.Sub.instance, input, other)
+
+
+def rsub(input: Operand, other: Operand, *, alpha: Operand = 1) -> Value:
+    """other - alpha * input."""
+    return sub(other, input, alpha=alpha)
+
+
+def mul(input: Operand, other: Operand) -> Value:
+    """input * other; for bool the logical and."""
+    return apply_binary(pointwise.Mul.instance, input, other)
+
+
+def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> Value:
+    """input / other as floats; ``rounding_mode`` "trunc" or "floor" keeps integers and rounds toward zero or down."""
+    if rounding_mode == "floor":
+        return floor_divide(input, other)
+    if rounding_mode is not None and rounding_mode != "trunc":
+        raise RuntimeError(
+            "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found " f"'{rounding_mode}'"
+        )
+    dtype = result_type(input, other)
+    if dtype.category == "float":
+        quotient = apply_binary(pointwise.Div.instance, input, other)
+        return quotient if rounding_mode is None else Trunc.bind(quotient)
+    if rounding_mode is None:
+        return pointwise.Div.bind(*prepare(input, other, dtype=floating(dtype)))
+    x, y = prepare(input, other)
+    quotient, exact = pointwise.FloorDivide.bind(x, y), pointwise.Remainder.bind(x, y)
+    # Rounding down and toward zero differ where the quotient is negative and not exact.
+    return quotient + cast(logical_and(Ne.bind(exact, number_like(exact, 0)), lt(quotient, 0)), dtype)
+
+
+def floor_divide(input: Operand, other: Operand) -> Value:
+    """The quotient rounded down, in the promoted dtype. Raises RuntimeError for an integer division by zero."""
+    return apply_binary(pointwise.FloorDivide.instance, input, other)
+
+
+def remainder(input: Operand, other: Operand) -> Value:
+    """Python's ``%``: of the sign of ``other``. Raises RuntimeError for an integer division by zero."""
+    return apply_binary(pointwise.Remainder.instance, input, other)
+
+
+def pow(input: Operand, exponent: Operand) -> Value:
+    """input to the power of exponent, either of them a tensor or a number.
+
+    Raises RuntimeError for integers with a negative integer exponent given as a number.
+    """
+    if is_value(exponent):
+        return apply_binary(pointwise.Pow.instance, input, exponent)
+    require_value("pow", input)
+    dtype = result_type(input, exponent)
+    if dtype.category == "int" and exponent < 0:
+        raise RuntimeError("Integers to negative integer powers are not allowed.")
+    return PowerScalar.bind(cast(input, dtype), exponent=as_number(exponent, dtype))
+
+
+def maximum(input: Value, other: Value) -> Value:
+    """The greater of two; NaN wins. At a tie each gets half of the gradient."""
+    return _extremum(pointwise.Maximum, pointwise.LogicalOr, input, other)
+
+
+def minimum(input: Value, other: Value) -> Value:
+    """The lesser of two; NaN wins. At a tie each gets half of the gradient."""
+    return _extremum(pointwise.Minimum, pointwise.LogicalAnd, input, other)
+
+
+def _extremum(primitive: type[Primitive], logical: type[Primitive], input: Value, other: Value) -> Value:
+    truth = result_type(input, other) == bool_
+    return apply_binary((logical if truth else primitive).instance, input, other)
+
+
+def clamp(input: Value, min: Operand | None = None, max: Operand | None = None) -> Value:
+    """The input limited to [min, max], each a number or a tensor. The gradient passes at both limits.
+
+    Raises RuntimeError where neither is given.
+    """
+    if min is None and max is None:
+        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    dtype = result_type(*(operand for operand in (input, min, max) if operand is not None))
+    if not is_value(min) and not is_value(max):
+        low, high = (None if bound is None else as_number(bound, dtype) for bound in (min, max))
+        if low != low or high != high:
+            return Copy.bind(number_like(input, math.nan, dtype=dtype))
+        return Clamp.bind(cast(input, dtype), low=low, high=high)
+    if min is not None:
+        low, value = prepare(min, input, dtype=dtype)
+        input = Where.bind(pointwise.Lt.bind(value, low), low, value)
+    if max is not None:
+        high, value = prepare(max, input, dtype=dtype)
+        input = Where.bind(pointwise.Gt.bind(value, high), high, value)
+    return input
+
+
+def clamp_min(input: Value, min: Operand) -> Value:
+    """The input, at least ``min``."""
+    return clamp(input, min=min)
+
+
+def clamp_max(input: Value, max: Operand) -> Value:
+    """The input, at most ``max``."""
+    return clamp(input, max=max)
+
+
+# -- comparisons and logic --------------------------------------------------------------------------------------------
+
+
+def _comparison(primitive: type[Primitive], name: str, text: str) -> Callable[[Operand, Operand], Value]:
+    instance = primitive.instance
+
+    def function(input: Operand, other: Operand) -> Value:
+        return apply_binary(instance, input, other)
+
+    return _named(function, name, text)
+
+
+eq = _comparison(pointwise.Eq, "eq", "Whether input == other, as bool; NaN equals nothing.")
+ne = _comparison(pointwise.Ne, "ne", "Whether input != other, as bool.")
+lt = _comparison(pointwise.Lt, "lt", "Whether input < other, as bool.")
+le = _comparison(pointwise.Le, "le", "Whether input <= other, as bool.")
+gt = _comparison(pointwise.Gt, "gt", "Whether input > other, as bool.")
+ge = _comparison(pointwise.Ge, "ge", "Whether input >= other, as bool.")
+
+
+def truth(input: Value) -> Value:
+    """Whether each element differs from zero, as bool."""
+    return input if input.dtype == bool_ else Ne.bind(input, number_like(input, 0))
+
+
+def _logical(primitive: type[Primitive], name: str, text: str) -> Callable[[Operand, Operand], Value]:
+    def function(input: Operand, other: Operand) -> Value:
+        x, y = (truth(operand) if is_value(operand) else bool(operand) for operand in (input, other))
+        return apply_binary(primitive.instance, x, y)
+
+    return _named(function, name, text)
+
+
+logical_and = _logical(pointwise.LogicalAnd, "logical_and", "Whether both differ from zero, as bool.")
+logical_or = _logical(pointwise.LogicalOr, "logical_or", "Whether one or both differ from zero, as bool.")
+logical_xor = _logical(pointwise.LogicalXor, "logical_xor", "Whether exactly one differs from zero, as bool.")
+bitwise_and = _comparison(pointwise.BitwiseAnd, "bitwise_and", "Bits set in both, of integers or bool.")
+bitwise_or = _comparison(pointwise.BitwiseOr, "bitwise_or", "Bits set in one or both, of integers or bool.")
+bitwise_xor = _comparison(pointwise.BitwiseXor, "bitwise_xor", "Bits set in exactly one, of integers or bool.")
+bitwise_not = _numeric_function(pointwise.BitwiseNot, "bitwise_not", "All bits inverted, of integers or bool.")
+
+
+def logical_not(input: Value) -> Value:
+    """Whether each element is zero, as bool."""
+    return LogicalNot.bind(truth(input))
+
+
+def isnan(input: Value) -> Value:
+    """Whether each element is NaN."""
+    return pointwise.IsNan.bind(input) if input.dtype.category == "float" else _all_of(input, False)
+
+
+def isinf(input: Value) -> Value:
+    """Whether each element is inf or -inf."""
+    return abs(input) == math.inf if input.dtype.category == "float" else _all_of(input, False)
+
+
+def isfinite(input: Value) -> Value:
+    """Whether each element is neither infinite nor NaN."""
+    return abs(input) < math.inf if input.dtype.category == "float" else _all_of(input, True)
+
+
+def _all_of(input: Value, answer: bool) -> Value:
+    return Copy.bind(number_like(input, answer, dtype=bool_))
+
+
+def where(condition: Value, input: Operand, other: Operand) -> Value:
+    """``input`` where the condition (bool) holds, else ``other``; all three broadcast. Raises TypeError for numbers."""
+    if condition.dtype != bool_:
+        raise RuntimeError(f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}")
+    if not is_value(input) and not is_value(other):
+        input = number_like(condition, input, shape=(), dtype=result_type(input, other))
+    dtype = result_type(input, other)
+    # The three take one shape; the condition keeps its dtype.
+    shaped = prepare(condition, _in(input, dtype), _in(other, dtype), dtype=bool_) if False else None
+    del shaped
+    return _choose(condition, input, other, dtype)

@@ -1,0 +1,589 @@
+"""Shapes and views: PyTorch's functions that move, repeat, join, and cut elements without computing on them.
+
+All take tensors and graph symbols alike. Sizes may be given one by one or as one sequence, dims may be negative.
+Source: https://docs.pytorch.org/docs/stable/torch.html#indexing-slicing-joining-mutating-ops
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from graphc.ir.integers import Dimension, product
+from graphc.ir.types import int64
+from graphc.ops import arithmetic, comparisons, gathers, pointwise, sources, views
+from graphc.ops.promotion import promote_types
+from graphc.ops.sources import number_like
+
+Sizes = tuple[Dimension, ...]
+
+
+def wrap_dim(dim: int, rank: int) -> int:
+    """A dim as a non-negative one. Raises IndexError where there is no such dim; a 0-d value counts as 1-d."""
+    bound = max(rank, 1)
+    if not -bound <= dim < bound:
+        raise IndexError(f"Dimension out of range (expected to be in range of [{-bound}, {bound - 1}], but got {dim})")
+    return int(dim) % bound
+
+
+def wrap_dims(dims: int | Sequence[int], rank: int) -> tuple[int, ...]:
+    """Dims as distinct non-negative ones, in the order given. Raises RuntimeError for one that comes twice."""
+    wrapped = tuple(wrap_dim(dim, rank) for dim in _sequence((dims,)))
+    for dim in wrapped:
+        if wrapped.count(dim) > 1:
+            raise RuntimeError(f"dim {dim} appears multiple times in the list of dims")
+    return wrapped
+
+
+def _sequence(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """``(2, 3)`` and ``((2, 3),)`` both as ``(2, 3)``."""
+    if len(arguments) == 1 and isinstance(arguments[0], (tuple, list)):
+        arguments = tuple(arguments[0])
+    return tuple(int(item) if isinstance(item, int) or hasattr(item, "__index__") else item for item in arguments)
+
+
+def slice_dim(input: Any, dim: int, start: Dimension, stop: Dimension, step: int = 1) -> Any:
+    """Places ``range(start, stop, step)`` of one dimension; bounds are normalised already."""
+    rank = input.ndim
+    starts, stops, steps = [0] * rank, list(input.shape), [1] * rank
+    starts[dim], stops[dim], steps[dim] = start, stop, step
+    return views.Slice.bind(input, starts=tuple(starts), stops=tuple(stops), steps=tuple(steps))
+
+
+# -- one shape to another ------------------------------------------------------------------------------------------
+
+
+def _resolve_size(input: Any, sizes: Sizes) -> Sizes:
+    """The sizes with a -1 replaced by what is left. Raises RuntimeError, with PyTorch's words, where that fails."""
+    total = product(input.shape)
+    error = RuntimeError(f"shape '{list(sizes)}' is invalid for input of size {total}")
+    unknown = [position for position, size in enumerate(sizes) if isinstance(size, int) and size == -1]
+    for position, size in enumerate(sizes):
+        if isinstance(size, int) and size < -1:
+            raise RuntimeError(f"invalid shape dimension {size} at index {position} of shape {list(sizes)}")
+    if not unknown:
+        if product(sizes) != total:
+            raise error
+        return sizes
+    if len(unknown) > 1:
+        raise RuntimeError("only one dimension can be inferred")
+    known = product(size for position, size in enumerate(sizes) if position != unknown[0])
+    if known == 0:
+        if total != 0:
+            raise error
+        raise RuntimeError(
+            f"cannot reshape tensor of 0 elements into shape {list(sizes)} because the unspecified dimension size -1 "
+            "can be any value and is ambiguous"
+        )
+    rest = total // known
+    if rest * known != total:
+        raise error
+    return tuple(rest if position == unknown[0] else size for position, size in enumerate(sizes))
+
+
+def reshape(input: Any, *sizes: Any, shape: Any = None) -> Any:
+    """The elements in another shape; one size may be -1. A view where the memory allows, else a copy."""
+    return views.Reshape.bind(input, shape=_resolve_size(input, _sequence(sizes if shape is None else (shape,))))
+
+
+def view(input: Any, *sizes: Any, size: Any = None) -> Any:
+    """As :func:`reshape`, but always sharing memory. Raises RuntimeError where the strides do not allow it."""
+    result = views.Reshape.bind(input, shape=_resolve_size(input, _sequence(sizes if size is None else (size,))))
+    if hasattr(input, "data_ptr") and product(result.shape) and result.data_ptr() != input.data_ptr():
+        raise RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+            "contiguous subspaces). Use .reshape(...) instead."
+        )
+    return result
+
+
+def view_as(input: Any, other: Any) -> Any:
+    """A view in the shape of ``other``."""
+    return view(input, tuple(other.shape))
+
+
+def reshape_as(input: Any, other: Any) -> Any:
+    """The elements in the shape of ``other``."""
+    return reshape(input, tuple(other.shape))
+
+
+def ravel(input: Any) -> Any:
+    """All elements in one dimension."""
+    return reshape(input, -1)
+
+
+def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+    """Dims ``start_dim`` to ``end_dim`` as one. Raises RuntimeError where the start comes after the end."""
+    start, end = wrap_dim(start_dim, input.ndim), wrap_dim(end_dim, input.ndim)
+    if start > end:
+        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
+    if input.ndim == 0:
+        return reshape(input, 1)
+    if start == end:
+        return input
+    shape = tuple(input.shape)
+    return views.Reshape.bind(input, shape=(*shape[:start], product(shape[start : end + 1]), *shape[end + 1 :]))
+
+
+def unflatten(input: Any, dim: int, sizes: Sequence[int]) -> Any:
+    """One dim as several; one of the sizes may be -1."""
+    dim, sizes = wrap_dim(dim, input.ndim), _sequence((sizes,))
+    shape = tuple(input.shape)
+    known = product(size for size in sizes if size != -1)
+    if -1 in sizes and sizes.count(-1) == 1 and known != 0 and (shape[dim] // known) * known == shape[dim]:
+        sizes = tuple(shape[dim] // known if size == -1 else size for size in sizes)
+    if product(sizes) != shape[dim]:
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({shape[dim]}) in the "
+            "input tensor"
+        )
+    return views.Reshape.bind(input, shape=(*shape[:dim], *sizes, *shape[dim + 1 :]))
+
+
+def squeeze(input: Any, dim: int | Sequence[int] | None = None) -> Any:
+    """Without dims of size 1: all of them, or those given (which stay where their size is another)."""
+    dims = range(input.ndim) if dim is None else wrap_dims(dim, input.ndim)
+    kept = tuple(size for position, size in enumerate(input.shape) if position not in dims or size != 1)
+    return views.Reshape.bind(input, shape=kept)
+
+
+def unsqueeze(input: Any, dim: int) -> Any:
+    """With a dim of size 1 put in before ``dim``."""
+    dim, shape = wrap_dim(dim, input.ndim + 1), tuple(input.shape)
+    return views.Reshape.bind(input, shape=(*shape[:dim], 1, *shape[dim:]))
+
+
+def contiguous(input: Any) -> Any:
+    """The input where its elements lie in row-major order, else a copy for which they do."""
+    if hasattr(input, "is_contiguous") and not input.is_contiguous():
+        return pointwise.Copy.bind(input)
+    return input
+
+
+# -- the order of dims ---------------------------------------------------------------------------------------------
+
+
+def permute(input: Any, *arguments: Any, dims: Any = None) -> Any:
+    """Dim ``dims[k]`` becomes dim k."""
+    order = _sequence(arguments if dims is None else (dims,))
+    if len(order) != input.ndim:
+        raise RuntimeError(
+            "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
+            f"ordering of dimensions i.e. input.dim() = {input.ndim} is not equal to len(dims) = {len(order)}"
+        )
+    wrapped = tuple(wrap_dim(dim, input.ndim) for dim in order)
+    if len(set(wrapped)) != len(wrapped):
+        raise RuntimeError("permute(): duplicate dims are not allowed.")
+    return views.Permute.bind(input, dims=wrapped)
+
+
+def transpose(input: Any, dim0: int, dim1: int) -> Any:
+    """Two dims exchanged."""
+    first, second = wrap_dim(dim0, input.ndim), wrap_dim(dim1, input.ndim)
+    if input.ndim == 0:
+        return views.Alias.bind(input)
+    order = list(range(input.ndim))
+    order[first], order[second] = second, first
+    return views.Permute.bind(input, dims=tuple(order))
+
+
+def swapaxes(input: Any, axis0: int, axis1: int) -> Any:
+    """As :func:`transpose`."""
+    return transpose(input, axis0, axis1)
+
+
+def t(input: Any) -> Any:
+    """The transpose of a matrix; a vector stays."""
+    if input.ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
+    return transpose(input, 0, 1) if input.ndim == 2 else views.Alias.bind(input)
+
+
+def movedim(input: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
+    """Dims ``source`` moved to the places ``destination``; the others keep their order."""
+    given, wanted = _sequence((source,)), _sequence((destination,))
+    if len(given) != len(wanted):
+        raise RuntimeError(
+            f"movedim: Invalid source or destination dims: source ({list(given)} dims) should contain the same number "
+            f"of dims as destination ({list(wanted)} dims)"
+        )
+    sources_, targets = (tuple(wrap_dim(dim, input.ndim) for dim in dims) for dims in (given, wanted))
+    for what, dims, original in (("source", sources_, given), ("destination", targets, wanted)):
+        if len(set(dims)) != len(dims):
+            raise RuntimeError(f"movedim: repeated dim in `{what}` ({list(original)})")
+    order = [-1] * input.ndim
+    for old, new in zip(sources_, targets, strict=True):
+        order[new] = old
+    rest = iter(dim for dim in range(input.ndim) if dim not in sources_)
+    return views.Permute.bind(input, dims=tuple(next(rest) if dim < 0 else dim for dim in order))
+
+
+def moveaxis(input: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
+    """As :func:`movedim`."""
+    return movedim(input, source, destination)
+
+
+def flip(input: Any, *arguments: Any, dims: Any = None) -> Any:
+    """The elements in reverse order along dims."""
+    return views.Flip.bind(
+        input, dims=tuple(sorted(wrap_dims(_sequence(arguments if dims is None else (dims,)), input.ndim)))
+    )
+
+
+def roll(input: Any, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Any:
+    """The elements moved along dims, coming in again on the other side; of the flattened input without dims."""
+    moves = _sequence((shifts,))
+    if dims is None:
+        if len(moves) != 1:
+            raise RuntimeError(f"shifts and dimensions must align. shifts: {len(moves)}, dims:0")
+        return reshape(roll(ravel(input), moves, 0), tuple(input.shape))
+    along = _sequence((dims,))
+    if len(moves) != len(along):
+        raise RuntimeError(f"shifts and dimensions must align. shifts: {len(moves)}, dims:{len(along)}")
+    result = input
+    for move, dim in zip(moves, along, strict=True):
+        dim = wrap_dim(dim, input.ndim)
+        extent = result.shape[dim]
+        if extent == 0:
+            continue
+        split_at = extent - move % extent
+        head, tail = slice_dim(result, dim, 0, split_at), slice_dim(result, dim, split_at, extent)
+        result = gathers.Cat.bind(tail, head, dim=dim)
+    return pointwise.Copy.bind(result) if result is input else result
+
+
+# -- broadcasting --------------------------------------------------------------------------------------------------
+
+
+def expand(input: Any, *sizes: Any, size: Any = None) -> Any:
+    """Dims of size 1 repeated, and new ones before; -1 keeps a size. Shares memory.
+
+    Raises RuntimeError, with PyTorch's words, for sizes that do not fit.
+    """
+    wanted = _sequence(sizes if size is None else (size,))
+    shape = tuple(input.shape)
+    new = len(wanted) - len(shape)
+    if new < 0:
+        raise RuntimeError(
+            f"expand({_type_name(input)}{{{list(shape)}}}, size={list(wanted)}): the number of sizes provided "
+            f"({len(wanted)}) must be greater or equal to the number of dimensions in the tensor ({len(shape)})"
+        )
+    target: list[Dimension] = []
+    for position, extent in enumerate(wanted):
+        old = shape[position - new] if position >= new else None
+        if isinstance(extent, int) and extent == -1:
+            if old is None:
+                raise RuntimeError(
+                    f"The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension {position}"
+                )
+            extent = old
+        if old not in (None, 1, extent):
+            raise RuntimeError(
+                f"The expanded size of the tensor ({extent}) must match the existing size ({old}) at non-singleton "
+                f"dimension {position}.  Target sizes: {list(wanted)}.  Tensor sizes: {list(shape)}"
+            )
+        target.append(extent)
+    if new:
+        input = views.Reshape.bind(input, shape=(*(1,) * new, *shape))
+    return views.Expand.bind(input, shape=tuple(target))
+
+
+def _type_name(input: Any) -> str:
+    names = {"float32": "Float", "float64": "Double", "int64": "Long", "int32": "Int", "int16": "Short", "uint8": "Byte"}
+    return f"torch.{names.get(input.dtype.name, input.dtype.name.capitalize())}Tensor"
+
+
+def expand_as(input: Any, other: Any) -> Any:
+    """The input expanded to the shape of ``other``."""
+    return expand(input, tuple(other.shape))
+
+
+def broadcast_to(input: Any, *sizes: Any, size: Any = None) -> Any:
+    """As :func:`expand`; the input itself where it has the size."""
+    wanted = _sequence(sizes if size is None else (size,))
+    return input if tuple(input.shape) == wanted else expand(input, wanted)
+
+
+def broadcast_shapes(*shapes: Sequence[Dimension]) -> Sizes:
+    """The shape that all broadcast to. Raises RuntimeError, with PyTorch's words, where there is none."""
+    rank = max((len(shape) for shape in shapes), default=0)
+    result: list[Dimension] = [1] * rank
+    for shape in shapes:
+        for position, extent in enumerate(shape, rank - len(shape)):
+            if result[position] == 1:
+                result[position] = extent
+            elif extent not in (1, result[position]):
+                raise RuntimeError(
+                    f"The size of tensor a ({result[position]}) must match the size of tensor b ({extent}) at "
+                    f"non-singleton dimension {position}"
+                )
+    return tuple(result)
+
+
+def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
+    """The tensors expanded to their common shape."""
+    if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
+        tensors = tuple(tensors[0])
+    shape = broadcast_shapes(*(tensor.shape for tensor in tensors))
+    return tuple(broadcast_to(tensor, shape) for tensor in tensors)
+
+
+def repeat(input: Any, *arguments: Any, repeats: Any = None) -> Any:
+    """The input side by side with itself so many times along each dim; new dims come before. Always a copy."""
+    counts = _sequence(arguments if repeats is None else (repeats,))
+    shape = tuple(input.shape)
+    if len(counts) < len(shape):
+        raise RuntimeError(
+            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
+        )
+    shape = (*(1,) * (len(counts) - len(shape)), *shape)
+    result = tuple(count * extent for count, extent in zip(counts, shape, strict=True))
+    if all(count == 1 for count in counts):
+        return pointwise.Copy.bind(views.Reshape.bind(input, shape=result))
+    apart = tuple(item for extent in shape for item in (1, extent))
+    repeated = tuple(item for count, extent in zip(counts, shape, strict=True) for item in (count, extent))
+    return views.Reshape.bind(views.Expand.bind(views.Reshape.bind(input, shape=apart), shape=repeated), shape=result)
+
+
+def tile(input: Any, *arguments: Any, dims: Any = None) -> Any:
+    """As :func:`repeat`, with ones before dims that are too few."""
+    counts = _sequence(arguments if dims is None else (dims,))
+    return repeat(input, (*(1,) * (input.ndim - len(counts)), *counts))
+
+
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
+    """Vectors as the coordinates of a grid, each along its own dim; ``"xy"`` exchanges the first two."""
+    if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
+        tensors = tuple(tensors[0])
+    if indexing not in ("ij", "xy"):
+        raise RuntimeError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
+    for tensor in tensors:
+        if tensor.ndim > 1:
+            raise RuntimeError(
+                f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {list(tensor.shape)}"
+            )
+    order = list(range(len(tensors)))
+    if indexing == "xy" and len(order) > 1:
+        order[:2] = 1, 0
+    lines = [ravel(tensors[position]) for position in order]
+    shape = tuple(line.shape[0] for line in lines)
+    grids = [
+        views.Expand.bind(
+            views.Reshape.bind(line, shape=tuple(n if d == position else 1 for d, n in enumerate(shape))), shape=shape
+        )
+        for position, line in enumerate(lines)
+    ]
+    if order[:2] == [1, 0]:
+        grids = [transpose(grid, 0, 1) for grid in grids]
+        grids[0], grids[1] = grids[1], grids[0]
+    return tuple(grids)
+
+
+# -- joining and cutting -------------------------------------------------------------------------------------------
+
+
+def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
+    """Tensors one after the other along ``dim``; dtypes are promoted, vectors of no elements are passed over."""
+    tensors = list(tensors)
+    if not tensors:
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
+    for position, tensor in enumerate(tensors):
+        if tensor.ndim == 0:
+            raise RuntimeError(f"zero-dimensional tensor (at position {position}) cannot be concatenated")
+    filled = [tensor for tensor in tensors if tuple(tensor.shape) != (0,)] or tensors
+    rank = filled[0].ndim
+    dim = wrap_dim(dim, rank)
+    dtype = tensors[0].dtype
+    for tensor in tensors[1:]:
+        dtype = promote_types(dtype, tensor.dtype)
+    for position, tensor in enumerate(filled):
+        if tensor.ndim != rank:
+            raise RuntimeError(f"Tensors must have same number of dimensions: got {rank} and {tensor.ndim}")
+        for along, (expected, extent) in enumerate(zip(filled[0].shape, tensor.shape, strict=True)):
+            if along != dim and extent != expected:
+                raise RuntimeError(
+                    f"Sizes of tensors must match except in dimension {dim}. Expected size {expected} but got size "
+                    f"{extent} for tensor number {position} in the list."
+                )
+    parts = [tensor if tensor.dtype == dtype else pointwise.Cast.bind(tensor, dtype=dtype) for tensor in filled]
+    return gathers.Cat.bind(*parts, dim=dim)
+
+
+concat = concatenate = cat
+
+
+def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
+    """Tensors of one shape side by side along a new dim."""
+    tensors = list(tensors)
+    if not tensors:
+        raise RuntimeError("stack expects a non-empty TensorList")
+    for position, tensor in enumerate(tensors):
+        if tuple(tensor.shape) != tuple(tensors[0].shape):
+            raise RuntimeError(
+                f"stack expects each tensor to be equal size, but got {list(tensors[0].shape)} at entry 0 and "
+                f"{list(tensor.shape)} at entry {position}"
+            )
+    dim = wrap_dim(dim, tensors[0].ndim + 1)
+    return cat([unsqueeze(tensor, dim) for tensor in tensors], dim)
+
+
+def split(tensor: Any, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Any, ...]:
+    """Views of so many places each (the last may be smaller), or of the sizes listed."""
+    dim = wrap_dim(dim, tensor.ndim)
+    extent = tensor.shape[dim]
+    if isinstance(split_size_or_sections, (tuple, list)):
+        sizes = _sequence((split_size_or_sections,))
+        if any(size < 0 for size in sizes) or sum(sizes) != extent:
+            raise RuntimeError(
+                f"split_with_sizes expects split_sizes to sum exactly to {extent} (input tensor's size at dimension "
+                f"{dim}), but got split_sizes={list(sizes)}"
+            )
+    else:
+        size = split_size_or_sections
+        if size < 0:
+            raise RuntimeError(f"split expects split_size be non-negative, but got split_size={size}")
+        if size == 0 and extent != 0:
+            raise RuntimeError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {extent}")
+        count = max(-(-extent // size), 1) if size else 1
+        sizes = tuple(min(size, extent - size * part) for part in range(count))
+    ends = [sum(sizes[: part + 1]) for part in range(len(sizes))]
+    return tuple(slice_dim(tensor, dim, end - size, end) for size, end in zip(sizes, ends, strict=True))
+
+
+def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
+    """At most so many views of equal size; the last may be smaller."""
+    if chunks < 1:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    extent = input.shape[wrap_dim(dim, input.ndim)]
+    if extent == 0:
+        return split(input, [0] * chunks, dim)
+    return split(input, -(-extent // chunks), dim)
+
+
+def narrow(input: Any, dim: int, start: int, length: int) -> Any:
+    """``length`` places of one dim from ``start`` on, as a view."""
+    if input.ndim == 0:
+        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+    dim = wrap_dim(dim, input.ndim)
+    extent = input.shape[dim]
+    if length < 0:
+        raise RuntimeError("narrow(): length must be non-negative.")
+    if not -extent <= start <= extent:
+        raise IndexError(f"start out of range (expected to be in range of [{-extent}, {extent}], but got {start})")
+    start = start + extent if start < 0 else start
+    if start + length > extent:
+        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({extent}).")
+    return slice_dim(input, dim, start, start + length)
+
+
+def select(input: Any, dim: int, index: int) -> Any:
+    """One place of a dim, without the dim, as a view."""
+    if input.ndim == 0:
+        raise IndexError("select() cannot be applied to a 0-dim tensor.")
+    dim, shape = wrap_dim(dim, input.ndim), tuple(input.shape)
+    if isinstance(shape[dim], int) and not -shape[dim] <= index < shape[dim]:
+        raise IndexError(
+            f"select(): index {index} out of range for tensor of size {list(shape)} at dimension {dim}"
+        )
+    start = index + shape[dim] if index < 0 else index
+    return views.Reshape.bind(slice_dim(input, dim, start, start + 1), shape=shape[:dim] + shape[dim + 1 :])
+
+
+def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
+    """Every place of a dim, without the dim, as views."""
+    if input.ndim == 0:
+        raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
+    dim = wrap_dim(dim, input.ndim)
+    return tuple(select(input, dim, index) for index in range(input.shape[dim]))
+
+
+# -- borders and triangles -----------------------------------------------------------------------------------------
+
+
+def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:
+    """A border around the last dims: pairs of widths (before, after), the last dim first. Negative widths cut off.
+
+    Modes: "constant" (of ``value``, default 0), "reflect", "replicate", "circular"; the latter three pad the last one
+    to three dims of an input that has one or two dims more.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.pad.html
+    """
+    widths = _sequence((pad,))
+    if len(widths) % 2:
+        raise RuntimeError("Padding length must be divisible by 2")
+    if len(widths) > 2 * input.ndim:
+        raise RuntimeError(
+            "Padding length should be less than or equal to two times the input dimension but got padding length "
+            f"{len(widths)} and input of dimension {input.ndim}"
+        )
+    low, high = [0] * input.ndim, [0] * input.ndim
+    for place in range(len(widths) // 2):
+        low[-1 - place], high[-1 - place] = widths[2 * place], widths[2 * place + 1]
+    if mode == "constant":
+        for extent, before, after in zip(input.shape, low, high, strict=True):
+            if isinstance(extent, int) and extent + before + after < 0:
+                raise RuntimeError("narrow(): length must be non-negative.")
+        number = sources.as_number(0 if value is None else value, input.dtype)
+        return gathers.Pad.bind(input, low=tuple(low), high=tuple(high), value=number)
+    if mode not in _BORDERS:
+        raise NotImplementedError(f"Unrecognised padding mode {mode}")
+    if input.ndim - len(widths) // 2 not in (1, 2):
+        raise NotImplementedError(f"Padding size {len(widths)} is not supported for {input.ndim}D input tensor.")
+    result = input
+    for dim, (before, after) in enumerate(zip(low, high, strict=True)):
+        if before or after:
+            places = _BORDERS[mode](input, dim, before, after)
+            index = input.apply(sources.Constant.instance, (), {"literal": sources.Literal(places, int64)})
+            result = gathers.IndexSelect.bind(result, index, dim=dim)
+    return pointwise.Copy.bind(result) if result is input else result
+
+
+def _reflected(input: Any, dim: int, before: int, after: int) -> list[int]:
+    extent = input.shape[dim]
+    if max(before, after) >= extent:
+        argument = 4 + 2 * (input.ndim - 1 - dim)
+        raise RuntimeError(
+            f"Argument #{argument}: Padding size should be less than the corresponding input dimension, but got: "
+            f"padding ({before}, {after}) at dimension {dim} of input {list(input.shape)}"
+        )
+    period = max(2 * (extent - 1), 1)
+    inner = (place % period for place in range(-before, extent + after))
+    return [min(place, period - place) if extent > 1 else 0 for place in inner]
+
+
+def _replicated(input: Any, dim: int, before: int, after: int) -> list[int]:
+    extent = input.shape[dim]
+    return [min(max(place, 0), extent - 1) for place in range(-before, extent + after)]
+
+
+def _wrapped(input: Any, dim: int, before: int, after: int) -> list[int]:
+    extent = input.shape[dim]
+    if max(before, after) > extent:
+        raise RuntimeError("Padding value causes wrapping around more than once.")
+    return [place % extent for place in range(-before, extent + after)]
+
+
+_BORDERS = {"reflect": _reflected, "replicate": _replicated, "circular": _wrapped}
+
+
+def _triangle(name: str, input: Any, diagonal: int, keep: type[comparisons.Comparison]) -> Any:
+    if input.ndim < 2:
+        raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
+    shape = tuple(input.shape)
+
+    def along(dim: int) -> Any:
+        attrs = {"shape": shape[-2:], "dim": dim, "dtype": int64}
+        return input.apply(sources.Iota.instance, (), attrs)
+
+    rows, columns = along(0), along(1)
+    inside = keep.bind(columns, arithmetic.Add.bind(rows, number_like(rows, diagonal)) if diagonal else rows)
+    return comparisons.Where.bind(broadcast_to(inside, shape), input, number_like(input, 0))
+
+
+def tril(input: Any, diagonal: int = 0) -> Any:
+    """The lower triangle of matrices: zero above the diagonal (the ``diagonal``-th above the main one)."""
+    return _triangle("tril", input, diagonal, comparisons.Le)
+
+
+def triu(input: Any, diagonal: int = 0) -> Any:
+    """The upper triangle of matrices: zero below the diagonal (the ``diagonal``-th above the main one)."""
+    return _triangle("triu", input, diagonal, comparisons.Ge)

@@ -1,0 +1,131 @@
+"""What pointwise primitives share: their type rule, evaluation without warnings, and the helpers of their rules.
+
+The rules of ``simplify`` keep every bit (NaN is one value, whatever its payload).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from graphc.ir.integers import IntegerExpression
+from graphc.ir.primitive import Attributes, Pointwise
+from graphc.ir.types import TensorType, bool_
+from graphc.ops.quiet import IGNORE, restore, silence
+from graphc.ops.sources import Full, Number, number_like
+
+NUMERIC = ("int", "float")
+FLOATING = ("float",)
+INTEGRAL = ("bool", "int")
+ANY = ("bool", "int", "float")
+
+
+def full_value(symbol: Any) -> Number | None:
+    """The number that a symbol has at every place; None where it is not known to have one."""
+    node = symbol.node
+    value = node.attrs["value"] if node.op is Full.instance else None
+    return None if isinstance(value, IntegerExpression) else value
+
+
+def is_full(symbol: Any, value: Number) -> bool:
+    """Whether a symbol is that number at every place; for a float zero the sign counts."""
+    found = full_value(symbol)
+    return found is not None and found == value and (value != 0 or math.copysign(1, found) == math.copysign(1, value))
+
+
+def same_value(left: Any, right: Any) -> bool:
+    return left.node is right.node
+
+
+def made_by(symbol: Any, primitive: type[Pointwise]) -> bool:
+    return symbol.node.op is primitive.instance
+
+
+def operand_of(symbol: Any, position: int = 0) -> Any:
+    """What a symbol was computed from."""
+    return symbol.builder.symbol(symbol.node.inputs[position])
+
+
+def fold(primitive: Pointwise, inputs: Sequence[Any], attrs: Attributes, output_type: TensorType) -> Any | None:
+    """Operands that are one number everywhere give one number everywhere, the one that eager mode computes."""
+    values = [full_value(symbol) for symbol in inputs]
+    if any(value is None for value in values):
+        return None
+    arrays = [np.asarray(value, symbol.dtype.numpy) for value, symbol in zip(values, inputs, strict=True)]
+    try:
+        value = primitive.evaluate(*arrays, **attrs).item()
+    except RuntimeError:  # an integer division by zero: left to happen when the program runs
+        return None
+    return number_like(inputs[0], value, shape=output_type.shape, dtype=output_type.dtype)
+
+
+def zero_cotangent(cotangent: Any) -> Any:
+    return lambda: number_like(cotangent, 0)
+
+
+class PointwiseFunction(Pointwise):
+    """A pointwise primitive that is a numpy function of operands of one dtype.
+
+    ``accepts`` lists the categories of dtypes; ``predicate`` says that the result is bool.
+    """
+
+    function: ClassVar[Any]
+    accepts: ClassVar[tuple[str, ...]] = ANY
+    predicate: ClassVar[bool] = False
+    arity: ClassVar[int] = 1
+
+    def infer(self, *types: TensorType, **attrs: Any) -> TensorType:
+        if len(types) != self.arity:
+            raise TypeError(f"{self.name} expects {self.arity} operand(s), got {len(types)}")
+        first = types[0]
+        if first.dtype.category not in self.accepts:
+            raise TypeError(f"{self.name} expects {' or '.join(self.accepts)} operands, got {first.dtype.name}")
+        for other in types[1:]:
+            if other.dtype != first.dtype:
+                raise TypeError(f"{self.name} expects operands of one dtype, got {' and '.join(map(str, types))}")
+            if other.shape != first.shape:
+                raise ValueError(f"{self.name} expects operands of one shape, got {' and '.join(map(str, types))}")
+        return TensorType(bool_, first.shape) if self.predicate else first
+
+    def simplify(self, inputs: Sequence[Any], attrs: Attributes, output_type: TensorType) -> Any | None:
+        folded = fold(self, inputs, attrs, output_type)
+        return folded if folded is not None else self.rule(*inputs, **attrs)
+
+    def rule(self, *inputs: Any, **attrs: Any) -> Any | None:
+        """An algebraic rule of this primitive, for operands that are not all numbers; None where none holds."""
+        return None
+
+
+class Unary(PointwiseFunction):
+    """A function of one operand."""
+
+    def evaluate(self, x: np.ndarray) -> np.ndarray:
+        token = silence(IGNORE)
+        try:
+            result = self.function(x)
+        finally:
+            restore(token)
+        return result if type(result) is np.ndarray else np.asarray(result)
+
+
+class Binary(PointwiseFunction):
+    """A function of two operands."""
+
+    arity = 2
+
+    def evaluate(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        token = silence(IGNORE)
+        try:
+            result = self.function(x, y)
+        finally:
+            restore(token)
+        return result if type(result) is np.ndarray else np.asarray(result)
+
+    def simplify(self, inputs: Sequence[Any], attrs: Attributes, output_type: TensorType) -> Any | None:
+        x, y = inputs
+        if self.commutative and full_value(x) is not None and full_value(y) is None:
+            return type(self).bind(y, x)  # numbers stand on the right, so that rules need to look at one side only
+        return super().simplify(inputs, attrs, output_type)

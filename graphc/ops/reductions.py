@@ -1,0 +1,262 @@
+"""Reductions: each element of the result combines the elements along some dimensions, which the result lacks.
+
+``dims`` is a tuple of non-negative dimensions in ascending order. Gradients follow PyTorch at ties.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from graphc.ir.integers import Dimension, product
+from graphc.ir.primitive import Attributes, Reduction, register
+from graphc.ir.scalars import Index, Operand, Scalar
+from graphc.ir.types import DType, TensorType, int64
+from graphc.ops import gathers, views
+from graphc.ops.comparisons import Eq, Where
+from graphc.ops.pointwise_family import full_value
+from graphc.ops.quiet import IGNORE, restore, silence
+from graphc.ops.sources import Iota, number_like
+
+Dims = tuple[int, ...]
+
+
+def restored(value: Any, shape: Sequence[Dimension], dims: Dims) -> Any:
+    """A reduced value at every place of the shape that it was reduced from."""
+    if not dims:
+        return value
+    kept = tuple(1 if dim in dims else extent for dim, extent in enumerate(shape))
+    return views.Expand.bind(views.Reshape.bind(value, shape=kept), shape=tuple(shape))
+
+
+class DimensionReduction(Reduction):
+    """A reduction over ``dims`` of its one operand.
+
+    ``accepts`` lists the categories of dtypes; ``result`` is the dtype of the result where it is not the operand's;
+    ``reduce`` is numpy's reduction, called with ``axis`` and, where ``keeps_dtype``, with ``dtype``.
+    """
+
+    accepts: ClassVar[tuple[str, ...]] = ("bool", "int", "float")
+    result: ClassVar[DType | None] = None
+    has_identity: ClassVar[bool] = True
+    reduce: ClassVar[Any]
+    keeps_dtype: ClassVar[bool] = False
+
+    def infer(self, x: TensorType, *, dims: Dims) -> TensorType:
+        if x.dtype.category not in self.accepts:
+            raise TypeError(f"{self.name} expects {' or '.join(self.accepts)} elements, got {x.dtype.name}")
+        if any(not 0 <= dim < x.rank for dim in dims) or any(a >= b for a, b in zip(dims, dims[1:], strict=False)):
+            raise ValueError(f"{self.name} expects ascending dims of a value of rank {x.rank}, got {dims}")
+        if not self.has_identity:
+            for dim in dims:
+                if x.shape[dim] == 0:
+                    raise IndexError(f"{self.name}(): Expected reduction dim {dim} to have non-zero size.")
+        kept = tuple(extent for dim, extent in enumerate(x.shape) if dim not in dims)
+        return TensorType(x.dtype if self.result is None else self.result, kept)
+
+    def evaluate(self, x: np.ndarray, *, dims: Dims) -> np.ndarray:
+        token = silence(IGNORE)
+        try:
+            result = self.reduce(x, axis=dims, dtype=x.dtype) if self.keeps_dtype else self.reduce(x, axis=dims)
+        finally:
+            restore(token)
+        return result if type(result) is np.ndarray else np.asarray(result)
+
+    def reduced_extents(self, types: Sequence[TensorType], **attrs: Any) -> tuple[Dimension, ...]:
+        return tuple(types[0].shape[dim] for dim in attrs["dims"])
+
+    def element(
+        self,
+        index: Index,
+        reduced: Index,
+        operands: Sequence[Operand],
+        types: Sequence[TensorType],
+        output: TensorType,
+        **attrs: Any,
+    ) -> Scalar:
+        dims: Dims = attrs["dims"]
+        kept, along = iter(index), iter(reduced)
+        return operands[0](*(next(along) if dim in dims else next(kept) for dim in range(types[0].rank)))
+
+    def simplify(self, inputs: Sequence[Any], attrs: Attributes, output_type: TensorType) -> Any | None:
+        (x,) = inputs
+        extents = [x.shape[dim] for dim in attrs["dims"]]
+        if self.result in (None, x.dtype) and all(extent == 1 for extent in extents):
+            return views.Reshape.bind(x, shape=output_type.shape)
+        return self.rule(x, extents, output_type)
+
+    def rule(self, x: Any, extents: Sequence[Dimension], output_type: TensorType) -> Any | None:
+        """A simpler value for the reduction over these extents; None where there is none."""
+        return None
+
+
+def _sum(x: np.ndarray, axis: Dims, dtype: np.dtype) -> np.ndarray:
+    return np.add.reduce(x, axis, dtype)
+
+
+@register
+class Sum(DimensionReduction):
+    """The sum; 0 of nothing."""
+
+    name, combiner, accepts, keeps_dtype, saves_inputs = "sum", "sum", ("int", "float"), True, ()
+    reduce = staticmethod(_sum)
+
+    def vjp(self, cotangent: Any, output: Any, x: Any, *, dims: Dims) -> tuple[Any, ...]:
+        return (restored(cotangent, x.shape, dims),)
+
+
+class Extreme(DimensionReduction):
+    """The greatest or least element; NaN wins. Elements that tie share the gradient evenly."""
+
+    has_identity, saves_output = False, True
+
+    def vjp(self, cotangent: Any, output: Any, x: Any, *, dims: Dims) -> tuple[Any, ...]:
+        tied = Eq.bind(x, restored(output, x.shape, dims))
+        share = restored(cotangent / Sum.bind(_as(tied, cotangent), dims=dims), x.shape, dims)
+        return (Where.bind(tied, share, number_like(share, 0)),)
+
+    def rule(self, x: Any, extents: Sequence[Dimension], output_type: TensorType) -> Any | None:
+        value = full_value(x)
+        if value is None or not all(isinstance(extent, int) and extent > 0 for extent in extents):
+            return None
+        return number_like(x, value, shape=output_type.shape)
+
+
+def _as(value: Any, reference: Any) -> Any:
+    from graphc.ops.pointwise import Cast
+
+    return Cast.bind(value, dtype=reference.dtype)
+
+
+@register
+class Amax(Extreme):
+    name, combiner, reduce = "amax", "max", staticmethod(np.maximum.reduce)
+
+
+@register
+class Amin(Extreme):
+    name, combiner, reduce = "amin", "min", staticmethod(np.minimum.reduce)
+
+
+@register
+class Prod(DimensionReduction):
+    """The product; 1 of nothing. The gradient is exact where elements are zero, and differentiable again."""
+
+    name, combiner, accepts, keeps_dtype = "prod", "prod", ("int", "float"), True
+    reduce = staticmethod(np.multiply.reduce)
+
+    def vjp(self, cotangent: Any, output: Any, x: Any, *, dims: Dims) -> tuple[Any, ...]:
+        return (restored(cotangent, x.shape, dims) * product_of_others(x, dims),)
+
+
+def product_of_others(x: Any, dims: Dims) -> Any:
+    """For each element the product of all others along ``dims``; of the shape of x.
+
+    Products of prefixes times products of suffixes, each by doubling (Hillis, Steele 1986): no division, so zeros do
+    no harm. Where the number of elements is symbolic, each element multiplies the others in a loop of its own.
+    """
+    rank = len(x.shape)
+    kept = tuple(dim for dim in range(rank) if dim not in dims)
+    order = (*kept, *dims)
+    moved = views.Permute.bind(x, dims=order)
+    count = product(x.shape[dim] for dim in dims)
+    rows = (*(x.shape[dim] for dim in kept), count)
+    flat = views.Reshape.bind(moved, shape=rows)
+    if isinstance(count, int):
+        others = _shifted_products(flat, 1) * _shifted_products(flat, -1)
+    else:
+        others = _products_but_one(flat)
+    back = tuple(order.index(dim) for dim in range(rank))
+    return views.Permute.bind(views.Reshape.bind(others, shape=tuple(x.shape[dim] for dim in order)), dims=back)
+
+
+def _shifted_products(rows: Any, direction: int) -> Any:
+    """Along the last dimension the products of all elements before (direction 1) or after (-1) each."""
+    count = rows.shape[-1]
+    running = _shift(rows, direction)
+    step = 1
+    while step < count:
+        running = running * _shift(running, direction * step)
+        step *= 2
+    return running
+
+
+def _shift(rows: Any, distance: int) -> Any:
+    """The elements moved along the last dimension; ones come in."""
+    count, rank = rows.shape[-1], len(rows.shape)
+    size = min(abs(distance), count)
+    starts, low, high = [0] * rank, [0] * rank, [0] * rank
+    stops = list(rows.shape)
+    if distance > 0:
+        stops[-1], low[-1] = count - size, size
+    else:
+        starts[-1], high[-1] = size, size
+    remaining = views.Slice.bind(rows, starts=tuple(starts), stops=tuple(stops), steps=(1,) * rank)
+    return gathers.Pad.bind(remaining, low=tuple(low), high=tuple(high), value=1.0)
+
+
+def _products_but_one(rows: Any) -> Any:
+    shape = tuple(rows.shape)
+    square = (*shape, shape[-1])
+    row = views.Reshape.bind(rows, shape=(*shape[:-1], 1, shape[-1]))
+    positions = [
+        rows.apply(Iota.instance, (), {"shape": square, "dim": len(shape) - 1 + offset, "dtype": int64})
+        for offset in (0, 1)
+    ]
+    spread = views.Expand.bind(row, shape=square)
+    return Prod.bind(Where.bind(Eq.bind(*positions), number_like(spread, 1), spread), dims=(len(shape),))
+
+
+class Quantifier(DimensionReduction):
+    """Of truth values."""
+
+    accepts, differentiable = ("bool",), False
+
+
+@register
+class Any_(Quantifier):
+    """Whether an element is true; false of nothing."""
+
+    name, combiner, reduce = "any", "any", staticmethod(np.logical_or.reduce)
+
+
+@register
+class All(Quantifier):
+    """Whether all elements are true; true of nothing."""
+
+    name, combiner, reduce = "all", "all", staticmethod(np.logical_and.reduce)
+
+
+class ArgumentReduction(DimensionReduction):
+    """The row-major position of the first extreme element within the reduced dims; NaN is the most extreme."""
+
+    result, has_identity, differentiable = int64, False, False
+
+    def evaluate(self, x: np.ndarray, *, dims: Dims) -> np.ndarray:
+        if len(dims) == x.ndim:
+            return np.asarray(self.reduce(x, axis=None))
+        if len(dims) == 1:
+            return np.asarray(self.reduce(x, axis=dims[0]))
+        kept = [dim for dim in range(x.ndim) if dim not in dims]
+        moved = x.transpose(*kept, *dims).reshape(*(x.shape[dim] for dim in kept), -1)
+        return np.asarray(self.reduce(moved, axis=-1))
+
+    def rule(self, x: Any, extents: Sequence[Dimension], output_type: TensorType) -> Any | None:
+        if all(extent == 1 for extent in extents) or (full_value(x) is not None and 0 not in extents):
+            return number_like(x, 0, shape=output_type.shape, dtype=int64)
+        return None
+
+    def simplify(self, inputs: Sequence[Any], attrs: Attributes, output_type: TensorType) -> Any | None:
+        return self.rule(inputs[0], [inputs[0].shape[dim] for dim in attrs["dims"]], output_type)
+
+
+@register
+class ArgMax(ArgumentReduction):
+    name, combiner, reduce = "argmax", "argmax", staticmethod(np.argmax)
+
+
+@register
+class ArgMin(ArgumentReduction):
+    name, combiner, reduce = "argmin", "argmin", staticmethod(np.argmin)

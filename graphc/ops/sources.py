@@ -1,0 +1,208 @@
+"""Sources: values without operands. Numbers, ranges, literal arrays, and random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from graphc.generator import default_generator
+from graphc.ir.integers import Dimension, IntegerExpression
+from graphc.ir.primitive import Source, register
+from graphc.ir.scalars import Constant as ScalarConstant
+from graphc.ir.scalars import Index, Load, Operand, Scalar, from_index
+from graphc.ir.types import DType, TensorType, dtype_of
+
+Number = float | int | bool | IntegerExpression
+
+
+def as_number(value: Any, dtype: DType) -> Number:
+    """A number as the Python type that stands for a dtype in attributes: float, int, or bool.
+
+    A symbolic dimension is taken as it is: a number that is known when the program runs.
+    Raises TypeError for what is no number, OverflowError for an integer that the dtype cannot hold.
+    """
+    if isinstance(value, IntegerExpression):
+        return value
+    if dtype.category == "float":
+        return float(value)
+    if dtype.category == "bool":
+        return bool(value)
+    number = int(value)
+    if not -(2 ** (8 * dtype.itemsize - 1)) <= number < 2 ** (8 * dtype.itemsize):
+        raise OverflowError(f"value cannot be converted to type {dtype.name} without overflow: {number}")
+    return number
+
+
+@lru_cache(maxsize=1024)
+def _splat(text: str, value: Number, dtype: DType) -> np.ndarray:
+    """One element of memory that stands for all; ``text`` tells 0.0 from -0.0 and 1 from True."""
+    array = np.asarray(value).astype(dtype.numpy)
+    array.flags.writeable = False
+    return array
+
+
+@register
+class Full(Source):
+    """One number at every place. Evaluates to a read-only array of one element of memory, with strides of zero."""
+
+    name = "full"
+    cost = 0.0
+
+    def infer(self, *types: TensorType, value: Number, shape: tuple[Dimension, ...], dtype: DType) -> TensorType:
+        if not isinstance(value, (bool, int, float, IntegerExpression)):
+            raise TypeError(f"full expects a number, got {value!r}")
+        return TensorType(dtype, tuple(shape))
+
+    def evaluate(self, *arrays: np.ndarray, value: Number, shape: tuple[int, ...], dtype: DType) -> np.ndarray:
+        splat = _splat(str(value), value, dtype)
+        array = np.ndarray(shape, splat.dtype, splat, strides=(0,) * len(shape))
+        # One element is taken for memory of its own by whoever asks whether an array is contiguous: let it be so.
+        return array.copy() if array.flags.c_contiguous else array
+
+    def element(
+        self, index: Index, operands: Sequence[Operand], types: Sequence[TensorType], output: TensorType, **attrs: Any
+    ) -> Scalar:
+        value = attrs["value"]
+        return from_index(value, output.dtype) if isinstance(value, IntegerExpression) else ScalarConstant(value, output.dtype)
+
+
+@register
+class Iota(Source):
+    """The index along one dimension: 0, 1, 2, ... along ``dim``, the same along all others."""
+
+    name = "iota"
+    differentiable = False
+    cost = 0.5
+
+    def infer(self, *types: TensorType, shape: tuple[Dimension, ...], dim: int, dtype: DType) -> TensorType:
+        if not 0 <= dim < len(shape):
+            raise ValueError(f"iota counts along a dimension of its shape {shape}, got dim={dim}")
+        if dtype.category == "bool":
+            raise TypeError("iota expects an integer or floating dtype, got bool")
+        return TensorType(dtype, tuple(shape))
+
+    def evaluate(self, *arrays: np.ndarray, shape: tuple[int, ...], dim: int, dtype: DType) -> np.ndarray:
+        line = np.arange(shape[dim], dtype=np.int64).astype(dtype.numpy)
+        line = line.reshape((-1,) + (1,) * (len(shape) - dim - 1))
+        return line if line.shape == shape else np.broadcast_to(line, shape).copy()
+
+    def element(
+        self, index: Index, operands: Sequence[Operand], types: Sequence[TensorType], output: TensorType, **attrs: Any
+    ) -> Scalar:
+        return from_index(index[attrs["dim"]], output.dtype)
+
+
+class Literal:
+    """An array as an attribute: immutable, compared bit for bit, hashable; prints its values where they are few."""
+
+    __slots__ = ("_key", "array")
+
+    def __init__(self, values: Any, dtype: DType | None = None):
+        array = np.array(values, None if dtype is None else dtype.numpy, order="C")
+        array.flags.writeable = False
+        self.array = array
+        self._key = (array.shape, dtype_of(array.dtype), array.tobytes())
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    @property
+    def dtype(self) -> DType:
+        return self._key[1]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Literal) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __repr__(self) -> str:
+        if self.array.size <= 16:
+            return f"literal({self.array.tolist()})"
+        first = ", ".join(map(str, self.array.reshape(-1)[:4].tolist()))
+        return f"literal([{first}, ... {self.array.size} values])"
+
+
+@register
+class Constant(Source):
+    """A small array that is part of the program."""
+
+    name = "constant"
+    differentiable = False
+
+    def infer(self, *types: TensorType, literal: Literal) -> TensorType:
+        if not isinstance(literal, Literal):
+            raise TypeError(f"constant expects a Literal, got {type(literal).__name__}")
+        return TensorType(literal.dtype, literal.shape)
+
+    def evaluate(self, *arrays: np.ndarray, literal: Literal) -> np.ndarray:
+        return literal.array
+
+    def element(
+        self, index: Index, operands: Sequence[Operand], types: Sequence[TensorType], output: TensorType, **attrs: Any
+    ) -> Scalar:
+        literal: Literal = attrs["literal"]
+        if literal.array.size == 1:
+            return ScalarConstant(literal.array.item(), output.dtype)
+        return Load(literal, index, output.dtype)
+
+
+class Random(Source):
+    """Numbers of the generator's stream, in row-major order; the generator moves on."""
+
+    effect = "random"
+    differentiable = False
+    cost = 20.0
+
+    def infer(self, *types: TensorType, shape: tuple[Dimension, ...], dtype: DType) -> TensorType:
+        if not dtype.is_floating_point:
+            raise TypeError(f"{self.name} expects a floating dtype, got {dtype.name}")
+        return TensorType(dtype, tuple(shape))
+
+
+@register
+class RandomUniform(Random):
+    """Uniform in [0, 1), PyTorch's ``rand``."""
+
+    name = "random_uniform"
+
+    def evaluate(self, *arrays: np.ndarray, shape: tuple[int, ...], dtype: DType) -> np.ndarray:
+        return default_generator.uniform(shape, dtype.numpy)
+
+
+@register
+class RandomNormal(Random):
+    """Normal with mean 0 and standard deviation 1, PyTorch's ``randn``."""
+
+    name = "random_normal"
+
+    def evaluate(self, *arrays: np.ndarray, shape: tuple[int, ...], dtype: DType) -> np.ndarray:
+        return default_generator.normal(shape, dtype.numpy)
+
+
+@register
+class RandomBernoulli(Random):
+    """One with the given probability, else zero, PyTorch's ``bernoulli_(p)``."""
+
+    name = "random_bernoulli"
+
+    def infer(self, *types: TensorType, probability: float, shape: tuple[Dimension, ...], dtype: DType) -> TensorType:
+        if not 0.0 <= probability <= 1.0:
+            raise ValueError(f"bernoulli_ expects p to be in [0, 1], but got p={probability}")
+        return TensorType(dtype, tuple(shape))
+
+    def evaluate(self, *arrays: np.ndarray, probability: float, shape: tuple[int, ...], dtype: DType) -> np.ndarray:
+        return default_generator.bernoulli(probability, shape).astype(dtype.numpy)
+
+
+def number_like(
+    reference: Any, value: Any, *, shape: tuple[Dimension, ...] | None = None, dtype: DType | None = None
+) -> Any:
+    """A number at every place of a value shaped (and typed) as the reference: an operand, not to be written to."""
+    dtype = reference.dtype if dtype is None else dtype
+    shape = reference.shape if shape is None else shape
+    return reference.apply(Full.instance, (), {"value": as_number(value, dtype), "shape": shape, "dtype": dtype})

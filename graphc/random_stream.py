@@ -1,0 +1,500 @@
+"""The random stream of PyTorch's CPU generator, draw for draw, on numpy alone.
+
+A seed gives the same stream as `torch.Generator().manual_seed(seed)`: every method consumes the very words of the
+generator that PyTorch 2.13 consumes for the same call, and gives the same values. For float32 normals that includes
+the rounding of PyTorch's vector kernel (x86 with AVX2), so weights initialised here are those of PyTorch bit for bit.
+
+Sources: the generator is MT19937 (Matsumoto, Nishimura 1998) seeded by its `init_genrand`; the distributions follow
+the documented behaviour of https://pytorch.org/docs/stable/random.html; the polynomials for logarithm, sine, and
+cosine in float32 are those of S. Moshier's Cephes library (logf, sinf, cosf).
+
+`RandomStream.buffer` is the whole state in one piece of memory, which a generated C program continues in place as
+`gc_random_state` (templates/c/random.h.j2).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+import threading
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+__all__ = ["DEFAULT_SEED", "RandomStream"]
+
+DEFAULT_SEED = 67280421310721
+"""The seed of a `torch.Generator()` that nobody has seeded."""
+
+WORD_COUNT = 624
+"""Words of 32 bits in the state of MT19937."""
+
+_POSITION = WORD_COUNT
+_NORMAL_IS_CACHED = WORD_COUNT + 1
+_CACHED_NORMAL = slice(WORD_COUNT + 2, WORD_COUNT + 4)
+_BUFFER_LENGTH = WORD_COUNT + 4
+
+_BLOCK = 16
+"""Normals are made sixteen at a time: eight radii and eight angles."""
+
+_WIDE_RANGE = 1 << 28
+"""Integers from a range this large take 64 bits each, so that the remainder is close to uniform."""
+
+_LARGE_PERMUTATION = (2**32 - 1) // 20
+"""From this length on a permutation takes 64 bits for each element."""
+
+# What torch.get_rng_state() packs into 5056 bytes.
+_TORCH_STATE = np.dtype(
+    [
+        ("initial_seed", "<u8"),
+        ("words_left", "<i4"),
+        ("is_seeded", "<i4"),
+        ("next_word", "<u8"),
+        ("words", "<u8", WORD_COUNT),
+        ("unused_x", "<f8"),
+        ("cached_normal", "<f8"),
+        ("unused_rho", "<f8"),
+        ("normal_is_cached", "<i4"),
+        ("padding", "<i4"),
+        ("cached_float_normal", "<f4"),
+        ("float_normal_is_cached", "u1"),
+        ("tail", "u1", 3),
+    ]
+)
+
+
+class RandomStream:
+    """A stream of random numbers equal to that of a `torch.Generator` on the CPU.
+
+    Arrays are filled in C order. A shape is an integer or a sequence of integers; a dtype is float32 or float64.
+    Methods may be called from several threads; each call takes its words of the stream without interruption.
+
+    `buffer` is the state: uint32[628], C-contiguous, aligned for float64. Words 0..623 are MT19937's, word 624 is the
+    position in them (624: all are spent), word 625 tells whether a normal value is waiting, words 626..627 hold that
+    value as a float64. Whoever writes there (a generated program) moves the stream of this object.
+
+    Args:
+        seed: any integer in [-2**63, 2**64); the low 32 bits decide the stream, as in PyTorch.
+
+    Raises:
+        TypeError: the seed is no integer.
+        ValueError: the seed is outside the range.
+    """
+
+    def __init__(self, seed: int = DEFAULT_SEED) -> None:
+        self.buffer: NDArray[np.uint32] = np.zeros(_BUFFER_LENGTH, np.uint32)
+        self._cached_normal = self.buffer[_CACHED_NORMAL].view(np.float64)
+        self._engine = _Engine()
+        self._lock = threading.RLock()
+        self.manual_seed(seed)
+
+    def __repr__(self) -> str:
+        return f"RandomStream(seed={self._initial_seed})"
+
+    # Seeds and states
+
+    def manual_seed(self, seed: int) -> RandomStream:
+        """Starts the stream of `seed` (as for the class) and returns this object."""
+        if not isinstance(seed, (int, np.integer)):
+            raise TypeError(f"a seed is an integer, but got {seed!r} of type {type(seed).__name__}")
+        if not -(2**63) <= seed < 2**64:
+            raise ValueError(f"a seed lies in [-2**63, 2**64), but got {seed}")
+        with self._lock:
+            self._initial_seed = int(seed) % 2**64
+            self.buffer[:] = 0
+            self.buffer[:WORD_COUNT] = np.random.RandomState(self._initial_seed % 2**32).get_state()[1]
+            self.buffer[_POSITION] = WORD_COUNT
+        return self
+
+    def seed(self) -> int:
+        """Seeds the stream from the operating system's entropy and returns that seed, in [0, 2**53)."""
+        seed = int.from_bytes(os.urandom(8), "little") >> 11
+        self.manual_seed(seed)
+        return seed
+
+    def initial_seed(self) -> int:
+        """The seed that the stream started from, in [0, 2**64)."""
+        return self._initial_seed
+
+    def get_state(self) -> NDArray[np.uint8]:
+        """A copy of the whole state: uint8[5056] in the layout of `torch.get_rng_state()`, which reads it as well."""
+        state = np.zeros((), _TORCH_STATE)
+        with self._lock:
+            position = int(self.buffer[_POSITION])
+            state["initial_seed"] = self._initial_seed
+            state["is_seeded"] = 1
+            state["words_left"] = max(1, WORD_COUNT + 1 - position)
+            state["next_word"] = position
+            state["words"] = self.buffer[:WORD_COUNT]
+            state["normal_is_cached"] = self.buffer[_NORMAL_IS_CACHED]
+            state["cached_normal"] = self._cached_normal[0]
+        return np.frombuffer(state.tobytes(), np.uint8).copy()
+
+    def set_state(self, state: NDArray[np.uint8]) -> None:
+        """Continues where `get_state()`, here or in PyTorch, was called.
+
+        Raises:
+            TypeError: the state is no array of uint8.
+            ValueError: it has another length than 5056, or its counters fit no generator.
+        """
+        state = np.asarray(state)
+        if state.dtype != np.uint8:
+            raise TypeError(f"a state is an array of uint8, but got {state.dtype}")
+        if state.shape != (_TORCH_STATE.itemsize,):
+            raise ValueError(f"a state has shape ({_TORCH_STATE.itemsize},), but got {state.shape}")
+        fields = np.frombuffer(state.tobytes(), _TORCH_STATE)[0]
+        left, next_word = int(fields["words_left"]), int(fields["next_word"])
+        # PyTorch counts the words left, one too many; with one left it renews all words, wherever next_word stands.
+        position = WORD_COUNT if left == 1 else next_word
+        if not fields["is_seeded"] or not 1 <= left <= WORD_COUNT or position != WORD_COUNT + 1 - left:
+            raise ValueError(f"no state of a generator: {left} words left and next word {next_word} of {WORD_COUNT}")
+        with self._lock:
+            self._initial_seed = int(fields["initial_seed"])
+            self.buffer[:WORD_COUNT] = fields["words"]
+            self.buffer[_POSITION] = position
+            self.buffer[_NORMAL_IS_CACHED] = bool(fields["normal_is_cached"])
+            self._cached_normal[0] = fields["cached_normal"] if fields["normal_is_cached"] else 0.0
+
+    def __getstate__(self) -> NDArray[np.uint8]:
+        return self.get_state()
+
+    def __setstate__(self, state: NDArray[np.uint8]) -> None:
+        RandomStream.__init__(self)
+        self.set_state(state)
+
+    # Distributions
+
+    def uniform(
+        self, shape: int | Iterable[int], dtype: DTypeLike = np.float32, low: float = 0.0, high: float = 1.0
+    ) -> NDArray:
+        """Uniform values in [low, high), as `Tensor.uniform_`: 24 bits (float32) or 53 bits (float64) each.
+
+        Raises:
+            TypeError: the dtype is neither float32 nor float64.
+            ValueError: low is greater than high, or their distance is no finite number of this dtype.
+        """
+        dtype = _floating(dtype)
+        if not (low <= high and high - low <= float(np.finfo(dtype).max)):
+            raise ValueError(f"uniform expects low <= high with a finite distance, but got low={low}, high={high}")
+        shape = _shape(shape)
+        with self._lock:
+            values = self._uniform(math.prod(shape), dtype)
+        if low != 0.0 or high != 1.0:
+            low, high = dtype.type(low), dtype.type(high)
+            values = _scale(values, high - low, low)
+            values[values == high] = low
+        return values.reshape(shape)
+
+    def normal(
+        self, shape: int | Iterable[int], dtype: DTypeLike = np.float32, mean: float = 0.0, std: float = 1.0
+    ) -> NDArray:
+        """Normal values (Box-Muller), as `Tensor.normal_` on a contiguous tensor.
+
+        Fewer than sixteen are made one pair at a time in float64, and the odd one waits in the buffer for the next
+        such call. Sixteen or more are made in blocks of sixteen, the last block drawn anew when the size is no
+        multiple of sixteen.
+
+        Raises:
+            TypeError: the dtype is neither float32 nor float64.
+            ValueError: std is negative or NaN.
+        """
+        dtype = _floating(dtype)
+        if not std >= 0.0:
+            raise ValueError(f"normal expects std >= 0.0, but got std={std}")
+        shape = _shape(shape)
+        count = math.prod(shape)
+        with self._lock:
+            if count < _BLOCK:
+                values = np.array([value * std + mean for value in self._single_normals(count)], np.float64)
+                return values.astype(dtype).reshape(shape)
+            remainder = count % _BLOCK
+            uniforms = self._uniform(count + (_BLOCK if remainder else 0), dtype)
+        values = np.empty(count, dtype)
+        whole = count - remainder
+        values[:whole] = _box_muller(uniforms[:whole])
+        if remainder:
+            values[-_BLOCK:] = _box_muller(uniforms[-_BLOCK:])
+        if mean != 0.0 or std != 1.0:
+            values = _scale(values, dtype.type(std), dtype.type(mean))
+        return values.reshape(shape)
+
+    def exponential(self, shape: int | Iterable[int], dtype: DTypeLike = np.float32, rate: float = 1.0) -> NDArray:
+        """Exponential values of the given rate (one over the mean), as `Tensor.exponential_`.
+
+        Raises:
+            TypeError: the dtype is neither float32 nor float64.
+            ValueError: the rate is not positive.
+        """
+        dtype = _floating(dtype)
+        if not rate > 0.0:
+            raise ValueError(f"exponential expects rate > 0.0, but got rate={rate}")
+        shape = _shape(shape)
+        with self._lock:
+            uniforms = self._uniform(math.prod(shape), np.dtype(np.float64))
+        return (-1.0 / rate * _each(math.log1p, -uniforms)).astype(dtype).reshape(shape)
+
+    def bernoulli(self, probability: float, shape: int | Iterable[int]) -> NDArray[np.bool_]:
+        """True with the given probability, as `Tensor.bernoulli_(p)`: a float64 uniform less than it.
+
+        Raises:
+            ValueError: the probability is outside [0, 1].
+        """
+        if not 0.0 <= probability <= 1.0:
+            raise ValueError(f"a probability lies in [0, 1], but got {probability}")
+        shape = _shape(shape)
+        with self._lock:
+            uniforms = self._uniform(math.prod(shape), np.dtype(np.float64))
+        return (uniforms < probability).reshape(shape)
+
+    def bernoulli_tensor(self, probabilities: NDArray) -> NDArray[np.bool_]:
+        """True with the probability of each element, as `torch.bernoulli`: a uniform of the same dtype less than it.
+
+        Raises:
+            TypeError: the probabilities are neither float32 nor float64.
+            ValueError: one of them is outside [0, 1].
+        """
+        probabilities = np.asarray(probabilities)
+        dtype = _floating(probabilities.dtype)
+        if not ((probabilities >= 0) & (probabilities <= 1)).all():
+            raise ValueError("a probability lies in [0, 1], but got one outside or NaN")
+        with self._lock:
+            uniforms = self._uniform(probabilities.size, dtype)
+        return uniforms.reshape(probabilities.shape) < probabilities
+
+    def integers(self, low: int, high: int, shape: int | Iterable[int]) -> NDArray[np.int64]:
+        """Integers in [low, high) as int64, as `torch.randint`: a draw of 32 bits (64 from a range of 2**28 on).
+
+        Raises:
+            ValueError: low is not less than high, or one of them does not fit into int64.
+        """
+        if not -(2**63) <= low < high <= 2**63 - 1:
+            raise ValueError(f"integers expects int64 bounds with low < high, but got low={low}, high={high}")
+        shape = _shape(shape)
+        count, span = math.prod(shape), high - low
+        with self._lock:
+            draws = self._draw(count) if span < _WIDE_RANGE else self._draw_pairs(count)
+        return ((draws % np.uint64(span)).view(np.int64) + np.int64(low)).reshape(shape)
+
+    def permutation(self, length: int) -> NDArray[np.int64]:
+        """The numbers 0..length-1 in random order as int64, as `torch.randperm`.
+
+        Raises:
+            ValueError: the length is negative.
+        """
+        if length < 0:
+            raise ValueError(f"a permutation has a length >= 0, but got {length}")
+        with self._lock:
+            if length >= _LARGE_PERMUTATION:
+                return self._grow_permutation(length)
+            draws = self._draw(max(0, length - 1))
+        steps = draws % np.arange(length, 1, -1, dtype=np.uint64)
+        order = list(range(length))
+        for place, step in enumerate(steps.tolist()):
+            other = place + step
+            order[place], order[other] = order[other], order[place]
+        return np.array(order, np.int64)
+
+    # The words of the stream; the caller holds the lock
+
+    def _draw(self, count: int) -> NDArray[np.uint64]:
+        """The next `count` draws of 32 bits."""
+        return self._engine.draw(self.buffer[: WORD_COUNT + 1], count)
+
+    def _draw_pairs(self, count: int) -> NDArray[np.uint64]:
+        """The next `count` draws of 64 bits; the first word of each is the high one."""
+        words = self._draw(2 * count)
+        return (words[0::2] << np.uint64(32)) | words[1::2]
+
+    def _uniform(self, count: int, dtype: np.dtype) -> NDArray:
+        if dtype == np.float32:
+            bits = self._draw(count).astype(np.uint32)
+            bits &= np.uint32(2**24 - 1)
+            # An int32 turns into a float32 several times faster than an unsigned integer, to the same value.
+            return bits.view(np.int32).astype(np.float32) * np.float32(2.0**-24)
+        return (self._draw_pairs(count) & np.uint64(2**53 - 1)).view(np.int64) * 2.0**-53
+
+    def _single_normals(self, count: int) -> list[float]:
+        values = []
+        if count and self.buffer[_NORMAL_IS_CACHED]:
+            values.append(float(self._cached_normal[0]))
+            self.buffer[_NORMAL_IS_CACHED] = 0
+            self._cached_normal[0] = 0.0
+        uniforms = self._uniform(count - len(values) + (count - len(values)) % 2, np.dtype(np.float64)).tolist()
+        for first, second in zip(uniforms[0::2], uniforms[1::2], strict=True):
+            radius, angle = math.sqrt(-2.0 * math.log1p(-second)), 2.0 * math.pi * first
+            values += radius * math.cos(angle), radius * math.sin(angle)
+        if len(values) > count:
+            self.buffer[_NORMAL_IS_CACHED] = 1
+            self._cached_normal[0] = values.pop()
+        return values
+
+    def _grow_permutation(self, length: int) -> NDArray[np.int64]:
+        """Fisher and Yates from the inside out; each element comes with a 64-bit draw of its own."""
+        order = np.empty(length, np.int64)
+        cells = memoryview(order)
+        chunk = 1 << 20
+        for start in range(0, length, chunk):
+            ends = np.arange(start + 1, min(start + chunk, length) + 1, dtype=np.uint64)
+            for place, other in enumerate((self._draw_pairs(ends.size) % ends).tolist(), start):
+                cells[place] = cells[other] if other != place else place
+                cells[other] = place
+        return order
+
+
+class _Engine:
+    """numpy's MT19937, run on a state that lies elsewhere: uint32[625], the words and then the position.
+
+    numpy documents the address of its state but not the layout, so that is looked at once; where it is another one,
+    the slower way through the public `state` serves.
+    """
+
+    def __init__(self) -> None:
+        self._generator = np.random.MT19937(0)
+        address = self._generator.ctypes.state_address
+        self._state = np.ctypeslib.as_array((ctypes.c_uint32 * (WORD_COUNT + 1)).from_address(address))
+        public = self._generator.state["state"]
+        self._is_plain = self._state[_POSITION] == public["pos"] and np.array_equal(self._state[:-1], public["key"])
+
+    def draw(self, state: NDArray[np.uint32], count: int) -> NDArray[np.uint64]:
+        """The next `count` tempered words of `state`, which moves on."""
+        if self._is_plain:
+            self._state[:] = state
+            draws = self._generator.random_raw(count)
+            state[:] = self._state
+            return draws
+        words = {"key": state[:WORD_COUNT], "pos": int(state[_POSITION])}
+        self._generator.state = {"bit_generator": "MT19937", "state": words}
+        draws = self._generator.random_raw(count)
+        public = self._generator.state["state"]
+        state[:WORD_COUNT], state[_POSITION] = public["key"], public["pos"]
+        return draws
+
+
+def _floating(dtype: DTypeLike) -> np.dtype:
+    dtype = np.dtype(dtype)
+    if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise TypeError(f"random values are float32 or float64, but {dtype} was asked for")
+    return dtype
+
+
+def _shape(shape: int | Iterable[int]) -> tuple[int, ...]:
+    sizes = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    if any(size < 0 for size in sizes):
+        raise ValueError(f"a shape has no negative size, but got {sizes}")
+    return tuple(int(size) for size in sizes)
+
+
+def _each(function: Callable[[float], float], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Applies a function of the C library. numpy's own vector code may differ from it in the last bit; PyTorch and
+    the generated C call the library."""
+    return np.fromiter(map(function, values.tolist()), np.float64, values.size)
+
+
+def _scale(values: NDArray, factor: np.floating, offset: np.floating) -> NDArray:
+    """values * factor + offset, in float32 rounded once as by a fused multiply-add."""
+    if values.dtype == np.float32:
+        return _fused_multiply_add(values, factor, offset)
+    return values * factor + offset
+
+
+def _box_muller(uniforms: NDArray) -> NDArray:
+    """Normals from uniforms, both [16 n]: in each block the first eight give the radius, the others the angle."""
+    blocks = uniforms.reshape(-1, 2, _BLOCK // 2)
+    normals = np.empty_like(blocks)
+    kernel = _box_muller_float32 if uniforms.dtype == np.float32 else _box_muller_float64
+    chunk = 512  # blocks at a time: their temporaries stay in the cache
+    for start in range(0, len(blocks), chunk):
+        part = blocks[start : start + chunk]
+        cosines, sines = kernel(1 - part[:, 0].ravel(), part[:, 1].ravel())
+        normals[start : start + chunk, 0] = cosines.reshape(-1, _BLOCK // 2)
+        normals[start : start + chunk, 1] = sines.reshape(-1, _BLOCK // 2)
+    return normals.ravel()
+
+
+def _box_muller_float64(magnitudes: NDArray, turns: NDArray) -> tuple[NDArray, NDArray]:
+    radii = np.sqrt(-2.0 * _each(math.log, magnitudes))
+    angles = 2.0 * math.pi * turns
+    return radii * _each(math.cos, angles), radii * _each(math.sin, angles)
+
+
+def _box_muller_float32(magnitudes: NDArray, turns: NDArray) -> tuple[NDArray, NDArray]:
+    radii = np.sqrt(np.float32(-2.0) * _logarithm(magnitudes))
+    cosines, sines = _cosine_and_sine(np.float32(2.0 * math.pi) * turns)
+    return radii * cosines, radii * sines
+
+
+def _fused_multiply_add(left: NDArray, right: NDArray | np.float32, addend: NDArray | np.float32) -> NDArray:
+    """left * right + addend in float32. The product of two float32 is exact in float64, so that only the sum rounds."""
+    result = left.astype(np.float64)
+    result *= right
+    result += addend
+    return result.astype(np.float32)
+
+
+def _polynomial(argument: NDArray, coefficients: tuple[np.float32, ...]) -> NDArray:
+    """Horner's rule with fused steps, the coefficient of the highest power first."""
+    value = _fused_multiply_add(argument, coefficients[0], coefficients[1])
+    for coefficient in coefficients[2:]:
+        value = _fused_multiply_add(value, argument, coefficient)
+    return value
+
+
+def _single(*values: float) -> tuple[np.float32, ...]:
+    return tuple(np.float32(value) for value in values)
+
+
+_SQUARE_ROOT_OF_HALF = np.float32(0.70710678118654752)
+_LOGARITHM = _single(
+    7.0376836292e-2,
+    -1.1514610310e-1,
+    1.1676998740e-1,
+    -1.2420140846e-1,
+    1.4249322787e-1,
+    -1.6668057665e-1,
+    2.0000714765e-1,
+    -2.4999993993e-1,
+    3.3333331174e-1,
+)
+# Numbers of few bits first, so that their products with a small integer are exact.
+_LN_2_HIGH, _LN_2_LOW = _single(0.693359375, -2.12194440e-4)
+_QUARTER_PI = _single(0.78515625, 2.4187564849853515625e-4, 3.77489497744594108e-8)
+_FOUR_OVER_PI = np.float32(1.27323954473516)
+_SINE = _single(-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
+_COSINE = _single(2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
+
+
+def _logarithm(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The natural logarithm of normal positive float32 numbers: exponent, and a polynomial of the fraction."""
+    bits = values.view(np.int32)
+    exponents = (bits >> 23) - 126
+    fractions = ((bits & 0x007FFFFF) | 0x3F000000).view(np.float32)
+    is_low = fractions < _SQUARE_ROOT_OF_HALF
+    exponents = (exponents - is_low).astype(np.float32)
+    rest = (fractions - np.float32(1)) + fractions * is_low
+    squares = rest * rest
+    result = _polynomial(rest, _LOGARITHM) * rest
+    result = _fused_multiply_add(result, squares, exponents * _LN_2_LOW)
+    result = _fused_multiply_add(squares, np.float32(-0.5), result)
+    return _fused_multiply_add(exponents, _LN_2_HIGH, rest + result)
+
+
+def _cosine_and_sine(angles: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Cosine and sine of angles in [0, 2 pi]: reduced to the nearest even multiple of pi / 4, then two polynomials."""
+    octants = ((angles * _FOUR_OVER_PI).astype(np.int32) + 1) & ~1
+    multiples = octants.astype(np.float32)
+    rest = angles
+    for part in _QUARTER_PI:
+        rest = _fused_multiply_add(multiples, -part, rest)
+    squares = rest * rest
+    half = squares * np.float32(0.5)
+    near_cosine = _fused_multiply_add(_polynomial(squares, _COSINE) * squares, squares, -half) + np.float32(1)
+    near_sine = _fused_multiply_add(_polynomial(squares, _SINE) * squares, rest, rest)
+    is_swapped = (octants & 2) != 0
+    sines = np.where(is_swapped, near_cosine, near_sine)
+    cosines = np.where(is_swapped, near_sine, near_cosine)
+    # The sine is negative in octants 4 and 6, the cosine in 2 and 4 (8 is 0 again).
+    np.negative(sines, out=sines, where=(octants & 4) != 0)
+    np.negative(cosines, out=cosines, where=((octants + 2) & 4) != 0)
+    return cosines, sines

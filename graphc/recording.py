@@ -1,0 +1,103 @@
+"""What is switched on in this thread: gradients, the recorder of a capture, and the generation of outside state.
+
+Tensors ask here on every operation, so this module stands below all that uses it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from graphc.ir.primitive import Attributes, Primitive
+
+if TYPE_CHECKING:
+    from graphc.ir.graph import Location
+    from graphc.tensor import Tensor
+
+
+class Recorder(Protocol):
+    """What a capture must offer to the tensors that run under it."""
+
+    def record(self, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes, output: Tensor) -> None:
+        """An operation ran; ``output`` is its result."""
+
+    def assign(self, target: Tensor, value: Tensor) -> None:
+        """``target``'s memory was overwritten with ``value`` (of the same shape and dtype)."""
+
+    def gradient_read(self, tensor: Tensor) -> None:
+        """``tensor.grad`` is about to be read."""
+
+    def gradient_written(self, tensor: Tensor) -> None:
+        """``tensor.grad`` is about to be replaced."""
+
+    def attribute_written(self, holder: Any, name: str, value: Any) -> None:
+        """A tensor was stored as an attribute of a module."""
+
+    def refuse_value(self, tensor: Tensor, what: str) -> None:
+        """A Python value was asked of a tensor: raises where it depends on the step's inputs."""
+
+    def scalar(self, holder: Any, key: Any, value: float) -> Tensor:
+        """A number that the user may change between calls, as a 0-d float64 tensor."""
+
+    def guard(self, holder: Any, key: Any, value: Any, truth: bool = False) -> None:
+        """The recording holds only while ``holder[key]`` (or the attribute ``key``) equals ``value``, or with ``truth``
+        while it is true or false as ``value`` is."""
+
+    def location(self) -> Location:
+        """The user's line that is running."""
+
+
+class _ThreadState(threading.local):
+    def __init__(self) -> None:
+        self.gradients = True
+        self.recorder: Recorder | None = None
+        self.phase = "forward"
+        # The line of the forward operation whose rule the reverse sweep is running.
+        self.location: Location | None = None
+
+
+state = _ThreadState()
+
+
+class Generation:
+    """Counts changes that a compiled step cannot see through its arguments.
+
+    Whatever changes a hyper-parameter, a training flag, ``requires_grad``, or the memory of a tensor advances it, and a
+    compiled step checks its guards again only when the count has moved: one comparison on the fast path.
+    """
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def advance(self) -> None:
+        """Note a change."""
+        self.count += 1
+
+
+generation = Generation()
+
+
+class paused:
+    """Context manager: operations run eagerly and are not recorded."""
+
+    def __enter__(self) -> None:
+        self._recorder, state.recorder = state.recorder, None
+
+    def __exit__(self, *exception: object) -> None:
+        state.recorder = self._recorder
+
+
+class phase:
+    """Context manager: operations recorded within belong to this part of the step ("backward", "update")."""
+
+    def __init__(self, name: str):
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._outer, state.phase = state.phase, self._name
+
+    def __exit__(self, *exception: object) -> None:
+        state.phase = self._outer

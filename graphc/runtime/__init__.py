@@ -1,0 +1,37 @@
+"""From C source text to a called function: compiler, cache, loading, memory, threads.
+
+The `doctor` module, which only the command line needs, is not imported here.
+"""
+
+from graphc.runtime.cache import Cache, cache_folder, cache_key, default_cache
+from graphc.runtime.errors import CompileError, CompilerNotFound, CompilerTimeout, LoadError
+from graphc.runtime.memory import Arena, empty_aligned
+from graphc.runtime.native import Build, NativeLibrary, build_library, load_library
+from graphc.runtime.program import NativeProgram
+from graphc.runtime.threads import get_num_threads, quiet_numpy_threads, set_num_threads
+from graphc.runtime.toolchain import Toolchain, compile_flags, cpu_features, find_toolchain
+
+__all__ = [
+    "Arena",
+    "Build",
+    "Cache",
+    "CompileError",
+    "CompilerNotFound",
+    "CompilerTimeout",
+    "LoadError",
+    "NativeLibrary",
+    "NativeProgram",
+    "Toolchain",
+    "build_library",
+    "cache_folder",
+    "cache_key",
+    "compile_flags",
+    "cpu_features",
+    "default_cache",
+    "empty_aligned",
+    "find_toolchain",
+    "get_num_threads",
+    "load_library",
+    "quiet_numpy_threads",
+    "set_num_threads",
+]

@@ -1,0 +1,152 @@
+"""C text to a loaded function."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graphc.runtime.abi import ffi, open_library
+from graphc.runtime.cache import cache_key, default_cache, encode, write_private
+from graphc.runtime.errors import CompileError, LoadError
+from graphc.runtime.toolchain import (
+    Toolchain,
+    application_binary_interface,
+    compile_flags,
+    cpu_features,
+    find_toolchain,
+    run_compiler,
+)
+
+MESSAGES = "messages.txt"
+
+
+@dataclass(frozen=True)
+class Build:
+    """A shared library and how it came to be.
+
+    Attributes:
+        path: the library.
+        source_path: the C text, beside it.
+        cached: whether it was there already, made by this process or another.
+        seconds: wall time that `build_library` took.
+        command: the argument list that builds it when run in the folder of `source_path`.
+        messages: what the compiler wrote while building it: its warnings, or empty.
+    """
+
+    path: Path
+    source_path: Path
+    cached: bool
+    seconds: float
+    command: tuple[str, ...]
+    messages: str = ""
+
+
+@dataclass(frozen=True)
+class NativeLibrary:
+    """A loaded program.
+
+    Attributes:
+        path: the file it was loaded from.
+        run: the entry ``graphc_run(buffers, extents, arena, threads, error) -> int`` as a cffi function. It releases
+            the interpreter lock while it runs.
+        handle: the open library; `run` is valid as long as it lives.
+    """
+
+    path: Path
+    run: Any
+    handle: Any
+
+
+def build_library(
+    source: str,
+    *,
+    name: str = "program",
+    toolchain: Toolchain | None = None,
+    extra_flags: tuple[str, ...] = (),
+    optimization: str = "-O3",
+) -> Build:
+    """Compiles C text into a shared library, or finds it in the cache.
+
+    Args:
+        source: the text of one translation unit.
+        name: what to call the files; anything outside letters, digits and the underscore is replaced.
+        toolchain: the compiler; by default the one that `find_toolchain` finds.
+        extra_flags: put behind all other flags, so that they win.
+        optimization: the optimization level flag.
+
+    Raises:
+        CompilerNotFound: there is no compiler that works.
+        CompileError: the compiler refused the text; the message shows its first lines and where the text is kept.
+        CompilerTimeout: the compiler took longer than GRAPHC_COMPILE_TIMEOUT seconds (120 by default).
+    """
+    start = time.perf_counter()
+    if toolchain is None:
+        toolchain = find_toolchain()
+    stem = file_stem(name)
+    flags = (*compile_flags(toolchain, optimization), *extra_flags)
+    command = (*toolchain.command, "-o", f"{stem}.so", f"{stem}.c", *flags)
+    key = cache_key(
+        "library",
+        source,
+        toolchain.identity,
+        toolchain.version,
+        *command,
+        *cpu_features(),
+        application_binary_interface(),
+    )
+    cache = default_cache()
+    entry = cache.lookup(key)
+    made_here = False
+    if entry is None:
+
+        def produce(folder: Path) -> None:
+            nonlocal made_here
+            made_here = True
+            write_private(folder / f"{stem}.c", encode(source))
+            messages = run_compiler(command, folder)
+            if messages:
+                write_private(folder / MESSAGES, encode(messages))
+
+        try:
+            entry = cache.store(key, produce)
+        except CompileError as error:
+            error.source_path = cache.keep_failed(f"{stem}-{key[:12]}.c", source)
+            error.args = (f"{error}\n  the C text is kept in {error.source_path}",)
+            raise
+    messages_path = entry / MESSAGES
+    return Build(
+        path=entry / f"{stem}.so",
+        source_path=entry / f"{stem}.c",
+        cached=not made_here,
+        seconds=time.perf_counter() - start,
+        command=command,
+        messages=messages_path.read_text(errors="replace") if messages_path.exists() else "",
+    )
+
+
+def file_stem(name: str) -> str:
+    """A name for files and identifiers, of letters, digits and underscores, made from any text; at most 64 long."""
+    stem = re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")[:64]
+    return stem if stem[:1].isalpha() else f"program_{stem}".rstrip("_")
+
+
+def load_library(path: str | os.PathLike[str]) -> NativeLibrary:
+    """Loads a program with all symbols bound now and kept to itself.
+
+    Raises:
+        LoadError: the file can't be loaded, or does not export ``graphc_run``.
+    """
+    path = Path(path)
+    try:
+        handle = open_library(path)
+    except OSError as error:
+        raise LoadError(f"the compiled program {path} can't be loaded: {error}") from error
+    try:
+        run = handle.graphc_run
+    except (AttributeError, ffi.error) as error:
+        raise LoadError(f"{path} is no program: it does not export graphc_run") from error
+    return NativeLibrary(path, run, handle)

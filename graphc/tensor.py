@@ -1,0 +1,553 @@
+"""The eager Tensor: numpy storage, views that share memory, a tape, and in-place writes.
+
+Arithmetic and most methods are bound from the tables of :mod:`graphc.ops`; what stands here is what needs to know how
+a tensor is made: storage and views, assignment, gradients, and conversion.
+Source: https://docs.pytorch.org/docs/stable/tensors.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from graphc.autograd.tape import AccumulateGrad, TapeNode, sweep
+from graphc.device import Device, cpu
+from graphc.ir.primitive import Attributes, Primitive
+from graphc.ir.types import DType, dtype_of
+from graphc.recording import generation, state
+
+View = tuple[Primitive, Attributes]
+
+
+class Size(tuple):
+    """The shape of a tensor: a tuple of ints that prints as PyTorch's."""
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """The number of elements."""
+        count = 1
+        for extent in self:
+            count *= extent
+        return count
+
+    def __getitem__(self, key: Any) -> Any:
+        item = tuple.__getitem__(self, key)
+        return Size(item) if isinstance(key, slice) else item
+
+    def __repr__(self) -> str:
+        return f"torch.Size({list(self)})"
+
+
+class Storage:
+    """Memory that tensors share: the array it was made with, and a count of the writes to it."""
+
+    __slots__ = ("__weakref__", "array", "version")
+
+    def __init__(self, array: np.ndarray):
+        self.array = array
+        self.version = 0
+
+
+class Tensor:
+    """A multi-dimensional array of one dtype that can record operations on it.
+
+    Make one with :func:`graphc.tensor`, :func:`graphc.zeros`, :func:`graphc.from_numpy` and their like.
+    """
+
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_accumulator",
+        "_array",
+        "_base",
+        "_base_version",
+        "_chain",
+        "_grad",
+        "_grad_fn",
+        "_history",
+        "_requires_grad",
+        "_retains_grad",
+        "_storage",
+        "dtype",
+    )
+    # numpy must leave `array * tensor` to the tensor.
+    __array_priority__: ClassVar[int] = 1000
+    dtype: DType
+
+    # -- making tensors ------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _wrap(
+        array: np.ndarray,
+        dtype: DType,
+        storage: Storage | None = None,
+        chain: tuple[View, ...] = (),
+        *,
+        grad_fn: TapeNode | None = None,
+        kind: type[Tensor] | None = None,
+    ) -> Tensor:
+        """A tensor over an array; with a storage, a view of it by the given chain of view primitives."""
+        tensor = object.__new__(kind or Tensor)
+        tensor._array = array
+        tensor.dtype = dtype
+        tensor._storage = Storage(array) if storage is None else storage
+        tensor._chain = chain
+        tensor._base = None
+        tensor._base_version = 0
+        tensor._history = 0
+        tensor._grad_fn = grad_fn
+        tensor._requires_grad = grad_fn is not None
+        tensor._grad = None
+        tensor._accumulator = None
+        tensor._retains_grad = False
+        return tensor
+
+    @staticmethod
+    def from_array(array: np.ndarray) -> Tensor:
+        """A tensor that shares the array's memory. Raises TypeError for an element type that no tensor holds."""
+        return Tensor._wrap(array, dtype_of(array.dtype))
+
+    @staticmethod
+    def source(primitive: type[Primitive], **attrs: Any) -> Tensor:
+        """The result of a primitive that has no operands."""
+        return _apply(primitive.instance, (), attrs)
+
+    def apply(self, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes) -> Tensor:
+        """Run a primitive on tensors, and record it for the tape and for a capture."""
+        return _apply(primitive, inputs, attrs)
+
+    # -- what it is ----------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Size:
+        return Size(self._array.shape)
+
+    def size(self, dim: int | None = None) -> Size | int:
+        """The shape, or the extent of one dimension."""
+        return Size(self._array.shape) if dim is None else self._array.shape[dim]
+
+    @property
+    def ndim(self) -> int:
+        return self._array.ndim
+
+    def dim(self) -> int:
+        """The number of dimensions."""
+        return self._array.ndim
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return self._array.size
+
+    nelement = numel
+
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self._array.size * self.dtype.itemsize
+
+    @property
+    def device(self) -> Device:
+        return cpu
+
+    def stride(self, dim: int | None = None) -> tuple[int, ...] | int:
+        """Strides in elements, or that of one dimension."""
+        strides = tuple(step // self.dtype.itemsize for step in self._array.strides)
+        return strides if dim is None else strides[dim]
+
+    def is_contiguous(self) -> bool:
+        """Whether elements lie in row-major order without gaps."""
+        return self._array.flags.c_contiguous
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        return self._array.__array_interface__["data"][0]
+
+    def is_floating_point(self) -> bool:
+        """Whether the dtype is a floating one."""
+        return self.dtype.is_floating_point
+
+    def __len__(self) -> int:
+        if self._array.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return self._array.shape[0]
+
+    def __repr__(self) -> str:
+        from graphc.tensor_printing import format_tensor
+
+        return format_tensor(self)
+
+    def __format__(self, specification: str) -> str:
+        if self._array.ndim == 0 and type(self) is Tensor:
+            return format(self.item(), specification)
+        return object.__format__(self, specification)
+
+    # -- Python values -------------------------------------------------------------------------------------------
+
+    def _value(self, what: str) -> np.ndarray:
+        if state.recorder is not None:
+            state.recorder.refuse_value(self, what)
+        return self._array
+
+    def item(self) -> float | int | bool:
+        """The one element as a Python number. Raises RuntimeError where there is not exactly one."""
+        if self._array.size != 1:
+            raise RuntimeError(f"a Tensor with {self._array.size} elements cannot be converted to Scalar")
+        return self._value("item()").item()
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+        return self._value("tolist()").tolist()
+
+    def __bool__(self) -> bool:
+        if self._array.size == 0:
+            raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
+        if self._array.size > 1:
+            raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+        return bool(self._value("bool()").item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.category == "float":
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.item())
+
+    def numpy(self) -> np.ndarray:
+        """The elements as an array that shares this tensor's memory.
+
+        Raises:
+            RuntimeError: for a tensor that requires a gradient; use ``tensor.detach().numpy()``.
+        """
+        if self.requires_grad:
+            raise RuntimeError(
+                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+            )
+        return self._value("numpy()")
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        array = self.numpy()
+        return array if dtype is None else array.astype(dtype)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if self._grad_fn is not None:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment."
+            )
+        copied = Tensor._wrap(self._array.copy(), self.dtype, kind=type(self))
+        copied._requires_grad = self._requires_grad
+        memo[id(self)] = copied
+        if self._grad is not None:
+            copied._grad = self._grad.__deepcopy__(memo)
+        return copied
+
+    def __reduce__(self) -> Any:
+        return _restore, (type(self), np.ascontiguousarray(self._array), self._requires_grad)
+
+    # -- gradients -----------------------------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        return self._requires_grad or (self._base is not None and self._base.requires_grad)
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Ask for (or stop) gradients for this leaf. Raises RuntimeError for a dtype or tensor that can't have them."""
+        if requires_grad and not self.dtype.is_floating_point:
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
+        if not requires_grad and self._grad_fn is not None:
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in "
+                "a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+            )
+        if self._requires_grad != requires_grad:
+            self._requires_grad = requires_grad
+            generation.advance()
+        return self
+
+    @property
+    def grad_fn(self) -> TapeNode | None:
+        base = self._base
+        if base is not None and base._history != self._base_version:
+            self._follow_base(base)
+        return self._grad_fn
+
+    def _follow_base(self, base: Tensor) -> None:
+        """After a write elsewhere in the base's memory, this view's history is that of the base now."""
+        outer, state.gradients = state.gradients, True
+        recorder, state.recorder = state.recorder, None
+        try:
+            view = base
+            for primitive, attrs in self._chain[len(base._chain) :]:
+                view = _apply(primitive, (view,), attrs)
+        finally:
+            state.gradients, state.recorder = outer, recorder
+        self._grad_fn, self._base_version = view._grad_fn, base._history
+
+    @property
+    def is_leaf(self) -> bool:
+        return self.grad_fn is None
+
+    @property
+    def grad(self) -> Tensor | None:
+        if state.recorder is not None:
+            state.recorder.gradient_read(self)
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None and (not isinstance(value, Tensor) or value.shape != self.shape):
+            given = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise RuntimeError(f"assigned grad has data of a different size: {given}; expected {tuple(self.shape)}")
+        if state.recorder is not None:
+            state.recorder.gradient_written(self)
+        if (value is None) != (self._grad is None):
+            generation.advance()
+        self._grad = value
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of this tensor, which is not a leaf, in ``grad`` too."""
+        if self.is_leaf or self._retains_grad:
+            return
+        self._retains_grad = True
+        self.grad_fn.register_hook(lambda cotangent: self._accumulate(cotangent))
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> None:
+        """Call ``hook`` with this tensor's gradient when it is computed; what it returns, unless None, replaces it."""
+        from graphc.autograd.tape import gradient_edge
+
+        edge = gradient_edge(self)
+        if edge is None:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        edge.hooks.append(hook)
+
+    def _accumulate(self, cotangent: Tensor) -> None:
+        if self.grad is None:
+            fresh = cotangent if cotangent._is_sole_owner() else cotangent.clone()
+            self.grad = fresh if state.gradients else fresh.detach()
+        elif state.gradients:
+            self.grad = self._grad + cotangent
+        else:
+            self._grad._assign(self._grad + cotangent)
+
+    def _is_sole_owner(self) -> bool:
+        return not self._chain and self._array.flags.c_contiguous
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Sequence[Tensor] | None = None,
+    ) -> None:
+        """Add the gradient of this tensor with respect to every leaf to the leaf's ``grad``.
+
+        Args:
+            gradient: the cotangent, of this tensor's shape; may be left out for one element.
+            retain_graph: keep what a second sweep needs; by default as ``create_graph``.
+            create_graph: make the gradients differentiable themselves.
+            inputs: the leaves to accumulate into; all by default.
+
+        Raises:
+            RuntimeError: with PyTorch's words for a tensor with no graph, a missing or ill-shaped gradient, a graph
+                that was freed, or a saved tensor that was overwritten.
+        """
+        from graphc.autograd.gradients import backward
+
+        backward([self], [gradient], retain_graph, create_graph, inputs)
+
+    def detach(self) -> Tensor:
+        """The same memory, outside the graph."""
+        from graphc.ops.views import Detach
+
+        return Detach.bind(self)
+
+    def detach_(self) -> Tensor:
+        """Leave the graph: this tensor becomes a leaf."""
+        self._grad_fn, self._requires_grad, self._base = None, False, None
+        return self
+
+    @property
+    def data(self) -> Tensor:
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if state.recorder is not None:
+            state.recorder.attribute_written(self, "data", value)
+        self._array, self._storage, self._chain, self.dtype = value._array, value._storage, value._chain, value.dtype
+        generation.advance()
+
+    @property
+    def _version(self) -> int:
+        return self._storage.version
+
+    # -- writing in place ----------------------------------------------------------------------------------------
+
+    def _assign(self, value: Tensor) -> Tensor:
+        """Overwrite this tensor's memory with a value of the same shape and dtype; gradients follow the value."""
+        if value._array.shape != self._array.shape:
+            raise RuntimeError(
+                f"output with shape {list(self._array.shape)} doesn't match the broadcast shape "
+                f"{list(value._array.shape)}"
+            )
+        base = self._base
+        if state.gradients and self.requires_grad:
+            if self.is_leaf and base is None:
+                raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+            if base is not None and base.is_leaf and base._requires_grad:
+                raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+        if not self._array.flags.writeable:
+            raise RuntimeError(
+                "unsupported operation: more than one element of the written-to tensor refers to a single memory "
+                "location. Please clone() the tensor before performing the operation."
+            )
+        if state.recorder is not None:
+            state.recorder.assign(self, value)
+        follows = state.gradients and (self.requires_grad or value.requires_grad)
+        if follows and base is not None:
+            self._rewrite_base(base, value)
+        elif follows:
+            self._grad_fn, self._requires_grad = value.grad_fn, value.requires_grad
+            if value.grad_fn is None and value.requires_grad:
+                self._grad_fn = value.clone()._grad_fn
+            self._history += 1
+        np.copyto(self._array, value._array)
+        self._storage.version += 1
+        return self
+
+    def _rewrite_base(self, base: Tensor, value: Tensor) -> None:
+        """Give the base the history of a base with ``value`` written through this view."""
+        recorder, state.recorder = state.recorder, None
+        try:
+            stages = [base]
+            own = self._chain[len(base._chain) :]
+            for primitive, attrs in own[:-1]:
+                stages.append(_apply(primitive, (stages[-1],), attrs))
+            for stage, (primitive, attrs) in zip(reversed(stages), reversed(own), strict=True):
+                value = primitive.write_back(stage, value, **attrs)
+        finally:
+            state.recorder = recorder
+        base._grad_fn, base._requires_grad = value._grad_fn, value._requires_grad
+        base._history += 1
+
+    def copy_(self, source: Tensor, non_blocking: bool = False) -> Tensor:
+        """Overwrite the elements with those of a tensor (broadcast and converted)."""
+        from graphc.ops.functions.shaping import broadcast_to
+
+        return self._assign(broadcast_to(source.to(self.dtype), self.shape))
+
+    def zero_(self) -> Tensor:
+        """Set all elements to zero."""
+        return self.fill_(0)
+
+    def fill_(self, value: float | Tensor) -> Tensor:
+        """Set all elements to a number."""
+        from graphc.ops.functions.creation import full_like
+
+        if isinstance(value, Tensor):
+            return self.copy_(value)
+        return self._assign(full_like(self, value))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        from graphc.ops.functions.indexing import setitem
+
+        setitem(self, index, value)
+
+    def __iter__(self) -> Any:
+        if self._array.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter([self[position] for position in range(self._array.shape[0])])
+
+    # -- conversion ----------------------------------------------------------------------------------------------
+
+    def to(self, *targets: Any, dtype: DType | None = None, device: Any = None, copy: bool = False, **_: Any) -> Tensor:
+        """This tensor in another dtype or on another device; itself where nothing changes."""
+        from graphc.ops.pointwise import Cast
+
+        for target in targets:
+            if isinstance(target, DType):
+                dtype = target
+            elif isinstance(target, Tensor):
+                dtype = target.dtype
+            elif target is not None and not isinstance(target, bool):
+                device = target
+        if device is not None:
+            Device.of(device).require()
+        if dtype is None or dtype == self.dtype:
+            return self.clone() if copy else self
+        return Cast.bind(self, dtype=dtype)
+
+    def clone(self, memory_format: Any = None) -> Tensor:
+        """A copy with its own memory, within the graph."""
+        from graphc.ops.pointwise import Copy
+
+        return Copy.bind(self)
+
+    def contiguous(self) -> Tensor:
+        """This tensor where its elements lie in row-major order, else a copy for which they do."""
+        return self if self._array.flags.c_contiguous else self.clone()
+
+    def cpu(self) -> Tensor:
+        """This tensor: it is in the processor's memory already."""
+        return self
+
+    def cuda(self, device: Any = None) -> Tensor:
+        """Raises RuntimeError: this version holds no tensors on a GPU."""
+        Device.of("cuda" if device is None else device).require()
+        return self
+
+
+def _restore(kind: type[Tensor], array: np.ndarray, requires_grad: bool) -> Tensor:
+    tensor = Tensor._wrap(array, dtype_of(array.dtype), kind=kind)
+    tensor._requires_grad = requires_grad
+    return tensor
+
+
+def _apply(primitive: Primitive, inputs: Sequence[Any], attrs: Attributes) -> Tensor:
+    """Evaluate, wrap (as a view where memory is shared), and record for the tape and for a capture."""
+    arrays = [tensor._array for tensor in inputs]
+    try:
+        array = primitive.evaluate(*arrays, **attrs)
+    except (TypeError, ValueError):
+        # The type rule words what was given and what was expected; numpy's message is the fall-back.
+        from graphc.ir.types import TensorType
+
+        primitive.infer(*(TensorType(tensor.dtype, tensor._array.shape) for tensor in inputs), **attrs)
+        raise
+    if type(array) is not np.ndarray:
+        array = np.asarray(array)
+    dtype = dtype_of(array.dtype)
+    result: Tensor
+    if primitive.aliases and (np.may_share_memory(array, arrays[0]) or not array.size):
+        source = inputs[0]
+        result = Tensor._wrap(array, dtype, source._storage, (*source._chain, (primitive, attrs)))
+        if primitive.differentiable:
+            result._base = source if source._base is None else source._base
+            result._base_version = result._base._history
+    else:
+        result = Tensor._wrap(array, dtype)
+    if state.gradients and primitive.differentiable and dtype.category == "float":
+        for tensor in inputs:
+            if tensor.requires_grad:
+                result._grad_fn = TapeNode(primitive, inputs, attrs, result)
+                result._requires_grad = True
+                break
+    if state.recorder is not None:
+        state.recorder.record(primitive, inputs, attrs, result)
+    return result
+
+
+__all__ = ["AccumulateGrad", "Size", "Storage", "Tensor", "sweep"]

@@ -1,0 +1,1 @@
+"""Tools around training, as in ``torch.utils``."""

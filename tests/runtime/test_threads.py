@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import os
+import threading
+
+import numpy as np
+import pytest
+
+from graphc.runtime import threads
+from graphc.runtime.native import build_library
+from graphc.runtime.program import NativeProgram
+from graphc.runtime.toolchain import find_toolchain
+from tests.runtime.conftest import COUNT_TEAM, run_python
+
+DEFAULT = "from graphc.runtime import get_num_threads; print(get_num_threads())"
+
+# Runs a program with a team, then products big enough for several BLAS threads, here and in a forked child.
+FORK = f"""
+import os, numpy as np
+from graphc.runtime import NativeProgram, build_library, get_num_threads, quiet_numpy_threads, set_num_threads
+set_num_threads(2)
+program = NativeProgram(build_library({COUNT_TEAM!r}), 0, 0)
+a = np.random.default_rng(0).random((300, 300))
+expected = np.einsum("ij,jk->ik", a, a)
+def check():
+    print(program.run(), np.allclose(a @ a, expected), flush=True)
+check()
+child = os.fork()
+if child == 0:
+    check()
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+check()
+"""
+
+PRODUCTS = f"""
+import threading, numpy as np
+from graphc.runtime import NativeProgram, build_library, quiet_numpy_threads, set_num_threads
+set_num_threads(2)
+program = NativeProgram(build_library({COUNT_TEAM!r}), 0, 0)
+a = np.random.default_rng(0).random((300, 300))
+expected = np.einsum("ij,jk->ik", a, a)
+right = []
+def work():
+    for _ in range(10):
+        program.run()
+        right.append(np.allclose(a @ a, expected) and np.allclose(np.linalg.solve(a, expected), a))
+threads = [threading.Thread(target=work) for _ in range(3)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(len(right), all(right))
+"""
+
+
+@pytest.fixture(autouse=True)
+def restored_setting():
+    before = threads.setting.count
+    yield
+    threads.setting.count = before
+
+
+def test_default_is_what_the_user_or_the_machine_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OMP_NUM_THREADS where valid, its first level if it is a list; else no more than the processors we may use."""
+    assert run_python(DEFAULT, OMP_NUM_THREADS="3") == "3"
+    monkeypatch.setattr(threads.setting, "count", 0)
+    monkeypatch.setenv("OMP_NUM_THREADS", "5,2")
+    assert threads.get_num_threads() == 5
+    for invalid in ("zero", "0", "-2", ""):
+        threads.setting.count = 0
+        monkeypatch.setenv("OMP_NUM_THREADS", invalid)
+        assert 1 <= threads.get_num_threads() <= len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_too_few_threads_are_refused(number: int) -> None:
+    """There is no program on no thread."""
+    with pytest.raises(ValueError, match=f"expected 1 or more, got {number}"):
+        threads.set_num_threads(number)
+
+
+@pytest.mark.parametrize("number", [2.0, "2", None, True])
+def test_what_is_no_integer_is_refused(number: object) -> None:
+    """The type is named."""
+    with pytest.raises(TypeError, match="expected an integer"):
+        threads.set_num_threads(number)
+
+
+def test_setting_reaches_the_next_run() -> None:
+    """A program made before the change uses the new number from its next run on."""
+    program = NativeProgram(build_library(COUNT_TEAM), 0, 0)
+    teams = []
+    for number in (1, 2, np.int64(3)):
+        threads.set_num_threads(number)
+        assert threads.get_num_threads() == number
+        teams.append(program.run())
+    assert teams == ([1, 2, 3] if find_toolchain().openmp else [1, 1, 1])
+
+
+def test_team_and_products_survive_a_fork() -> None:
+    """A forked child, which has no copy of the team's threads, still runs programs and products; so does its parent."""
+    team = 2 if find_toolchain().openmp else 1
+    assert run_python(FORK).splitlines() == [f"{team} True", "1 True", f"{team} True"]
+
+
+@pytest.mark.parametrize("environment", [{}, {"OMP_THREAD_LIMIT": "1"}, {"OMP_DYNAMIC": "true"}])
+def test_products_stay_right_beside_programs(environment: dict[str, str]) -> None:
+    """numpy's products and solvers are right from three threads at once, also where OpenMP gives no full team."""
+    assert run_python(PRODUCTS, **environment) == "30 True"
+
+
+def test_numpy_is_quieted_once() -> None:
+    """The answer is one of three and does not change; threads that ask at once get the same."""
+    answers = []
+    workers = [threading.Thread(target=lambda: answers.append(threads.quiet_numpy_threads())) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert set(answers) == {threads.quiet_numpy_threads()}
+    assert answers[0] in threads.ANSWERS
+
+
+def test_openblas_of_numpy_is_found_and_shares_threads() -> None:
+    """Where numpy brings OpenBLAS and the compiler OpenMP, the two share their threads from the first program on."""
+    code = "from graphc.runtime import threads as t; print(len(t._loaded_openblas()), t.quiet_numpy_threads())"
+    found, _, answer = run_python(code).partition(" ")
+    bundled = "openblas" in str(np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"])
+    if bundled and find_toolchain().openmp:
+        assert int(found) >= 1
+        assert answer == threads.SHARES_THREADS
+    else:
+        assert answer in threads.ANSWERS
