@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from graphc.autograd.tape import AccumulateGrad, TapeNode, sweep
+from graphc.autograd.tape import TapeNode
 from graphc.device import Device, cpu
 from graphc.ir.primitive import Attributes, Primitive
 from graphc.ir.types import DType, dtype_of
+from graphc.ops.operators import bind_operators
 from graphc.recording import generation, state
 
 View = tuple[Primitive, Attributes]
@@ -550,4 +551,4 @@ def _apply(primitive: Primitive, inputs: Sequence[Any], attrs: Attributes) -> Te
     return result
 
 
-__all__ = ["AccumulateGrad", "Size", "Storage", "Tensor", "sweep"]
+bind_operators(Tensor)

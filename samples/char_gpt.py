@@ -75,10 +75,9 @@ def main(arguments: list[str] | None = None) -> list[float]:
     @compiled
     def chances_of_next(x):
         with gc.no_grad():
-            return F.softmax(net(x)[0, -1] / 0.7, dim=-1)
+            return F.softmax(net(x)[0, -1].double() / 0.7, dim=-1)
 
-    losses = []
-    progress = tqdm(range(options.steps), unit="step")
+    losses, progress = [], tqdm(range(options.steps), unit="step")
     for step in progress:
         opt.param_groups[0]["lr"] = LEARNING_RATE * min((step + 1) / 20, 1 - step / options.steps)
         losses.append(train_step(*windows(train, random.integers(len(train) - CONTEXT, size=BATCH), CONTEXT)).item())
@@ -86,11 +85,11 @@ def main(arguments: list[str] | None = None) -> list[float]:
 
     written = validation[-CONTEXT:]
     for _ in range(300):
-        chances = chances_of_next(gc.from_numpy(written[None, -CONTEXT:])).numpy().astype(np.float64)
-        written = np.append(written, random.choice(len(alphabet), p=chances / chances.sum()))
+        chances = chances_of_next(gc.from_numpy(written[None, -CONTEXT:]))
+        written = np.append(written, random.choice(len(alphabet), p=chances.numpy()))
     print("".join(alphabet[written]), end="\n\n")
 
-    batches = np.arange(len(validation) // CONTEXT // BATCH * BATCH).reshape(-1, BATCH) * CONTEXT
+    batches = np.arange((len(validation) - 1) // CONTEXT // BATCH * BATCH).reshape(-1, BATCH) * CONTEXT
     mean = sum(evaluate(*windows(validation, batch, CONTEXT)).item() for batch in batches) / len(batches)
     print(f"validation loss: {mean:.4f} nats per character")
     return losses

@@ -1,11 +1,11 @@
-"""Iteration domains: splitting loop variables where index expressions divide, merging them where memory is contiguous."""
+"""Iteration domains: loop variables are split where index expressions divide, and merged where memory is contiguous."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from graphc.codegen.trace import index_variable, linear_terms, opaque_values, walk_all, integers_of
+from graphc.codegen.trace import index_variable, integers_of, linear_terms, opaque_values, walk_all
 from graphc.ir.integers import Integer, Quotient, Remainder, atoms, substitute
 from graphc.ir.scalars import Scalar
 
@@ -80,10 +80,11 @@ def _find_split(domain: Domain, expressions: Sequence[Integer]) -> tuple[int, in
                     continue
                 factor = atom.divisor // coefficient
                 extent = domain[places[name]].extent
-                if isinstance(extent, int) and factor > 1 and extent > factor and extent % factor == 0:
-                    # The largest factor first: smaller divisors then split what is left of the low part.
-                    if best is None or (factor, -places[name]) > (best[1], -best[0]):
-                        best = (places[name], factor)
+                if not isinstance(extent, int) or factor < 2 or extent <= factor or extent % factor:
+                    continue
+                # The largest factor first: smaller divisors then split what is left of the low part.
+                if best is None or (factor, -places[name]) > (best[1], -best[0]):
+                    best = (places[name], factor)
     return best
 
 

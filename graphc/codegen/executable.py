@@ -37,18 +37,33 @@ def default_threads() -> int:
     return min(available, MOST_THREADS)
 
 
-def compile_loops(program: LoopProgram, threads: int | None = None) -> CompiledProgram:
-    """The C text and memory plan of a loop program, planned for at most ``threads`` threads."""
+def default_vector_bytes() -> int:
+    """The width of this machine's vector registers."""
+    from graphc.runtime import cpu_features
+
+    features = cpu_features()
+    return 64 if "avx512f" in features else 32 if "avx2" in features else 16
+
+
+def compile_loops(
+    program: LoopProgram, threads: int | None = None, vector_bytes: int | None = None
+) -> CompiledProgram:
+    """The C text and memory plan of a loop program, planned for at most ``threads`` threads and for vectors of
+    ``vector_bytes`` bytes (by default those of this machine)."""
     threads = default_threads() if threads is None else max(1, min(threads, MOST_THREADS))
-    kernels = print_kernels(program)
+    kernels = print_kernels(program, vector_bytes or default_vector_bytes())
     plan = plan_memory(program, kernels.scratch, threads=threads)
     check_plan(program, plan)
     source = print_program(program, plan, kernels)
-    return CompiledProgram(program, plan, source, bool(kernels.used.random))
+    draws_random = bool(kernels.used.random) or any(node.op.effect == "random" for node in program.graph.nodes)
+    return CompiledProgram(program, plan, source, draws_random)
 
 
 class Executable:
-    """A built program. Made by :func:`load`."""
+    """A built program. Made by :func:`load`.
+
+    ``program`` is the native program, for a caller that sets pointers itself; see :class:`graphc.runtime.NativeProgram`.
+    """
 
     def __init__(self, compiled: CompiledProgram, build: Any):
         from graphc.runtime import NativeProgram
@@ -56,7 +71,7 @@ class Executable:
         self.compiled = compiled
         self.build = build
         count = len(compiled.buffers) + compiled.draws_random
-        self._native = NativeProgram(build, compiled.plan.arena_bytes, count)
+        self.program = NativeProgram(build, compiled.plan.arena_bytes, count)
 
     def run(self, arrays: Sequence[np.ndarray], extents: Sequence[int] = ()) -> None:
         """Run once on the caller's arrays, in the order of ``compiled.buffers``, then the random state if there is one.
@@ -65,16 +80,16 @@ class Executable:
         IndexError for an index out of range; then no state has changed.
         """
         self._check(arrays)
-        with self._native.lock:
-            if self._native.call(arrays, extents):
-                raise self.error()
+        with self.program.lock:
+            if self.program.call(arrays, extents):
+                self.raise_error()
 
-    def error(self) -> IndexError:
-        """What the last run, which gave a code other than 0, ended with."""
-        launch, index, extent = (int(self._native.error[position]) for position in range(3))
+    def raise_error(self, code: int = 1) -> None:
+        """Raise what the last run, which gave a code other than 0, ended with: IndexError, worded as eager's."""
+        launch, index, extent = self.program.error
         origins = [each for each in self.compiled.program.launches[launch].origins if each.location is not None]
         where = f" ({origins[0].operation} at {origins[0].location})" if origins else ""
-        return IndexError(f"index {index} is out of bounds for dimension with size {extent}{where}")
+        raise IndexError(f"index {index} is out of bounds for dimension with size {extent}{where}")
 
     def _check(self, arrays: Sequence[np.ndarray]) -> None:
         buffers = self.compiled.buffers

@@ -14,38 +14,31 @@ contraction has the contraction's result as its outer domain, and the other memb
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from graphc.codegen.domains import Axis, Domain, domain_of, integer_expressions, split_divisions
+from graphc.codegen.anchors import Anchor
+from graphc.codegen.domains import Axis, Domain, domain_of, split_divisions
 from graphc.codegen.materialize import size_estimate
-from graphc.codegen.trace import Access, Tracer, Values, delinearize, is_elementwise, is_product, linear_offset, walk_all
+from graphc.codegen.trace import (
+    Access,
+    delinearize,
+    flat_offset,
+    linear_terms,
+)
 from graphc.ir.graph import Node
-from graphc.ir.integers import Integer, IntegerExpression, Variable, product, substitute, variables
-from graphc.ir.primitive import Contraction, Reduction, Scatter
-from graphc.ir.scalars import Index, Load, Scalar
+from graphc.ir.integers import Integer, product, substitute
+from graphc.ir.scalars import Index
 
 MOST_MEMBERS = 32
 MOST_BUFFERS = 24
 # A reduction with fewer independent results than this is cut into chunks, when it has at least so many elements.
 FEW_RESULTS = 8
 MANY_ELEMENTS = 1 << 15
-
-
-@dataclass(slots=True, eq=False)
-class Anchor:
-    """A value that is computed as a value of its own, traced at a generic index."""
-
-    node: Node
-    position: int
-    form: str  # "elementwise", "reduction", "contraction", "scatter", "random"
-    outer: Domain
-    reduced: Domain
-    index: Index  # in the node's shape, of the outer axes
-    reduced_index: Index
-    loads: tuple[Access, ...]
-    visited: tuple[Node, ...]
-    after: tuple[Group, ...] = ()  # checks of the indices that it reads with
+# Columns of so many elements are also cut: added one by one, they would lose accuracy.
+LONG_COLUMN = 2048
+FEWEST_LANES = 8  # neighbouring results that are worth carrying together
+POSITIONAL = ("argmax", "argmin")
 
 
 @dataclass(slots=True, eq=False)
@@ -83,83 +76,6 @@ class Group:
         return next((member for member in self.members if member.node is node), None)
 
 
-def trace_anchor(
-    node: Node, position: int, anchors: set[Node], values: Values, base: Node | None = None
-) -> Anchor:
-    """Trace an anchor at a generic index. ``base`` is the value whose buffer a scatter works in."""
-
-    def leaf(source: Node, index: Index) -> Scalar | None:
-        return values.load(source, index) if source.is_input or source in anchors else None
-
-    tracer = Tracer(leaf)
-    shape = node.type.shape
-    form = _form(node)
-    outer = domain_of("x", shape)
-    reduced: Domain = ()
-    if form == "random":
-        return Anchor(node, position, form, outer, (), _indices(outer), (), (), (node,))
-    if form == "scatter":
-        outer = domain_of("x", node.inputs[2].type.shape)
-        at = _indices(outer)
-        place = linear_offset(tracer.target(node, at), shape)
-        roots = [tracer.element(node.inputs[2], at), Load("place", (place,), node.type.dtype)]
-        loads = (*_loads(roots, values, skip="place"), (base or node.inputs[0], _indices(domain_of("z", shape))))
-        return Anchor(node, position, form, outer, (), at, (), loads, tuple(tracer.visited))
-    types = [operand.type for operand in node.inputs]
-    if isinstance(node.op, Reduction):
-        reduced = domain_of("y", node.op.reduced_extents(types, **node.attrs))
-    index, reduced_index = _indices(outer), _indices(reduced)
-    if form == "contraction":
-        roots = [tracer.factor(node, side, index, reduced_index) for side in (0, 1)]
-        return Anchor(
-            node, position, form, outer, reduced, index, reduced_index, _loads(roots, values), tuple(tracer.visited)
-        )
-    roots = [tracer.inside(node, index, reduced_index if isinstance(node.op, Reduction) else None)]
-    if form == "elementwise":
-        reduced, reduced_index = (), ()
-    accesses = _loads(roots, values)
-    domain, split = split_divisions((*outer, *reduced), integer_expressions(roots))
-    if split:
-        names = {axis.name for axis in domain if axis.name.startswith("x")}
-        outer = tuple(axis for axis in domain if axis.name in names)
-        reduced = tuple(axis for axis in domain if axis.name not in names)
-        index = tuple(substitute(i, split) for i in index)
-        reduced_index = tuple(substitute(i, split) for i in reduced_index)
-        accesses = tuple((source, tuple(substitute(i, split) for i in at)) for source, at in accesses)
-    return Anchor(node, position, form, outer, reduced, index, reduced_index, accesses, tuple(tracer.visited))
-
-
-def _form(node: Node) -> str:
-    if node.op.effect == "random":
-        return "random"
-    if isinstance(node.op, Scatter):
-        return "scatter"
-    if is_elementwise(node) or is_product(node):
-        return "elementwise"
-    if isinstance(node.op, Contraction):
-        roles = node.op.roles([operand.type for operand in node.inputs], **node.attrs)
-        for side in ("row", "column"):
-            # A matrix times a vector reads the matrix once: packing would only cost.
-            if all(extent == 1 for role, extent in zip(roles, node.type.shape, strict=True) if role == side):
-                return "reduction"
-        return "contraction"
-    if isinstance(node.op, Reduction):
-        return "reduction"
-    raise NotImplementedError(f"{node.op.name} ({node.location}) belongs to no family that can be lowered")
-
-
-def _indices(domain: Domain) -> Index:
-    return tuple(axis.index for axis in domain)
-
-
-def _loads(roots: Iterable[Scalar], values: Values, skip: str | None = None) -> tuple[Access, ...]:
-    found: dict[tuple[str, Index], None] = {}
-    for scalar in walk_all(roots):
-        if isinstance(scalar, Load) and scalar.source != skip:
-            found[(str(scalar.source), scalar.index)] = None
-    return tuple((values.node(key), index) for key, index in sorted(found, key=lambda load: int(load[0][1:])))
-
-
 class Fusion:
     """Builds the groups of a graph."""
 
@@ -169,14 +85,17 @@ class Fusion:
         self.group_of: dict[Node, Group] = {}
         self._readers: dict[Node, list[Group]] = {}
 
-    def add(self, anchor: Anchor) -> None:
-        """Put an anchor into a group that takes it, or into a new one."""
-        if self.fuse and anchor.form in ("elementwise", "reduction"):
+    def add(self, anchor: Anchor, checks: Sequence[Group] = ()) -> None:
+        """Put an anchor into a group that takes it, or into a new one. It must stand after the given checks."""
+        group = self._taker(anchor, checks) if self.fuse else None
+        self._enter(anchor, group or self._start(anchor), checks)
+
+    def _taker(self, anchor: Anchor, checks: Sequence[Group]) -> Group | None:
+        if anchor.form in ("elementwise", "reduction"):
             for group in self._candidates(anchor):
-                if self._acyclic(anchor, group) and self._join(anchor, group):
-                    self._enter(anchor, group)
-                    return
-        self._start(anchor)
+                if self._acyclic(anchor, group, checks) and self._join(anchor, group):
+                    return group
+        return None
 
     def _candidates(self, anchor: Anchor) -> list[Group]:
         producers = {self.group_of[node].number for node, _ in anchor.loads if node in self.group_of}
@@ -189,18 +108,18 @@ class Fusion:
         numbers = [*sorted(producers, reverse=True), *sorted(sharing - producers, reverse=True)]
         return [self.groups[number] for number in numbers if self.groups[number].kind in ("loops", "contraction")]
 
-    def _acyclic(self, anchor: Anchor, group: Group) -> bool:
+    def _acyclic(self, anchor: Anchor, group: Group, checks: Sequence[Group]) -> bool:
         """Whether the anchor's other producers can stand before the group."""
         for node, _ in anchor.loads:
             producer = self.group_of.get(node)
             if producer is not None and producer is not group and (producer.before >> group.number) & 1:
                 return False
-        return not any((check.before >> group.number) & 1 for check in anchor.after)
+        return not any((check.before >> group.number) & 1 for check in checks)
 
-    def _enter(self, anchor: Anchor, group: Group) -> None:
+    def _enter(self, anchor: Anchor, group: Group, checks: Sequence[Group]) -> None:
         self.group_of[anchor.node] = group
         before = group.before
-        for check in anchor.after:
+        for check in checks:
             before |= check.before | (1 << check.number)
         for node, _ in anchor.loads:
             producer = self.group_of.get(node)
@@ -231,7 +150,7 @@ class Fusion:
         self.order(group, before)
         return group
 
-    def _start(self, anchor: Anchor) -> None:
+    def _start(self, anchor: Anchor) -> Group:
         group = Group(len(self.groups), "loops")
         self.groups.append(group)
         if anchor.form in ("scatter", "random"):
@@ -246,7 +165,7 @@ class Fusion:
             rename = _renaming(anchor, group)
             group.members.append(_placed(anchor, role, 0, rename))
             group.split = _needs_chunks(group)
-        self._enter(anchor, group)
+        return group
 
     def _start_contraction(self, anchor: Anchor, group: Group) -> None:
         group.kind = "contraction"
@@ -322,43 +241,99 @@ def _buffer_count(group: Group, anchor: Anchor) -> int:
 
 
 def _needs_chunks(group: Group) -> bool:
-    """Whether a group of reductions has too few results to share out among threads, and much to reduce."""
+    """Whether a reduced domain is cut into chunks: few results to share out among threads, or a long sum of columns."""
     if not group.reduced:
         return False
-    results = size_estimate(product(axis.extent for axis in group.outer))
-    elements = size_estimate(product(axis.extent for axis in group.reduced))
-    return results < FEW_RESULTS and results * elements >= MANY_ELEMENTS
+    results = size_estimate(_extent(group.outer))
+    elements = size_estimate(_extent(group.reduced))
+    if results * elements < MANY_ELEMENTS:
+        return False
+    return results < FEW_RESULTS or (elements >= LONG_COLUMN and prefers_lanes(group))
+
+
+def has_positions(group: Group) -> bool:
+    """Whether a reduction of the group gives the position of what it found: its domain is then walked in order."""
+    return any(_is_positional(member.node) for member in group.members if member.role == "reduction")
+
+
+def _is_positional(node: Node) -> bool:
+    return node.op.combiner in POSITIONAL  # type: ignore[attr-defined]
+
+
+def prefers_lanes(group: Group) -> bool:
+    """Whether more is read contiguously along an outer axis than along a reduced one."""
+    if not group.reduced or has_positions(group):
+        return False
+    score = {axis.name: 0 for axis in (*group.outer, *group.reduced)}
+    for member in group.members:
+        if member.role != "outer":
+            for node, index in member.loads:
+                for name, factor in linear_terms(flat_offset(index, node.type.strides), score.keys()).items():
+                    score[name] += factor == 1
+    best = max((score[axis.name] for axis in group.reduced if axis.extent != 1), default=0)
+    along = [axis for axis in group.outer if score[axis.name] > best]
+    return any(size_estimate(axis.extent) >= FEWEST_LANES for axis in along)
 
 
 # Alignment: the anchor's variables in terms of the group's.
 
 
-def _plain(value: Integer) -> str | None:
-    """The name of the variable that an expression is."""
-    if isinstance(value, IntegerExpression) and len(value.terms) == 1:
-        monomial, coefficient = value.terms[0]
-        if coefficient == 1 and len(monomial) == 1 and isinstance(monomial[0], Variable):
-            return monomial[0].name
-    return None
+def _mixed_radix(value: Integer, extents: Mapping[str, Integer]) -> list[tuple[str, Integer]] | None:
+    """The variables (and strides) that an expression is a row-major position of, innermost first, else None."""
+    if isinstance(value, int):
+        return None
+    terms = linear_terms(value, extents.keys())
+    if len(terms) != len(value.terms):
+        return None
+    chain: list[tuple[str, Integer]] = []
+    stride: Integer = 1
+    while terms:
+        name = next((name for name, factor in terms.items() if factor == stride), None)
+        if name is None:
+            return None
+        chain.append((name, stride))
+        stride = stride * extents[name]
+        del terms[name]
+    return chain
 
 
-def _unify(index: Index, target: Index, mapping: dict[str, Integer], names: set[str]) -> dict[str, Integer] | None:
+def _unify(
+    index: Index, target: Index, mapping: dict[str, Integer], extents: Mapping[str, Integer]
+) -> dict[str, Integer] | None:
     """``mapping`` extended so that ``index`` becomes ``target``; None where they disagree."""
     extended = dict(mapping)
     for mine, theirs in zip(index, target, strict=True):
-        name = _plain(mine)
-        if name is None or name not in names:
+        chain = _mixed_radix(mine, extents)
+        if chain is None:
             if isinstance(mine, int) and mine != theirs:
                 return None
             continue
-        if extended.setdefault(name, theirs) != theirs:
-            return None
+        for position, (name, stride) in enumerate(chain):
+            image = theirs // stride
+            if position + 1 < len(chain):
+                image = image % extents[name]
+            if extended.setdefault(name, image) != image:
+                return None
     return extended
+
+
+def _is_bijective(index: Index, axes: Sequence[Axis]) -> bool:
+    """Whether an index takes each point of the axes to a place of its own."""
+    extents = {axis.name: axis.extent for axis in axes if axis.extent != 1}
+    seen: set[str] = set()
+    for value in index:
+        if isinstance(value, int):
+            continue
+        chain = _mixed_radix(value, extents)
+        if chain is None or seen & {name for name, _ in chain}:
+            return False
+        seen |= {name for name, _ in chain}
+    return len(seen) == len(extents)
 
 
 def _mapping(anchor: Anchor, group: Group, fallback: bool) -> dict[str, Integer] | None:
     """What each variable of the anchor is in the group, from reads of the group's values, then from common reads."""
-    names = {axis.name for axis in (*anchor.outer, *anchor.reduced) if axis.extent != 1}
+    names = {axis.name: axis.extent for axis in (*anchor.outer, *anchor.reduced) if axis.extent != 1}
     mapping: dict[str, Integer] = {axis.name: 0 for axis in (*anchor.outer, *anchor.reduced) if axis.extent == 1}
     computed = {member.node: member.index for member in group.members}
     for node, index in anchor.loads:
@@ -367,7 +342,7 @@ def _mapping(anchor: Anchor, group: Group, fallback: bool) -> dict[str, Integer]
             if extended is None:
                 return None
             mapping = extended
-    if names <= mapping.keys():
+    if names.keys() <= mapping.keys():
         return mapping
     common: dict[Node, list[Index]] = {}
     for member in group.members:
@@ -381,12 +356,12 @@ def _mapping(anchor: Anchor, group: Group, fallback: bool) -> dict[str, Integer]
             if extended is not None and len(extended) > len(mapping):
                 mapping = extended
                 break
-    if names <= mapping.keys():
+    if names.keys() <= mapping.keys():
         return mapping
     if fallback:
         for shape_index in _indices_of_shape(anchor, group):
             extended = _unify(anchor.index, shape_index, mapping, names)
-            if extended is not None and names <= extended.keys():
+            if extended is not None and names.keys() <= extended.keys():
                 return extended
     return None
 
@@ -404,18 +379,8 @@ def _indices_of_shape(anchor: Anchor, group: Group) -> list[Index]:
     return list(found)[:4]
 
 
-def _distinct(mapping: dict[str, Integer], axes: Domain) -> bool:
-    """Whether the images of the axes are distinct variables."""
-    images = [_plain(mapping[axis.name]) for axis in axes if axis.extent != 1]
-    return None not in images and len(set(images)) == len(images)
-
-
 def _extent(axes: Iterable[Axis]) -> Integer:
     return product(axis.extent for axis in axes)
-
-
-def _images(mapping: dict[str, Integer], axes: Domain) -> set[str]:
-    return {name for axis in axes for name in variables(mapping[axis.name])}
 
 
 def _aligned(member: Member, group: Group) -> int | None:
@@ -440,7 +405,7 @@ def _join_epilogue(anchor: Anchor, group: Group) -> bool:
     if mapping is None:
         return False
     member = _placed(anchor, "outer", 0, mapping)
-    if _aligned(member, group) is None:
+    if _aligned(member, group) is None or not _covers(anchor.outer, mapping, group.outer):
         return False
     group.members.append(member)
     return True
@@ -451,7 +416,7 @@ def _join_loops(anchor: Anchor, group: Group) -> bool:
     if anchor.form == "reduction" and not group.reduced:
         return reads and _join_first_reduction(anchor, group)
     mapping = _mapping(anchor, group, fallback=reads)
-    if mapping is None or not _distinct(mapping, (*anchor.outer, *anchor.reduced)):
+    if mapping is None:
         return False
     role = _role(anchor, group, mapping)
     if role is None:
@@ -466,19 +431,24 @@ def _join_loops(anchor: Anchor, group: Group) -> bool:
 
 
 def _role(anchor: Anchor, group: Group, mapping: dict[str, Integer]) -> str | None:
-    outer_names = {axis.name for axis in group.outer}
-    reduced_names = {axis.name for axis in group.reduced}
-    images = _images(mapping, anchor.outer)
+    outer = _covers(anchor.outer, mapping, group.outer)
     if anchor.form == "reduction":
-        inner = _images(mapping, anchor.reduced)
-        if images <= outer_names and inner <= reduced_names and _extent(anchor.reduced) == _extent(group.reduced):
-            return "reduction" if _extent(anchor.outer) == _extent(group.outer) else None
-        return None
-    if images <= outer_names and _extent(anchor.outer) == _extent(group.outer):
+        if _is_positional(anchor.node) != has_positions(group):
+            return None  # a search in order would keep a sum from being vectorised
+        return "reduction" if outer and _covers(anchor.reduced, mapping, group.reduced) else None
+    if outer:
         return "outer"
-    if group.reduced and _extent(anchor.outer) == _extent((*group.outer, *group.reduced)):
-        return "full"
-    return None
+    return "full" if group.reduced and _covers(anchor.outer, mapping, (*group.outer, *group.reduced)) else None
+
+
+def _covers(axes: Domain, mapping: dict[str, Integer], domain: Domain) -> bool:
+    """Whether the images of the axes run once through all points of a domain and vary with nothing else."""
+    if _extent(axes) != _extent(domain):
+        return False
+    # The row-major position among the axes, in variables of the domain: where divisions remain, splitting undoes them.
+    index = tuple(mapping[axis.name] for axis in axes)
+    parts, split = split_divisions(domain, index)
+    return _is_bijective(tuple(substitute(i, split) for i in index), parts)
 
 
 def _join_first_reduction(anchor: Anchor, group: Group) -> bool:
@@ -497,7 +467,7 @@ def _become_rows(anchor: Anchor, group: Group) -> bool:
         old.name: new.index
         for old, new in zip((*anchor.outer, *anchor.reduced), (*new_outer, *new_reduced), strict=True)
     }
-    names = {axis.name for axis in group.outer if axis.extent != 1}
+    names = {axis.name: axis.extent for axis in group.outer if axis.extent != 1}
     mapping: dict[str, Integer] = {axis.name: 0 for axis in group.outer if axis.extent == 1}
     for node, index in anchor.loads:
         producer = group.member(node)
@@ -507,7 +477,7 @@ def _become_rows(anchor: Anchor, group: Group) -> bool:
             if extended is None:
                 return False
             mapping = extended
-    if not names <= mapping.keys() or not _distinct(mapping, group.outer):
+    if not names.keys() <= mapping.keys() or not _covers(group.outer, mapping, (*new_outer, *new_reduced)):
         return False
     moved = [
         Member(

@@ -289,7 +289,12 @@ class _Kernel:
         raise TypeError(f"no scalar expression: {value!r}")
 
     def _load(self, load: Load) -> Thunk:
-        source, (index,) = load.source, load.index
+        source = load.source
+        if not isinstance(source, str):  # a literal array, at an index in its shape or flat
+            at = [self.integer(index) for index in load.index]
+            array = source.array if len(at) > 1 else source.array.reshape(-1)
+            return lambda environment: array[tuple(index(environment) for index in at)]
+        (index,) = load.index
         offset = self.integer(index)
 
         def run(environment: Environment) -> Any:

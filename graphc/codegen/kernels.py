@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from graphc.codegen.emit import Draft, rewrite_statements, scalars_of
 from graphc.codegen.loops import (
     Buffer,
     Contract,
     Kernel,
     Let,
-    LocalArray,
     Loop,
     Parameter,
     Random,
     Statement,
     Store,
 )
+from graphc.codegen.statements import rewrite_statements, scalars_of
+from graphc.codegen.storage import Draft
 from graphc.codegen.trace import Rewriter, walk_all
-from graphc.ir.integers import Integer, variable
+from graphc.ir.integers import Integer, bounds, variable
 from graphc.ir.scalars import Load, Scalar
 
 
@@ -52,8 +52,7 @@ def make_kernel(
         counts[side] += 1
     ordered = sorted(uses, key=lambda buffer: uses[buffer].access != "read")
     parameters = tuple(
-        Parameter(names[buffer], buffers[buffer].dtype, buffers[buffer].size, uses[buffer].access)
-        for buffer in ordered
+        Parameter(names[buffer], buffers[buffer].dtype, buffers[buffer].size, uses[buffer].access) for buffer in ordered
     )
 
     def change(scalar: Scalar) -> Scalar:
@@ -77,7 +76,7 @@ def make_kernel(
 
 
 def _loop_names(body: tuple[Statement, ...] | Contract) -> dict[str, Integer]:
-    """New names for loop variables: i0, i1, ... for outer ones, r0, r1, ... for reduced ones, in order of appearance."""
+    """New names for loop variables: i0, i1, ... for outer ones, r0, r1, ... for reduced ones, as they appear."""
     if isinstance(body, Contract):
         return {}
     names: dict[str, Integer] = {}
@@ -94,8 +93,6 @@ def _loop_names(body: tuple[Statement, ...] | Contract) -> dict[str, Integer]:
 def _bounded(name: str, loop: Loop) -> Integer:
     upper = loop.stop - 1 if isinstance(loop.stop, int) and loop.stop > 0 else None
     if upper is None and not isinstance(loop.stop, int):
-        from graphc.ir.integers import bounds
-
         greatest = bounds(loop.stop)[1]
         upper = None if greatest is None else max(greatest - 1, 0)
     return variable(name, 0, upper)
@@ -108,9 +105,7 @@ def _loops(statements: Sequence[Statement]) -> Iterator[Loop]:
             yield from _loops(statement.body)
 
 
-def _rename(
-    statements: Sequence[Statement], rewriter: Rewriter, targets: Mapping[str, str]
-) -> tuple[Statement, ...]:
+def _rename(statements: Sequence[Statement], rewriter: Rewriter, targets: Mapping[str, str]) -> tuple[Statement, ...]:
     """Statements with expressions rewritten, and targets and loop variables renamed."""
 
     def renamed(statement: Statement) -> Statement:
@@ -118,9 +113,7 @@ def _rename(
             return replace(statement, target=targets.get(statement.target, statement.target))
         if isinstance(statement, Loop):
             (atom,) = rewriter.variables[statement.variable].terms[0][0]  # type: ignore[union-attr]
-            return replace(
-                statement, variable=atom.name, body=tuple(renamed(inner) for inner in statement.body)
-            )
+            return replace(statement, variable=atom.name, body=tuple(renamed(inner) for inner in statement.body))
         return statement
 
     return tuple(renamed(statement) for statement in rewrite_statements(statements, rewriter))
@@ -161,12 +154,3 @@ def _uses(draft: Draft, buffer_of: Mapping[str, str]) -> dict[str, _Use]:
 def sorted_loads(scalar: Scalar) -> list[Load]:
     """The loads in an expression, in the order in which it is written."""
     return [part for part in reversed(list(walk_all((scalar,)))) if isinstance(part, Load)][::-1]
-
-
-def local_arrays(statements: Sequence[Statement]) -> set[str]:
-    """The names of the local arrays that statements define."""
-    found = {statement.name for statement in statements if isinstance(statement, LocalArray)}
-    for loop in statements:
-        if isinstance(loop, Loop):
-            found |= local_arrays(loop.body)
-    return found

@@ -11,12 +11,14 @@ import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from graphc.codegen.anchors import Anchor, trace_anchor
 from graphc.codegen.bind import bind
-from graphc.codegen.emit import Draft, Storage, emit
-from graphc.codegen.fuse import Anchor, Fusion, Group, Member, trace_anchor
+from graphc.codegen.emit import emit
+from graphc.codegen.fuse import Fusion, Group, Member, prefers_lanes
 from graphc.codegen.kernels import make_kernel
 from graphc.codegen.loops import Buffer, Launch, Loop, LoopProgram, Origin, Store
 from graphc.codegen.materialize import Targets, choose_anchors, choose_targets, scatter_bases
+from graphc.codegen.storage import Draft, Storage
 from graphc.codegen.trace import Tracer, Values, index_variable, index_variables, walk_all
 from graphc.ir.graph import Graph, Node
 from graphc.ir.integers import Integer, bounds, product
@@ -48,8 +50,7 @@ class _Lowering:
         self.checks: dict[tuple[Node, Integer], Group | None] = {}
         for position, node in enumerate(ordered):
             anchor = trace_anchor(node, position, self.anchors, self.values, self.bases.get(node))
-            anchor.after = tuple(self._checks_of(anchor))
-            self.fusion.add(anchor)
+            self.fusion.add(anchor, list(self._checks_of(anchor)))
         self.storage = Storage(self.values, self.anchors)
         self.buffers: dict[str, Buffer] = {}
         self.buffer_of: dict[str, str] = {}  # key of a value or a place -> buffer
@@ -187,16 +188,21 @@ class _Lowering:
         """
         if group.kind not in ("loops", "contraction"):
             return False
-        if group.kind == "loops" and any(other.level > member.level for other in group.members):
-            return False
+        early = group.kind == "loops" and any(other.level > member.level for other in group.members)
+        if early and (member.role != "outer" or prefers_lanes(group)):
+            return False  # a later sweep may compute the value again
         readers: list[Group] = []
         for other in self.fusion.groups:
-            if other.kind == "check" or state in {node for m in other.members for node, _ in m.loads}:
-                if other is not group:
-                    readers.append(other)
+            reads = other.kind == "check" or any(node is state for m in other.members for node, _ in m.loads)
+            if reads and other is not group:
+                readers.append(other)
         for other_member in group.members:
             for node, index in other_member.loads:
-                if node is state and (other_member.role == "contraction" or index != member.index):
+                if node is not state:
+                    continue
+                if other_member.role == "contraction" or index != member.index:
+                    return False
+                if early and (other_member.role != "outer" or other_member.level > member.level):
                     return False
         if any((reader.before >> group.number) & 1 for reader in readers):
             return False
@@ -258,7 +264,9 @@ class _Lowering:
 
     def _overwritten(self, group: Group) -> dict[str, str]:
         """For each value that the group overwrites, the key of the place that is stored over it."""
-        states = {self.buffer_of[self.values.key(n)]: self.values.key(n) for n in self.graph.inputs if n.kind == "state"}
+        states = {
+            self.buffer_of[self.values.key(n)]: self.values.key(n) for n in self.graph.inputs if n.kind == "state"
+        }
         found = {}
         for member in group.members:
             for place in self.storage.places.get(member.node, ()):

@@ -18,7 +18,7 @@ from graphc.ir.rewrite import live_nodes
 from graphc.ir.scalars import Index, Operand, Scalar
 from graphc.ir.types import TensorType
 
-# The cost model counts scalar operations as the primitives' ``cost`` does; a load or store is worth about two additions.
+# The cost model counts scalar operations as the primitives' ``cost`` does; a load is about two additions.
 OPERATION_WEIGHT = 0.5
 STORE_COST = 1.5
 # What may be computed while a contraction packs its operands: a rectifier is, an exponential is not.
@@ -91,7 +91,7 @@ def choose_targets(graph: Graph) -> Targets:
 
 
 def scatter_bases(graph: Graph, targets: Targets) -> dict[Node, Node]:
-    """For each scatter the value whose buffer it works in: its base where nothing else reads that, else a copy of it."""
+    """For each scatter the value whose buffer it works in: its base if nothing else reads that, else a copy."""
     live = live_nodes(graph)
     readers: dict[Node, int] = {}
     for node in graph.nodes:

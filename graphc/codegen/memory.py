@@ -155,6 +155,7 @@ def check_plan(program: LoopProgram, plan: MemoryPlan) -> None:
     """
     holders: list[tuple[int, int, str]] = []  # disjoint [start, stop) and who wrote there last, sorted
     places = {placement.name: placement for placement in plan.placements}
+    written: set[str] = set()
     for placement in plan.placements:
         if placement.offset < 0 or placement.stop > plan.arena_bytes or placement.offset % plan.alignment:
             raise PlanError(
@@ -170,7 +171,8 @@ def check_plan(program: LoopProgram, plan: MemoryPlan) -> None:
                     raise PlanError(f"{name} is used by launch {position} but has no place in the arena")
                 if _number(program.buffer(name)) > places[name].nbytes:
                     raise PlanError(f"{name} needs {program.buffer(name).nbytes} bytes but has {places[name].nbytes}")
-                if parameter.access != "write":
+                # The first launch that touches a value may write it and then read it back ("update").
+                if parameter.access == "read" or (parameter.access == "update" and name in written):
                     reads.append(places[name])
                 if parameter.access != "read":
                     writes.append(places[name])
@@ -180,6 +182,7 @@ def check_plan(program: LoopProgram, plan: MemoryPlan) -> None:
         _check_apart(reads, writes, position)
         for write in writes:
             holders = _overwrite(holders, write)
+            written.add(write.name)
 
 
 def _check_whole(holders: list[tuple[int, int, str]], read: Placement, position: int) -> None:

@@ -198,8 +198,9 @@ def _matching_group(
                 size_t, t = size_t * target[t], t + 1
             continue
         grow_source = s < len(source) and (
-            t >= len(target) or (isinstance(size_s, int) and isinstance(size_t, int) and size_s < size_t)
-            or not isinstance(size_t, int) and isinstance(size_s, int)
+            t >= len(target)
+            or (isinstance(size_s, int) and isinstance(size_t, int) and size_s < size_t)
+            or (not isinstance(size_t, int) and isinstance(size_s, int))
         )
         if grow_source:
             size_s, s = size_s * source[s], s + 1

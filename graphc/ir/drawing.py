@@ -88,7 +88,7 @@ def _shape(vertex: Vertex) -> _Shape:
     lines = _clean(vertex.label).split("\n")
     if len(lines) > _MOST_LINES:
         lines = [*lines[: _MOST_LINES - 1], lines[_MOST_LINES - 1] + "…"]
-    lines = [line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 1] + "…" for line in lines]
+    lines = [_shorten(line) for line in lines]
     width = max(map(_text_width, lines))
     height = _LINE_HEIGHT * (len(lines) - 1) + _FONT_SIZE
     if vertex.kind == "operator":
@@ -96,6 +96,8 @@ def _shape(vertex: Vertex) -> _Shape:
     # The ellipse around the text: its half axes keep the ratio that gives every line the same distance to the border.
     half_height = max(22.0, height / 2 + 13)
     half_width = width / 2 / math.sqrt(1 - (height / 2 / half_height) ** 2) + 7
+    if vertex.kind == "output":  # drawn with a second line inside
+        half_width += 4
     return _Shape(tuple(lines), 2 * max(22.0, half_width), 2 * half_height, True)
 
 
@@ -118,6 +120,12 @@ def _clean(text: str) -> str:
     return re.sub("[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
 
 
+def _shorten(text: str, limit: int = _LONGEST_LINE) -> str:
+    """The text on one line of at most `limit` characters."""
+    text = _clean(text).replace("\n", " ")
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
 def _escape(text: str) -> str:
     return html.escape(_clean(text)).replace("\n", "&#10;")
 
@@ -125,6 +133,7 @@ def _escape(text: str) -> str:
 # Text
 
 _MARGIN = 24.0
+_LEAST_WIDTH = 420.0
 _BAND_PADDING = 14.0
 _FONT = "Inter, 'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif"
 _PAPER, _INK, _QUIET = "#ffffff", "#1f2937", "#6b7280"
@@ -155,21 +164,21 @@ class _Picture:
     """Writes a layout down as SVG; coordinates in pixels, y downwards."""
 
     def __init__(self, vertices: Sequence[Vertex], shapes: list[_Shape], layout: Layout, title: str) -> None:
-        self.vertices, self.shapes, self.layout, self.title = vertices, shapes, layout, title
+        self.vertices, self.shapes, self.layout, self.title = vertices, shapes, layout, _shorten(title, 90)
         self.level = {place: level for level, layer in enumerate(layout.layers) for place in layer}
         self.arrivals = self._arrivals()
 
     def text(self) -> str:
         layout = self.layout
-        names = [_text_width(_band_name(name), 12) for name, _, _ in layout.bands]
         count = len(self.vertices)
-        left = min((x - w / 2 for x, w in zip(layout.x, layout.widths, strict=True)), default=0.0)
-        right = max((x + w / 2 for x, w in zip(layout.x, layout.widths, strict=True)), default=0.0)
-        left -= max(names, default=-20.0) + 20 + (_BAND_PADDING if names else 0)
-        right += _BAND_PADDING if names else 0
-        padding = _BAND_PADDING if names else 0
-        legend, legend_width, legend_height = self._legend(max(right - left, 320.0))
-        right = max(right, left + legend_width, left + _text_width(_clean(self.title), 18))
+        padding = _BAND_PADDING if layout.bands else 0.0
+        names = max((_text_width(_shorten(name), 12) + 20 for name, _, _ in layout.bands), default=0.0)
+        left = min((x - w / 2 for x, w in zip(layout.x, layout.widths, strict=True)), default=0.0) - names - padding
+        right = max((x + w / 2 for x, w in zip(layout.x, layout.widths, strict=True)), default=0.0) + padding
+        legend, legend_width, legend_height = self._legend(max(right - left, _LEAST_WIDTH))
+        # A picture narrower than its title or legend stands in the middle.
+        missing = max(0.0, legend_width - (right - left), _text_width(self.title, 18) - (right - left)) / 2
+        left, right = left - missing, right + missing
         top = -padding - (38 if self.title else 0)
         bottom = max(layout.bottoms, default=0.0) + padding
         height = bottom - top + 22 + legend_height + 2 * _MARGIN
@@ -198,7 +207,7 @@ class _Picture:
         return (
             f'<rect x="{_n(left)}" y="{_n(top)}" width="{_n(right - left)}" height="{_n(bottom - top)}" rx="10" '
             f'fill="{_TINTS[index % len(_TINTS)]}"/>'
-            f'<text class="gc-side" x="{_n(left + 10)}" y="{_n(top + 18)}">{_escape(_band_name(name))}</text>'
+            f'<text class="gc-side" x="{_n(left + 10)}" y="{_n(top + 18)}">{_escape(_shorten(name))}</text>'
         )
 
     # Edges
@@ -217,10 +226,8 @@ class _Picture:
         arrivals: dict[tuple[int, int], list[tuple[float, float]]] = {}
         for target, shape in enumerate(self.shapes):
             sources = sorted(layout.sources[target], key=lambda source: layout.x[source])
-            room = shape.width - (24 if shape.is_round else 16)
-            step = min(13.0, room / max(1, len(sources) - 1))
-            for index, source in enumerate(sources):
-                offset = (index - (len(sources) - 1) / 2) * step
+            offsets = _spread([layout.x[source] - layout.x[target] for source in sources], shape)
+            for source, offset in zip(sources, offsets, strict=True):
                 rise = shape.height / 2
                 if shape.is_round:
                     rise *= math.sqrt(1 - (2 * offset / shape.width) ** 2)
@@ -232,21 +239,25 @@ class _Picture:
         """All arrows that carry one value, with the thread they share."""
         layout, lines, tips = self.layout, [], []
         for place in places:
-            x, y = layout.x[place], layout.y[place] + layout.heights[place] / 2
-            if place != vertex:
-                y = layout.bottoms[self.level[place]]
-                if layout.tops[self.level[place]] < y:
-                    lines.append(f"M{_n(x)} {_n(layout.tops[self.level[place]])}V{_n(y)}")
+            # Straight through the layer, so that the curve stays between two layers and meets no neighbour.
+            x, y = layout.x[place], layout.bottoms[self.level[place]]
+            top = layout.y[place] + layout.heights[place] / 2 if place == vertex else layout.tops[self.level[place]]
+            if top < y:
+                lines.append(f"M{_n(x)} {_n(top)}V{_n(y)}")
             for target in dict.fromkeys(layout.targets[place]):
+                end = layout.tops[self.level[target]]
                 if target >= len(self.vertices):
-                    lines.append(_curve(x, y, layout.x[target], layout.tops[self.level[target]]))
+                    lines.append(_curve(x, y, layout.x[target], end))
                     continue
                 for tip_x, tip_y in self.arrivals[place, target]:
-                    lines.append(_curve(x, y, tip_x, tip_y - 6))
+                    lines.append(
+                        _curve(x, y, tip_x, min(end, tip_y - 6)) + (f"V{_n(tip_y - 6)}" if end < tip_y - 6 else "")
+                    )
                     tips.append(_arrow(tip_x, tip_y))
         colour = _EDGES.get(self.vertices[vertex].kind, _EDGE)
         return (
-            f'<g class="gc-edge"><path class="gc-line" stroke="{colour}" d="{"".join(lines)}"/>'
+            f'<g class="gc-edge" data-source="{_escape(self.vertices[vertex].key)}">'
+            f'<path class="gc-line" stroke="{colour}" d="{"".join(lines)}"/>'
             f'<path fill="{colour}" d="{"".join(tips)}"/></g>'
         )
 
@@ -255,7 +266,8 @@ class _Picture:
         x, y = layout.x[source], layout.y[source] + layout.heights[source] / 2
         tip_x, tip_y = layout.x[target], layout.y[target] - layout.heights[target] / 2 - 1.5
         return (
-            f'<g class="gc-edge"><path class="gc-line gc-far" stroke="{_EDGE}" d="{_curve(x, y, tip_x, tip_y - 6)}"/>'
+            f'<g class="gc-edge" data-source="{_escape(self.vertices[source].key)}">'
+            f'<path class="gc-line gc-far" stroke="{_EDGE}" d="{_curve(x, y, tip_x, tip_y - 6)}"/>'
             f'<path fill="{_EDGE}" d="{_arrow(tip_x, tip_y)}"/></g>'
         )
 
@@ -271,7 +283,8 @@ class _Picture:
             for row, line in enumerate(shape.lines)
         )
         return (
-            f'<g class="gc-vertex {"gc-round" if shape.is_round else "gc-square"}"><title>{_escape(tooltip)}</title>'
+            f'<g class="gc-vertex {"gc-round" if shape.is_round else "gc-square"}" data-key="{_escape(vertex.key)}">'
+            f"<title>{_escape(tooltip)}</title>"
             f"{_outline(vertex.kind, x, y, shape.width, shape.height)}{lines}</g>"
         )
 
@@ -288,7 +301,24 @@ class _Picture:
             parts.append(f'<text class="gc-side" x="{_n(x + 23)}" y="{_n(y + 13)}">{kind}</text>')
             x += advance
             widest = max(widest, x)
-        return "".join(parts), widest, y + 18 if present else 0.0
+        return "".join(parts), max(0.0, widest - 18), y + 18 if present else 0.0
+
+
+def _spread(wishes: list[float], shape: _Shape) -> list[float]:
+    """Where arrows meet the upper border, from the centre: below their sources if they can, but never on one spot."""
+    reach = shape.width / 2 - (12 if shape.is_round else 9)
+    gap = min(12.0, 2 * reach / max(1, len(wishes) - 1))
+    wishes = [min(max(wish, -reach), reach) for wish in wishes]
+    last = len(wishes) - 1
+    # Pushed apart to the right, and to the left; the mean of the two keeps the gaps and favours neither side.
+    rightwards, leftwards = list(wishes), list(wishes)
+    for index in range(1, len(wishes)):
+        rightwards[index] = max(wishes[index], rightwards[index - 1] + gap)
+        leftwards[last - index] = min(wishes[last - index], leftwards[last - index + 1] - gap)
+    return [
+        min(max((a + b) / 2, gap * index - reach), reach - gap * (last - index))
+        for index, (a, b) in enumerate(zip(rightwards, leftwards, strict=True))
+    ]
 
 
 def _outline(kind: str, x: float, y: float, width: float, height: float) -> str:
@@ -307,11 +337,6 @@ def _outline(kind: str, x: float, y: float, width: float, height: float) -> str:
         radii = f'rx="{_n(width / 2 - inset)}" ry="{_n(height / 2 - inset)}"'
         text += f'<ellipse {centre} {radii} fill="none" stroke="{border}"/>'
     return text
-
-
-def _band_name(name: str) -> str:
-    name = _clean(name).replace("\n", " ")
-    return name if len(name) <= _LONGEST_LINE else name[: _LONGEST_LINE - 1] + "…"
 
 
 def _curve(x: float, y: float, end_x: float, end_y: float) -> str:

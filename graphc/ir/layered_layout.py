@@ -11,13 +11,14 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 __all__ = ["Layout", "lay_out"]
 
 _COLUMN_GAP = 24.0
 _THREAD_GAP = 12.0
 _LAYER_GAP = 38.0
-_MOST_THREAD_POINTS = 12_000
+_MOST_THREAD_POINTS = 30_000
 """Threads that would need more points than this, all together, are drawn straight, behind everything else."""
 
 
@@ -179,10 +180,11 @@ def _levels(
             pending = [vertex]
             while pending and len(moving) < 256:
                 for source in sources[pending.pop()]:
-                    if source not in moving and all(target in moving for target in targets[source]):
-                        if room(source, moving) >= distance:
-                            moving[source] = None
-                            pending.append(source)
+                    if source in moving or not all(target in moving for target in targets[source]):
+                        continue
+                    if room(source, moving) >= distance:
+                        moving[source] = None
+                        pending.append(source)
             shortened = sum(target not in moving for member in moving for target in targets[member])
             lengthened = sum(source not in moving for member in moving for source in sources[member])
             if shortened > lengthened:
@@ -316,7 +318,7 @@ def _place_columns(layout: Layout, count: int) -> None:
     for layer in layout.layers:
         for index, vertex in enumerate(layer):
             position[vertex] = index
-    crossed = _crossed_threads(layout, position, count)
+    bending = _bending_segments(layout, position, count)
     candidates: list[list[float]] = []
     for is_upward in (False, True):
         for is_mirrored in (False, True):
@@ -324,7 +326,7 @@ def _place_columns(layout: Layout, count: int) -> None:
             sign = -1 if is_mirrored else 1
             layers = [layer[::sign] for layer in layers]
             neighbours = layout.targets if is_upward else layout.sources
-            root = _aligned_blocks(layers, neighbours, [sign * place for place in position], crossed, count)
+            root = _aligned_blocks(layers, neighbours, [sign * place for place in position], bending, count)
             candidates.append([sign * x for x in _compact(layers, root, layout.widths, count)])
     if not layout.origins:
         return
@@ -341,10 +343,12 @@ def _place_columns(layout: Layout, count: int) -> None:
     layout.x = [sum(sorted(xs)[1:3]) / 2 for xs in zip(*candidates, strict=True)]
 
 
-def _crossed_threads(layout: Layout, position: list[int], count: int) -> set[tuple[int, int]]:
-    """Segments, in either direction, that cross a thread between two of its points: there the thread stays straight."""
-    crossed: set[tuple[int, int]] = set()
-    for upper, layer in zip(layout.layers, layout.layers[1:], strict=False):
+def _bending_segments(layout: Layout, position: list[int], count: int) -> set[tuple[int, int]]:
+    """Segments, in either direction, that would bend a thread between two of its points, by crossing it or by leading
+    from its upper point to a reader: the thread stays straight."""
+    continues = [any(target >= count for target in targets) for targets in layout.targets]
+    bending: set[tuple[int, int]] = set()
+    for upper, layer in pairwise(layout.layers):
         low, start = 0, 0
         for index, vertex in enumerate(layer):
             is_thread = vertex >= count and layout.sources[vertex][0] >= count
@@ -354,17 +358,18 @@ def _crossed_threads(layout: Layout, position: list[int], count: int) -> set[tup
             for other in layer[start : index + 1]:
                 for source in layout.sources[other]:
                     is_inner = other >= count and source >= count
-                    if not is_inner and not low <= position[source] <= high:
-                        crossed |= {(source, other), (other, source)}
+                    is_branch = source >= count and continues[source]
+                    if not is_inner and (is_branch or not low <= position[source] <= high):
+                        bending |= {(source, other), (other, source)}
             low, start = high, index + 1
-    return crossed
+    return bending
 
 
 def _aligned_blocks(
     layers: list[list[int]],
     neighbours: list[list[int]],
     position: list[int],
-    crossed: set[tuple[int, int]],
+    bending: set[tuple[int, int]],
     count: int,
 ) -> list[int]:
     """The first vertex of the vertical block of each vertex: vertices join the block of their median neighbour."""
@@ -378,7 +383,7 @@ def _aligned_blocks(
                 near = [other for other in near if other >= count] or near
             for middle in dict.fromkeys(((len(near) - 1) // 2, len(near) // 2)) if near else ():
                 other = near[middle]
-                if position[other] > last and (other, vertex) not in crossed and not is_joined[vertex]:
+                if position[other] > last and (other, vertex) not in bending and not is_joined[vertex]:
                     root[vertex] = root[other]
                     is_joined[vertex] = True
                     last = position[other]
@@ -390,7 +395,7 @@ def _compact(layers: list[list[int]], root: list[int], widths: list[float], coun
     right: dict[int, dict[int, float]] = {block: {} for block in root}
     waiting = dict.fromkeys(right, 0)
     for layer in layers:
-        for a, b in zip(layer, layer[1:], strict=False):
+        for a, b in pairwise(layer):
             gap = _THREAD_GAP if a >= count or b >= count else _COLUMN_GAP
             distance = (widths[a] + widths[b]) / 2 + gap
             if root[b] not in right[root[a]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -78,7 +78,7 @@ class Mul(Binary):
     """x * y; for bool the logical and."""
 
     name, function, commutative = "mul", np.multiply, True
-    saves_for = {0: (1,), 1: (0,)}
+    saves_for: ClassVar[dict[int, tuple[int, ...]]] = {0: (1,), 1: (0,)}
 
     def vjp(self, cotangent: Any, output: Any, x: Any, y: Any) -> tuple[Any, ...]:
         return (lambda: cotangent * y, lambda: cotangent * x)
@@ -96,7 +96,7 @@ class Div(Binary):
     """x / y of floats."""
 
     name, function, accepts = "div", np.divide, FLOATING
-    saves_for = {0: (1,), 1: (0, 1)}
+    saves_for: ClassVar[dict[int, tuple[int, ...]]] = {0: (1,), 1: (0, 1)}
     cost = 4.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any, y: Any) -> tuple[Any, ...]:

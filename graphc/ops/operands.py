@@ -6,18 +6,20 @@ A value is anything with ``apply``, ``shape``, ``ndim``, and ``dtype``: a Tensor
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from graphc.ir.integers import Dimension
 from graphc.ir.primitive import Primitive
-from graphc.ir.types import DType
-from graphc.ops.pointwise import Cast
+from graphc.ir.types import DType, bool_
+from graphc.ops.pointwise import Cast, Ne
 from graphc.ops.promotion import result_type
 from graphc.ops.sources import number_like
 from graphc.ops.views import Expand, Reshape
 
 Shape = tuple[Dimension, ...]
 _NOTHING: dict[str, Any] = {}
+_NUMBERS = (float, int)
 
 
 def is_value(operand: Any) -> bool:
@@ -34,6 +36,11 @@ def require_value(function: str, operand: Any) -> None:
 def cast(value: Any, dtype: DType) -> Any:
     """The value in that dtype; itself where it has it."""
     return value if value.dtype is dtype or value.dtype == dtype else Cast.bind(value, dtype=dtype)
+
+
+def truth(value: Any) -> Any:
+    """Whether each element differs from zero, as bool."""
+    return value if value.dtype == bool_ else Ne.bind(value, number_like(value, 0))
 
 
 def broadcast_shapes(*shapes: Sequence[Dimension]) -> Shape:
@@ -70,6 +77,14 @@ def expand(value: Any, shape: Shape) -> Any:
     return Expand.bind(value, shape=tuple(shape))
 
 
+def common_shape(values: Sequence[Any]) -> Shape:
+    """The shape that values broadcast to. Raises RuntimeError where they do not."""
+    shape = values[0].shape
+    if all(other.shape == shape for other in values[1:]):
+        return shape
+    return broadcast_shapes(*(value.shape for value in values))
+
+
 def prepare(*operands: Any, dtype: DType | None = None) -> list[Any]:
     """Tensors and numbers as values of one shape and one dtype (by default the one they promote to).
 
@@ -79,12 +94,7 @@ def prepare(*operands: Any, dtype: DType | None = None) -> list[Any]:
     values = [operand for operand in operands if is_value(operand)]
     if not values:
         raise TypeError(f"expected a tensor among the operands, got {', '.join(type(o).__name__ for o in operands)}")
-    reference = values[0]
-    shape = reference.shape
-    for other in values[1:]:
-        if other.shape != shape:
-            shape = broadcast_shapes(*(value.shape for value in values))
-            break
+    reference, shape = values[0], common_shape(values)
     return [
         expand(cast(operand, dtype), shape)
         if is_value(operand)
@@ -93,13 +103,19 @@ def prepare(*operands: Any, dtype: DType | None = None) -> list[Any]:
     ]
 
 
+def _holds(category: str, number: float | int) -> bool:
+    return category == "float" or (category == "int" and type(number) is int)
+
+
 def apply_binary(primitive: Primitive, x: Any, y: Any) -> Any:
     """A primitive of two operands applied to tensors or numbers, promoted and broadcast."""
-    kind = type(y)
-    if kind is float or kind is int:
+    if type(y) in _NUMBERS:
         # The common case: a number that does not lift the category of the tensor.
-        if is_value(x) and (x.dtype.category == "float" or (kind is int and x.dtype.category == "int")):
+        if is_value(x) and _holds(x.dtype.category, y):
             return x.apply(primitive, (x, number_like(x, y)), _NOTHING)
+    elif type(x) in _NUMBERS:
+        if is_value(y) and _holds(y.dtype.category, x):
+            return y.apply(primitive, (number_like(y, x), y), _NOTHING)
     elif is_value(x) and is_value(y) and x.dtype is y.dtype and x.shape == y.shape:
         return x.apply(primitive, (x, y), _NOTHING)
     x, y = prepare(x, y)
@@ -127,7 +143,7 @@ def normalize_dims(dim: int | Sequence[int] | None, rank: int) -> tuple[int, ...
         dims = (normalize_dim(dim, rank),)
     else:
         dims = tuple(sorted(normalize_dim(int(each), rank) for each in dim))
-        for first, second in zip(dims, dims[1:], strict=False):
+        for first, second in pairwise(dims):
             if first == second:
                 raise RuntimeError(f"dim {first} appears multiple times in the list of dims")
     return dims if rank else ()

@@ -75,6 +75,8 @@ class Copy(Pointwise):
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:
         # As PyTorch: strides are kept where elements fill their memory, else the copy is contiguous.
+        if x.flags.c_contiguous or 0 in x.strides:
+            return x.copy()
         copied = x.copy("K")
         return copied if copied.strides == x.strides else x.copy()
 

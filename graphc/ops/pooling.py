@@ -237,7 +237,9 @@ def plane_index(position: Any, width: Dimension, geometry: dict[str, Any]) -> An
         return number_like(position, value)
 
     def along(dim: int, inner: Any) -> Any:
-        window = position.apply(sources.Iota.instance, (), {"shape": shape, "dim": len(shape) - 2 + dim, "dtype": int64})
+        window = position.apply(
+            sources.Iota.instance, (), {"shape": shape, "dim": len(shape) - 2 + dim, "dtype": int64}
+        )
         start = arithmetic.Mul.bind(window, number(geometry["stride"][dim]))
         offset = arithmetic.Mul.bind(inner, number(geometry["dilation"][dim]))
         place = arithmetic.Add.bind(start, offset)
@@ -266,8 +268,12 @@ def _spread_over_tiles(cotangent: Any, position: Any, shape: tuple[Dimension, ..
     def spread(value: Any) -> Any:
         return views.Expand.bind(views.Reshape.bind(value, shape=(*leading, rows, 1, columns, 1)), shape=tiled)
 
-    place = np.arange(tile[0] * tile[1]).reshape(tile[0], 1, tile[1])
-    own = position.apply(sources.Constant.instance, (), {"literal": sources.Literal(place, int64)})
+    def counted(dim: int) -> Any:
+        attrs = {"shape": (tile[0], 1, tile[1]), "dim": dim, "dtype": position.dtype}
+        return position.apply(sources.Iota.instance, (), attrs)
+
+    row_start = arithmetic.Mul.bind(counted(0), number_like(counted(0), tile[1]))
+    own = arithmetic.Add.bind(row_start, counted(2))
     own = views.Reshape.bind(own, shape=(*(1 for _ in leading), 1, tile[0], 1, tile[1]))
     chosen = comparisons.Eq.bind(spread(position), views.Expand.bind(own, shape=tiled))
     placed = comparisons.Where.bind(chosen, spread(cotangent), number_like(cotangent, 0, shape=tiled))

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.ir.integers import IntegerExpression
 from graphc.ir.types import DTYPE_OF_NUMPY, DTYPES, DType, bool_, float32, int64
 
 CATEGORIES = {"bool": 0, "int": 1, "float": 2}
@@ -50,7 +51,7 @@ def dtype_of_number(number: Any) -> DType:
     """The dtype of a Python number: bool, int64, or the default floating one. Raises TypeError for anything else."""
     if isinstance(number, bool):
         return bool_
-    if isinstance(number, int):
+    if isinstance(number, (int, IntegerExpression)):
         return int64
     if isinstance(number, float):
         return _default_dtype
@@ -99,9 +100,7 @@ def can_cast(source: DType, target: DType) -> bool:
 def require_castable(source: DType, target: DType) -> None:
     """Raises RuntimeError, with PyTorch's words, unless ``can_cast``."""
     if not can_cast(source, target):
-        raise RuntimeError(
-            f"result type {_c_name(source)} can't be cast to the desired output type {_c_name(target)}"
-        )
+        raise RuntimeError(f"result type {_c_name(source)} can't be cast to the desired output type {_c_name(target)}")
 
 
 _C_NAMES = {

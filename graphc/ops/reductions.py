@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -47,7 +48,7 @@ class DimensionReduction(Reduction):
     def infer(self, x: TensorType, *, dims: Dims) -> TensorType:
         if x.dtype.category not in self.accepts:
             raise TypeError(f"{self.name} expects {' or '.join(self.accepts)} elements, got {x.dtype.name}")
-        if any(not 0 <= dim < x.rank for dim in dims) or any(a >= b for a, b in zip(dims, dims[1:], strict=False)):
+        if any(not 0 <= dim < x.rank for dim in dims) or any(a >= b for a, b in pairwise(dims)):
             raise ValueError(f"{self.name} expects ascending dims of a value of rank {x.rank}, got {dims}")
         if not self.has_identity:
             for dim in dims:
@@ -113,9 +114,8 @@ class Extreme(DimensionReduction):
     has_identity, saves_output = False, True
 
     def vjp(self, cotangent: Any, output: Any, x: Any, *, dims: Dims) -> tuple[Any, ...]:
-        tied = Eq.bind(x, restored(output, x.shape, dims))
-        share = restored(cotangent / Sum.bind(_as(tied, cotangent), dims=dims), x.shape, dims)
-        return (Where.bind(tied, share, number_like(share, 0)),)
+        tied = _as(Eq.bind(x, restored(output, x.shape, dims)), cotangent)
+        return (tied * restored(cotangent / Sum.bind(tied, dims=dims), x.shape, dims),)
 
     def rule(self, x: Any, extents: Sequence[Dimension], output_type: TensorType) -> Any | None:
         value = full_value(x)

@@ -66,7 +66,11 @@ class Full(Source):
         self, index: Index, operands: Sequence[Operand], types: Sequence[TensorType], output: TensorType, **attrs: Any
     ) -> Scalar:
         value = attrs["value"]
-        return from_index(value, output.dtype) if isinstance(value, IntegerExpression) else ScalarConstant(value, output.dtype)
+        return (
+            from_index(value, output.dtype)
+            if isinstance(value, IntegerExpression)
+            else ScalarConstant(value, output.dtype)
+        )
 
 
 @register

@@ -47,6 +47,8 @@ class Reshape(View):
         return x.reshape(shape)
 
     def source_index(self, index: Index, source: TensorType, output: TensorType, **attrs: Any) -> Index:
+        if 0 in source.shape:
+            return (0,) * source.rank  # there is no element to map
         mapped: list[Integer] = []
         for inner, outer in _matching_groups(source.shape, output.shape):
             flat: Integer = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from graphc.ops.functions import maximum
+from graphc.ops.functions.arithmetic import maximum
 from graphc.optim.optimizer import Optimizer, ParameterGroup, require, step_counter, zero_state
 from graphc.tensor import Tensor
 

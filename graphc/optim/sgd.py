@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from graphc.ops.functions import where
+from graphc.ops.functions.arithmetic import where
 from graphc.optim.optimizer import Optimizer, ParameterGroup, require, step_counter, zero_state
 from graphc.tensor import Tensor
 

@@ -117,11 +117,14 @@ def quiet_numpy_threads() -> str:
     ====================================  ============  =================  ==============
     \\                                     left alone    one BLAS thread    shared team
     ====================================  ============  =================  ==============
-    10 us program after a 256x256 product  480 us (*)    33 us              10.6 us
-    the same after a 1024x1024 product     520 us (*)    121 us             33 us
+    9 us program after a 256x256 product   480 us (*)    33 us              10.5 us
+    the same after a 1024x1024 product     520 us (*)    121 us             30 us
     product 128x128, float32               30 us         43 us              30 us
-    product 1024x1024                      10.6 ms       21.3 ms            10.9 ms
+    product 1024x1024                      10.6 ms       21.3 ms            10.5 ms
     ====================================  ============  =================  ==============
+
+    A library loaded later, such as scipy's own copy, is not reached, nor is the LU factorization of `numpy.linalg`,
+    which starts its jobs past the hook.
 
     (*) with the bounded spinning of `abi`; with libgomp's own 3.8 ms (mean 10 ms), and then products take 4 ms too.
 

@@ -333,7 +333,7 @@ def _probe(command: tuple[str, ...], identity: str) -> Toolchain:
         folder = Path(name)
         (folder / "probe.c").write_bytes(encode(PROBE_SOURCE))
         architecture = ("-march=native",)
-        # gcc halves its vectors to 256 bits on most CPUs that have 512; clang takes the flag but keeps its own counsel.
+        # gcc keeps to 256 bits on most CPUs that have 512 unless told; the flag is for gcc alone (see below).
         wide = ("-mprefer-vector-width=512",) if "avx512f" in cpu_features() else ()
         target, parallel = architecture + wide, ("-fopenmp",)
         try:

@@ -1,1 +1,5 @@
 """Tools around training, as in ``torch.utils``."""
+
+from graphc.utils import data
+
+__all__ = ["data"]

@@ -106,6 +106,9 @@ def start_python(code: str, **environment: str) -> subprocess.Popen:
 def run_python(code: str, **environment: str) -> str:
     """What a Python process prints; fails the test when the process fails."""
     process = start_python(code, **environment)
-    output, errors = process.communicate(timeout=60)
+    try:
+        output, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()  # one that hangs must not outlive its test
     assert process.returncode == 0, errors
     return output.strip()

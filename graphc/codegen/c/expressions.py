@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from graphc.codegen.c.literals import c_type, integer_literal, literal
 from graphc.codegen.c.names import Names
@@ -22,7 +23,7 @@ from graphc.codegen.c.spelling import (
 from graphc.codegen.loops import Local
 from graphc.ir.integers import Atom, Integer, IntegerExpression, Quotient, Remainder, Variable, bounds
 from graphc.ir.scalars import Call, Choose, Constant, FromIndex, Load, Scalar, Within
-from graphc.ir.types import DType, float32, int64
+from graphc.ir.types import DType, contiguous_strides, float32, int64
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,19 @@ class Used:
     library: set[tuple[str, DType]] = field(default_factory=set)
     random: set[str] = field(default_factory=set)
     reductions: set[tuple[str, str, DType]] = field(default_factory=set)
+    tables: dict[Any, str] = field(default_factory=dict)  # literal arrays and their identifiers
+
+    def table(self, literal: Any) -> str:
+        """The identifier of a literal array; equal arrays have one."""
+        return self.tables.setdefault(literal, f"gc_table{len(self.tables)}")
+
+
+def flat_index(load: Load) -> Integer:
+    """The offset of a load: that of a literal array may still be an index in the array's shape."""
+    if len(load.index) == 1:
+        return load.index[0]
+    strides = contiguous_strides(load.source.shape)
+    return sum((at * stride for at, stride in zip(load.index, strides, strict=True)), 0)
 
 
 class Expressions:
@@ -77,8 +91,7 @@ class Expressions:
             text = literal(value.value, value.dtype)
             return Text(text, UNARY if text.startswith(("-", "(")) else PRIMARY)
         if isinstance(value, Load):
-            (offset,) = value.index
-            return Text(f"{self.names(value.source)}[{self.integer(offset)}]")
+            return Text(f"{self._source(value.source)}[{self.integer(flat_index(value))}]")
         if isinstance(value, FromIndex):
             return self._from_index(value)
         if isinstance(value, Within):
@@ -90,6 +103,10 @@ class Expressions:
         if value.function == "cast":
             return self._cast(value.arguments[0], value.dtype)
         return self._call(value)
+
+    def _source(self, source: object) -> str:
+        """The array that a load reads: a parameter, an array of the kernel, or a literal of the program."""
+        return self.names(source) if isinstance(source, str) else self.used.table(source)
 
     def _call(self, value: Call) -> Text:
         operand = value.arguments[-1 if value.function == "where" else 0].dtype

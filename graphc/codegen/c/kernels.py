@@ -49,6 +49,7 @@ class KernelText:
     shared_bytes: int = 0
     local_bytes: int = 0
     vectors: tuple[tuple[str, int], ...] = ()  # vector types (dtype, lanes) that it is written with
+    scratch_type: str = "float"
 
 
 def declaration(parameter: Parameter, name: str) -> str:

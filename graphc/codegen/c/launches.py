@@ -55,15 +55,15 @@ def estimated_seconds(launch: Launch, program: LoopProgram) -> float:
 def group_steps(program: LoopProgram, plan: MemoryPlan, steps: Sequence[Step]) -> tuple[tuple[Group, ...], bool]:
     """The steps in groups, and whether they are worth a team of threads at all."""
     seconds = [estimated_seconds(launch, program) for launch in program.launches]
-    threaded = sum(seconds) > PROGRAM_SECONDS and plan.threads > 1
+    worth_sharing = [step.items is not None and seconds[step.launch] > LAUNCH_SECONDS for step in steps]
+    threaded = sum(seconds) > PROGRAM_SECONDS and plan.threads > 1 and any(worth_sharing)
     if not threaded:
         alone = tuple(_call(step, shared=False) for step in steps)
         return (Group(False, False, False, alone),) if alone else (), False
     groups: list[Group] = []
     pending: list[_Access] = []  # what ran since the threads last met
     unseen_check = False
-    for step in steps:
-        shared = step.items is not None and seconds[step.launch] > LAUNCH_SECONDS
+    for step, shared in zip(steps, worth_sharing, strict=True):
         accesses = _accesses(program, plan, step, shared)
         meets = any(access.conflicts(other) for access in accesses for other in pending)
         if meets or (unseen_check and step.check is None):

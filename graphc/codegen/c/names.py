@@ -15,7 +15,8 @@ _LIBRARY = frozenset(
     """abs acos asin atan atan2 cbrt ceil copysign cos cosh erf erfc exp exp2 expm1 fabs fdim floor fma fmax fmin fmod
     frexp gamma hypot ilogb j0 j1 jn ldexp lgamma llrint llround log log10 log1p log2 logb lrint lround modf nan
     nearbyint nextafter pow remainder remquo rint round scalbn signbit sin sinh sqrt tan tanh tgamma trunc y0 y1 yn
-    memcpy memmove memset""".split()
+    memcpy memmove memset index rindex strsep basename ffs
+    div ldiv lldiv labs llabs random select time exit abort read write pause rand malloc calloc realloc free system""".split()
 )
 
 
@@ -56,6 +57,11 @@ class Names:
         if name not in self._given:
             self._given[name] = self.fresh(name)
         return self._given[name]
+
+    def bind(self, name: str, identifier: str) -> None:
+        """Let a name have an identifier of the caller's choice."""
+        self._given[name] = identifier
+        self._taken.add(identifier)
 
     def fresh(self, name: str) -> str:
         """A new identifier like ``name``, whatever was given for that name before."""

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from graphc.codegen.c.expressions import Expressions, Used
-from graphc.codegen.c.kernels import KernelText, Phase, contract_loops, print_loops
+from graphc.codegen.c.contractions import print_contraction
+from graphc.codegen.c.kernels import KernelText, print_loops
 from graphc.codegen.c.launches import Group, Step, group_steps
 from graphc.codegen.c.literals import C_TYPES, c_type, integer_literal, literal
 from graphc.codegen.c.names import Names, comment
 from graphc.codegen.c.statements import identity
+from graphc.codegen.c.tiles import round_up
 from graphc.codegen.loops import Buffer, Contract, Kernel, Launch, LoopProgram
 from graphc.codegen.memory import MemoryPlan, Scratch
 from graphc.codegen.render import render
@@ -47,6 +49,15 @@ class Reduction:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """A literal array of the program."""
+
+    t: str
+    name: str
+    values: str
+
+
+@dataclass(frozen=True, slots=True)
 class KernelContext:
     """A kernel and the comment above it."""
 
@@ -65,6 +76,7 @@ class ProgramContext:
     random_functions: frozenset[str]
     vector_types: tuple[tuple[str, int], ...]
     reductions: tuple[Reduction, ...]
+    tables: tuple[Table, ...]
     checks: bool
     kernels: tuple[KernelContext, ...]
     pointers: tuple[str, ...]
@@ -86,8 +98,11 @@ class PrintedKernels:
     scratch: tuple[Scratch, ...]
 
 
-def print_kernels(program: LoopProgram) -> PrintedKernels:
-    """The program's kernels as C functions; kernels that do the same are printed once."""
+def print_kernels(program: LoopProgram, vector_bytes: int = 16) -> PrintedKernels:
+    """The program's kernels as C functions; kernels that do the same are printed once.
+
+    ``vector_bytes`` is the width of the target's vector registers.
+    """
     used = Used()
     names = Names(("graphc_run",))
     numbers: dict[object, int] = {}
@@ -98,7 +113,7 @@ def print_kernels(program: LoopProgram) -> PrintedKernels:
         key = (launch.kernel.parameters, launch.kernel.body)
         if key not in numbers:
             numbers[key] = len(texts)
-            texts.append(_print_kernel(launch.kernel, names.fresh(launch.kernel.title), used))
+            texts.append(_print_kernel(launch.kernel, names.fresh(launch.kernel.title), used, vector_bytes))
         text = texts[numbers[key]]
         of_launch.append(numbers[key])
         if text.shared_bytes or text.local_bytes:
@@ -106,9 +121,10 @@ def print_kernels(program: LoopProgram) -> PrintedKernels:
     return PrintedKernels(tuple(texts), tuple(of_launch), used, tuple(scratch))
 
 
-def _print_kernel(kernel: Kernel, name: str, used: Used) -> KernelText:
-    body = contract_loops(kernel.body) if isinstance(kernel.body, Contract) else kernel.body
-    return print_loops(kernel, name, body, used)
+def _print_kernel(kernel: Kernel, name: str, used: Used, vector_bytes: int) -> KernelText:
+    if isinstance(kernel.body, Contract):
+        return print_contraction(kernel, name, used, vector_bytes)
+    return print_loops(kernel, name, kernel.body, used)
 
 
 def caller_buffers(program: LoopProgram) -> tuple[Buffer, ...]:
@@ -122,7 +138,8 @@ def caller_buffers(program: LoopProgram) -> tuple[Buffer, ...]:
 
 def print_program(program: LoopProgram, plan: MemoryPlan, kernels: PrintedKernels) -> str:
     """The C text of a program whose kernels are printed and whose memory is planned."""
-    names = Names(("graphc_run", "stream", "done"))
+    functions = [phase.name for text in kernels.texts for phase in text.phases]
+    names = Names(("graphc_run", "stream", "done", *functions))
     identifiers = {buffer.name: names(buffer.name) for buffer in (*caller_buffers(program), *program.buffers)}
     used = kernels.used
     steps = _steps(program, plan, kernels, identifiers)
@@ -140,6 +157,7 @@ def print_program(program: LoopProgram, plan: MemoryPlan, kernels: PrintedKernel
         random_functions=frozenset(used.random),
         vector_types=tuple(sorted({vector for text in kernels.texts for vector in text.vectors})),
         reductions=_reductions(used),
+        tables=_tables(used),
         checks=checks,
         kernels=_kernel_contexts(program, kernels),
         pointers=tuple(_pointers(program, plan, callers, identifiers)),
@@ -194,6 +212,14 @@ def _reductions(used: Used) -> tuple[Reduction, ...]:
         Reduction(function, c_type(dtype), f"gc_{function}_{dtype.short}", identity(combiner, dtype))
         for function, combiner, dtype in ordered
     )
+
+
+def _tables(used: Used) -> tuple[Table, ...]:
+    tables = []
+    for array, name in used.tables.items():
+        values = ", ".join(literal(value, array.dtype) for value in array.array.reshape(-1).tolist())
+        tables.append(Table(c_type(array.dtype), name, "\n".join(f"    {line}" for line in _wrapped(values, 112))))
+    return tuple(tables)
 
 
 def _kernel_contexts(program: LoopProgram, kernels: PrintedKernels) -> tuple[KernelContext, ...]:
@@ -284,6 +310,18 @@ def _buffer_comment(buffer: Buffer) -> str:
     return f"{buffer.nodes[-1].op.name} {type_text}" if buffer.nodes else type_text
 
 
+def _extra(name: str, position: int, text: KernelText, plan: MemoryPlan) -> str:
+    """What a phase is given beside buffers: the random state, the place for errors, or scratch memory."""
+    if name not in ("shared", "local"):
+        return name
+    offset = plan.offset(f"scratch{position}")
+    shared = round_up(text.shared_bytes, plan.alignment)
+    if name == "shared":
+        return f"({text.scratch_type} *)(arena + {offset})" if shared else "NULL"
+    each = round_up(text.local_bytes, plan.alignment)
+    return f"({text.scratch_type} *)(arena + {offset + shared} + thread * {each})"
+
+
 def _steps(
     program: LoopProgram, plan: MemoryPlan, kernels: PrintedKernels, identifiers: Mapping[str, str]
 ) -> list[Step]:
@@ -293,12 +331,13 @@ def _steps(
         text = kernels.texts[kernels.of_launch[position]]
         for phase in text.phases:
             arguments = [identifiers[launch.buffers[i]] for i in phase.arguments]
+            arguments += [_extra(name, position, text, plan) for name in phase.extra]
             steps.append(
                 Step(
                     comment=comment(f"{position}: {', '.join(launch.kernel.operations[:6])}  {describe(launch)}"),
                     launch=position,
                     function=phase.name,
-                    arguments=(*arguments, *phase.extra),
+                    arguments=tuple(arguments),
                     start=expressions.integer(phase.start),
                     items=phase.items if phase.items is None else expressions.integer(phase.items),
                     check=position if phase.checks else None,

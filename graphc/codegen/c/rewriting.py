@@ -14,6 +14,7 @@ from graphc.ir.integers import (
     Quotient,
     Remainder,
     atoms,
+    bounds,
     opaque,
     rewrite_atoms,
     substitute,
@@ -115,8 +116,7 @@ class Tables:
         if not divides:
             return value
         name = self.entries.setdefault(mine, f"{self.prefix}{len(self.entries)}")
-        # The element is never negative where the terms are not; that keeps divisions of it plain.
-        return rest + opaque(Load(name, (self.place,), int64))
+        return rest + opaque(Load(name, (self.place,), int64), *bounds(mine))
 
     def _is_mine(self, monomial: Sequence[Atom]) -> bool:
         if any(isinstance(atom, Opaque) for atom in monomial):

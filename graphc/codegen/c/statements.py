@@ -103,7 +103,7 @@ class Statements:
 
     def _accumulate_position(self, statement: Accumulate, margin: str) -> Iterator[str]:
         best, position = self.names(statement.name), self.names(statement.name + "_position")
-        candidate = self.names(statement.name + "_candidate")
+        candidate = self.names.fresh(statement.name + "_candidate")
         symbol = POSITION_COMBINERS[statement.combiner]
         better = f"{candidate} {symbol} {best}"
         if statement.dtype.is_floating_point:  # the first NaN beats all
@@ -184,9 +184,10 @@ def literal_double(value: float) -> str:
 
 
 def accumulations(body: Sequence[Statement]) -> Iterator[Accumulate]:
-    """The Accumulate statements of a loop body, those under conditions too, those of inner loops not."""
+    """The Accumulate statements of a loop body into accumulators from outside it, those under conditions too."""
+    own = {statement.name for statement in body if isinstance(statement, Accumulator)}
     for statement in body:
-        if isinstance(statement, Accumulate):
+        if isinstance(statement, Accumulate) and statement.name not in own:
             yield statement
         elif isinstance(statement, If):
             yield from accumulations(statement.body)

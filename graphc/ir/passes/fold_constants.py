@@ -1,4 +1,7 @@
-"""Fold constants: a node whose operands are all small constants is computed now."""
+"""Fold constants: a node whose operands are all small constants is computed now, where it is one number everywhere.
+
+A small table that is not is left to the loop that reads it: index arithmetic there costs less than memory.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,13 @@ import numpy as np
 
 from graphc.ir.graph import Builder, Graph, Node
 from graphc.ir.rewrite import rebuild
-from graphc.ops.sources import Constant, Full, Literal
+from graphc.ops.sources import Constant, Full
 
-# A larger constant is cheaper to compute in the loop that reads it than to load from memory.
 MOST_ELEMENTS = 16
 
 
 def fold_constants(graph: Graph) -> Graph:
-    """Replace foldable nodes by ``full`` where all elements are equal bit for bit, else by ``constant``."""
+    """Replace nodes whose elements are known and equal bit for bit by ``full``."""
     return rebuild(graph, _fold)
 
 
@@ -27,10 +29,10 @@ def _fold(builder: Builder, node: Node, operands: tuple[Node, ...]) -> Node | No
         arrays = [operand.op.evaluate(**operand.attrs) for operand in operands]
         value = np.asarray(node.op.evaluate(*arrays, **node.attrs))
     first = value.reshape(-1)[:1]
-    if value.tobytes() == np.broadcast_to(first, value.shape).tobytes():
-        attrs = {"value": first[0].item(), "shape": node.type.shape, "dtype": node.type.dtype}
-        return builder.add(Full.instance, (), attrs, node.location)
-    return builder.add(Constant.instance, (), {"literal": Literal(value, node.type.dtype)}, node.location)
+    if value.tobytes() != np.broadcast_to(first, value.shape).tobytes():
+        return None
+    attrs = {"value": first[0].item(), "shape": node.type.shape, "dtype": node.type.dtype}
+    return builder.add(Full.instance, (), attrs, node.location)
 
 
 def _is_constant(node: Node) -> bool:

@@ -6,15 +6,18 @@ https://docs.pytorch.org/docs/stable/torch.html#pointwise-ops
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from graphc.ir.primitive import Primitive
-from graphc.ir.types import DType, bool_, int64
+from graphc.ir.types import bool_
 from graphc.ops import pointwise
-from graphc.ops.operands import apply_binary, cast, is_value, prepare, require_value
-from graphc.ops.pointwise import Clamp, Cast, Copy, Floor, LogicalNot, Ne, PowerScalar, Trunc, Where
+from graphc.ops.operands import apply_binary, cast, common_shape, expand, is_value, prepare, require_value, truth
+from graphc.ops.pointwise import Clamp, Copy, LogicalNot, Ne, PowerScalar, Trunc, Where
 from graphc.ops.promotion import floating, result_type
 from graphc.ops.sources import as_number, number_like
 
@@ -60,7 +63,7 @@ def _rounding_function(primitive: type[Primitive], name: str, text: str) -> Call
     def function(input: Value) -> Value:
         require_value(name, input)
         if input.dtype.category == "bool":
-            raise RuntimeError(f'"{name}" not implemented for \'Bool\'')
+            raise RuntimeError(f"\"{name}\" not implemented for 'Bool'")
         return input.apply(instance if input.dtype.category == "float" else Copy.instance, (input,), _NOTHING)
 
     return _named(function, name, text)
@@ -108,7 +111,7 @@ def round(input: Value, *, decimals: int = 0) -> Value:
         return clone(input)
     if decimals == 0:
         return pointwise.Round.bind(input)
-    scale = 10.0 ** builtin_abs(decimals)
+    scale = 10.0 ** builtins.abs(decimals)
     if decimals > 0:
         return pointwise.Round.bind(input * scale) / scale
     return pointwise.Round.bind(input / scale) * scale
@@ -135,14 +138,14 @@ def _scaled(input: Operand, other: Operand, alpha: Operand) -> Operand:
 
 def add(input: Operand, other: Operand, *, alpha: Operand = 1) -> Value:
     """input + alpha * other; for bool the logical or."""
-    if alpha is not 1 and not (isinstance(alpha, int) and alpha == 1):  # noqa: F632
+    if type(alpha) is not int or alpha != 1:
         other = _scaled(input, other, alpha)
     return apply_binary(pointwise.Add.instance, input, other)
 
 
 def sub(input: Operand, other: Operand, *, alpha: Operand = 1) -> Value:
     """input - alpha * other. Raises TypeError for two bools."""
-    if alpha is not 1 and not (isinstance(alpha, int) and alpha == 1):  # noqa: F632
+    if type(alpha) is not int or alpha != 1:
         other = _scaled(input, other, alpha)
     return apply_binary(pointwise.Sub.instance, input, other)
 
@@ -163,8 +166,10 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
         return floor_divide(input, other)
     if rounding_mode is not None and rounding_mode != "trunc":
         raise RuntimeError(
-            "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found " f"'{rounding_mode}'"
+            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
         )
+    if rounding_mode is None and is_value(input) and input.dtype.category == "float":
+        return apply_binary(pointwise.Div.instance, input, other)
     dtype = result_type(input, other)
     if dtype.category == "float":
         quotient = apply_binary(pointwise.Div.instance, input, other)
@@ -268,11 +273,6 @@ gt = _comparison(pointwise.Gt, "gt", "Whether input > other, as bool.")
 ge = _comparison(pointwise.Ge, "ge", "Whether input >= other, as bool.")
 
 
-def truth(input: Value) -> Value:
-    """Whether each element differs from zero, as bool."""
-    return input if input.dtype == bool_ else Ne.bind(input, number_like(input, 0))
-
-
 def _logical(primitive: type[Primitive], name: str, text: str) -> Callable[[Operand, Operand], Value]:
     def function(input: Operand, other: Operand) -> Value:
         x, y = (truth(operand) if is_value(operand) else bool(operand) for operand in (input, other))
@@ -315,13 +315,81 @@ def _all_of(input: Value, answer: bool) -> Value:
 
 
 def where(condition: Value, input: Operand, other: Operand) -> Value:
-    """``input`` where the condition (bool) holds, else ``other``; all three broadcast. Raises TypeError for numbers."""
+    """``input`` where the condition (bool) holds, else ``other``; all three broadcast.
+
+    Raises RuntimeError for a condition of another dtype.
+    """
     if condition.dtype != bool_:
-        raise RuntimeError(f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}")
-    if not is_value(input) and not is_value(other):
-        input = number_like(condition, input, shape=(), dtype=result_type(input, other))
+        raise RuntimeError(
+            f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
+        )
     dtype = result_type(input, other)
-    # The three take one shape; the condition keeps its dtype.
-    shaped = prepare(condition, _in(input, dtype), _in(other, dtype), dtype=bool_) if False else None
-    del shaped
-    return _choose(condition, input, other, dtype)
+    shape = common_shape([operand for operand in (condition, input, other) if is_value(operand)])
+    x, y = (
+        expand(cast(operand, dtype), shape)
+        if is_value(operand)
+        else number_like(condition, operand, shape=shape, dtype=dtype)
+        for operand in (input, other)
+    )
+    return Where.bind(expand(condition, shape), x, y)
+
+
+# -- composites -------------------------------------------------------------------------------------------------------
+
+
+def lerp(input: Value, end: Value, weight: Operand) -> Value:
+    """input + weight * (end - input), computed from the nearer side so that weight 1 gives ``end`` exactly."""
+    difference = end - input
+    if not is_value(weight):
+        return input + difference * weight if builtins.abs(weight) < 0.5 else end - difference * (1 - weight)
+    near = abs(weight) < 0.5
+    # One formula for both sides: x + w d, or y - (1 - w) d, is a start plus a step.
+    return where(near, input, end) + difference * where(near, weight, weight - 1)
+
+
+def addcmul(input: Value, tensor1: Value, tensor2: Value, *, value: Operand = 1) -> Value:
+    """input + value * tensor1 * tensor2."""
+    scaled = tensor1 if type(value) is int and value == 1 else tensor1 * value
+    return input + scaled * tensor2
+
+
+def addcdiv(input: Value, tensor1: Value, tensor2: Value, *, value: Operand = 1) -> Value:
+    """input + value * tensor1 / tensor2, of floats."""
+    if result_type(tensor1, tensor2).category != "float":
+        raise RuntimeError("Integer division with addcdiv is no longer supported: convert the operands to floats")
+    scaled = tensor1 if type(value) is int and value == 1 else tensor1 * value
+    return input + scaled / tensor2
+
+
+def exp2(input: Value) -> Value:
+    """2 to the power of each element."""
+    return pow(2.0, cast(input, floating(input.dtype)))
+
+
+def log2(input: Value) -> Value:
+    """The logarithm to base 2."""
+    return log(input) / math.log(2)
+
+
+def log10(input: Value) -> Value:
+    """The logarithm to base 10."""
+    return log(input) / math.log(10)
+
+
+def nan_to_num(
+    input: Value, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
+) -> Value:
+    """NaN replaced by ``nan`` (0), infinities by ``posinf`` and ``neginf`` (the greatest and least finite number)."""
+    if input.dtype.category != "float":
+        return clone(input)
+    greatest = float(np.finfo(input.dtype.numpy).max)
+    result = where(isnan(input), 0.0 if nan is None else nan, input)
+    result = where(input == math.inf, greatest if posinf is None else posinf, result)
+    return where(input == -math.inf, -greatest if neginf is None else neginf, result)
+
+
+# PyTorch's other names.
+absolute, negative, subtract, multiply = abs, neg, sub, mul
+divide = true_divide = div
+clip, fix = clamp, trunc
+not_equal, less, less_equal, greater, greater_equal = ne, lt, le, gt, ge

@@ -10,25 +10,38 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphc.ir.integers import Dimension, product
-from graphc.ir.types import int64
+from graphc.ir.types import DType, int64
 from graphc.ops import arithmetic, comparisons, gathers, pointwise, sources, views
+from graphc.ops.operands import broadcast_shapes, cast, normalize_dim
 from graphc.ops.promotion import promote_types
 from graphc.ops.sources import number_like
 
 Sizes = tuple[Dimension, ...]
+_TYPE_NAMES = {
+    "float32": ("Float", "float"),
+    "float64": ("Double", "double"),
+    "int64": ("Long", "long int"),
+    "int32": ("Int", "int"),
+    "int16": ("Short", "short int"),
+    "int8": ("Char", "signed char"),
+    "uint8": ("Byte", "unsigned char"),
+    "bool": ("Bool", "bool"),
+}
 
 
-def wrap_dim(dim: int, rank: int) -> int:
-    """A dim as a non-negative one. Raises IndexError where there is no such dim; a 0-d value counts as 1-d."""
-    bound = max(rank, 1)
-    if not -bound <= dim < bound:
-        raise IndexError(f"Dimension out of range (expected to be in range of [{-bound}, {bound - 1}], but got {dim})")
-    return int(dim) % bound
+def type_name(dtype: DType) -> str:
+    """What PyTorch's messages call a dtype, such as Float."""
+    return _TYPE_NAMES[dtype.name][0]
+
+
+def scalar_name(dtype: DType) -> str:
+    """What PyTorch's messages call the C++ type of an element, such as ``long int``."""
+    return _TYPE_NAMES[dtype.name][1]
 
 
 def wrap_dims(dims: int | Sequence[int], rank: int) -> tuple[int, ...]:
     """Dims as distinct non-negative ones, in the order given. Raises RuntimeError for one that comes twice."""
-    wrapped = tuple(wrap_dim(dim, rank) for dim in _sequence((dims,)))
+    wrapped = tuple(normalize_dim(dim, rank) for dim in _sequence((dims,)))
     for dim in wrapped:
         if wrapped.count(dim) > 1:
             raise RuntimeError(f"dim {dim} appears multiple times in the list of dims")
@@ -114,7 +127,7 @@ def ravel(input: Any) -> Any:
 
 def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     """Dims ``start_dim`` to ``end_dim`` as one. Raises RuntimeError where the start comes after the end."""
-    start, end = wrap_dim(start_dim, input.ndim), wrap_dim(end_dim, input.ndim)
+    start, end = normalize_dim(start_dim, input.ndim), normalize_dim(end_dim, input.ndim)
     if start > end:
         raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
     if input.ndim == 0:
@@ -127,7 +140,7 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 
 def unflatten(input: Any, dim: int, sizes: Sequence[int]) -> Any:
     """One dim as several; one of the sizes may be -1."""
-    dim, sizes = wrap_dim(dim, input.ndim), _sequence((sizes,))
+    dim, sizes = normalize_dim(dim, input.ndim), _sequence((sizes,))
     shape = tuple(input.shape)
     known = product(size for size in sizes if size != -1)
     if -1 in sizes and sizes.count(-1) == 1 and known != 0 and (shape[dim] // known) * known == shape[dim]:
@@ -149,7 +162,7 @@ def squeeze(input: Any, dim: int | Sequence[int] | None = None) -> Any:
 
 def unsqueeze(input: Any, dim: int) -> Any:
     """With a dim of size 1 put in before ``dim``."""
-    dim, shape = wrap_dim(dim, input.ndim + 1), tuple(input.shape)
+    dim, shape = normalize_dim(dim, input.ndim + 1), tuple(input.shape)
     return views.Reshape.bind(input, shape=(*shape[:dim], 1, *shape[dim:]))
 
 
@@ -171,7 +184,7 @@ def permute(input: Any, *arguments: Any, dims: Any = None) -> Any:
             "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
             f"ordering of dimensions i.e. input.dim() = {input.ndim} is not equal to len(dims) = {len(order)}"
         )
-    wrapped = tuple(wrap_dim(dim, input.ndim) for dim in order)
+    wrapped = tuple(normalize_dim(dim, input.ndim) for dim in order)
     if len(set(wrapped)) != len(wrapped):
         raise RuntimeError("permute(): duplicate dims are not allowed.")
     return views.Permute.bind(input, dims=wrapped)
@@ -179,7 +192,7 @@ def permute(input: Any, *arguments: Any, dims: Any = None) -> Any:
 
 def transpose(input: Any, dim0: int, dim1: int) -> Any:
     """Two dims exchanged."""
-    first, second = wrap_dim(dim0, input.ndim), wrap_dim(dim1, input.ndim)
+    first, second = normalize_dim(dim0, input.ndim), normalize_dim(dim1, input.ndim)
     if input.ndim == 0:
         return views.Alias.bind(input)
     order = list(range(input.ndim))
@@ -207,7 +220,7 @@ def movedim(input: Any, source: int | Sequence[int], destination: int | Sequence
             f"movedim: Invalid source or destination dims: source ({list(given)} dims) should contain the same number "
             f"of dims as destination ({list(wanted)} dims)"
         )
-    sources_, targets = (tuple(wrap_dim(dim, input.ndim) for dim in dims) for dims in (given, wanted))
+    sources_, targets = (tuple(normalize_dim(dim, input.ndim) for dim in dims) for dims in (given, wanted))
     for what, dims, original in (("source", sources_, given), ("destination", targets, wanted)):
         if len(set(dims)) != len(dims):
             raise RuntimeError(f"movedim: repeated dim in `{what}` ({list(original)})")
@@ -242,7 +255,7 @@ def roll(input: Any, shifts: int | Sequence[int], dims: int | Sequence[int] | No
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(moves)}, dims:{len(along)}")
     result = input
     for move, dim in zip(moves, along, strict=True):
-        dim = wrap_dim(dim, input.ndim)
+        dim = normalize_dim(dim, input.ndim)
         extent = result.shape[dim]
         if extent == 0:
             continue
@@ -265,8 +278,9 @@ def expand(input: Any, *sizes: Any, size: Any = None) -> Any:
     new = len(wanted) - len(shape)
     if new < 0:
         raise RuntimeError(
-            f"expand({_type_name(input)}{{{list(shape)}}}, size={list(wanted)}): the number of sizes provided "
-            f"({len(wanted)}) must be greater or equal to the number of dimensions in the tensor ({len(shape)})"
+            f"expand(torch.{type_name(input.dtype)}Tensor{{{list(shape)}}}, size={list(wanted)}): the number of sizes "
+            f"provided ({len(wanted)}) must be greater or equal to the number of dimensions in the tensor "
+            f"({len(shape)})"
         )
     target: list[Dimension] = []
     for position, extent in enumerate(wanted):
@@ -274,7 +288,8 @@ def expand(input: Any, *sizes: Any, size: Any = None) -> Any:
         if isinstance(extent, int) and extent == -1:
             if old is None:
                 raise RuntimeError(
-                    f"The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension {position}"
+                    "The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension "
+                    f"{position}"
                 )
             extent = old
         if old not in (None, 1, extent):
@@ -288,11 +303,6 @@ def expand(input: Any, *sizes: Any, size: Any = None) -> Any:
     return views.Expand.bind(input, shape=tuple(target))
 
 
-def _type_name(input: Any) -> str:
-    names = {"float32": "Float", "float64": "Double", "int64": "Long", "int32": "Int", "int16": "Short", "uint8": "Byte"}
-    return f"torch.{names.get(input.dtype.name, input.dtype.name.capitalize())}Tensor"
-
-
 def expand_as(input: Any, other: Any) -> Any:
     """The input expanded to the shape of ``other``."""
     return expand(input, tuple(other.shape))
@@ -302,22 +312,6 @@ def broadcast_to(input: Any, *sizes: Any, size: Any = None) -> Any:
     """As :func:`expand`; the input itself where it has the size."""
     wanted = _sequence(sizes if size is None else (size,))
     return input if tuple(input.shape) == wanted else expand(input, wanted)
-
-
-def broadcast_shapes(*shapes: Sequence[Dimension]) -> Sizes:
-    """The shape that all broadcast to. Raises RuntimeError, with PyTorch's words, where there is none."""
-    rank = max((len(shape) for shape in shapes), default=0)
-    result: list[Dimension] = [1] * rank
-    for shape in shapes:
-        for position, extent in enumerate(shape, rank - len(shape)):
-            if result[position] == 1:
-                result[position] = extent
-            elif extent not in (1, result[position]):
-                raise RuntimeError(
-                    f"The size of tensor a ({result[position]}) must match the size of tensor b ({extent}) at "
-                    f"non-singleton dimension {position}"
-                )
-    return tuple(result)
 
 
 def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
@@ -333,9 +327,7 @@ def repeat(input: Any, *arguments: Any, repeats: Any = None) -> Any:
     counts = _sequence(arguments if repeats is None else (repeats,))
     shape = tuple(input.shape)
     if len(counts) < len(shape):
-        raise RuntimeError(
-            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
-        )
+        raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor")
     shape = (*(1,) * (len(counts) - len(shape)), *shape)
     result = tuple(count * extent for count, extent in zip(counts, shape, strict=True))
     if all(count == 1 for count in counts):
@@ -374,7 +366,6 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
         for position, line in enumerate(lines)
     ]
     if order[:2] == [1, 0]:
-        grids = [transpose(grid, 0, 1) for grid in grids]
         grids[0], grids[1] = grids[1], grids[0]
     return tuple(grids)
 
@@ -392,7 +383,7 @@ def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
             raise RuntimeError(f"zero-dimensional tensor (at position {position}) cannot be concatenated")
     filled = [tensor for tensor in tensors if tuple(tensor.shape) != (0,)] or tensors
     rank = filled[0].ndim
-    dim = wrap_dim(dim, rank)
+    dim = normalize_dim(dim, rank)
     dtype = tensors[0].dtype
     for tensor in tensors[1:]:
         dtype = promote_types(dtype, tensor.dtype)
@@ -405,7 +396,7 @@ def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
                     f"Sizes of tensors must match except in dimension {dim}. Expected size {expected} but got size "
                     f"{extent} for tensor number {position} in the list."
                 )
-    parts = [tensor if tensor.dtype == dtype else pointwise.Cast.bind(tensor, dtype=dtype) for tensor in filled]
+    parts = [cast(tensor, dtype) for tensor in filled]
     return gathers.Cat.bind(*parts, dim=dim)
 
 
@@ -423,13 +414,13 @@ def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
                 f"stack expects each tensor to be equal size, but got {list(tensors[0].shape)} at entry 0 and "
                 f"{list(tensor.shape)} at entry {position}"
             )
-    dim = wrap_dim(dim, tensors[0].ndim + 1)
+    dim = normalize_dim(dim, tensors[0].ndim + 1)
     return cat([unsqueeze(tensor, dim) for tensor in tensors], dim)
 
 
 def split(tensor: Any, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Any, ...]:
     """Views of so many places each (the last may be smaller), or of the sizes listed."""
-    dim = wrap_dim(dim, tensor.ndim)
+    dim = normalize_dim(dim, tensor.ndim)
     extent = tensor.shape[dim]
     if isinstance(split_size_or_sections, (tuple, list)):
         sizes = _sequence((split_size_or_sections,))
@@ -454,7 +445,7 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """At most so many views of equal size; the last may be smaller."""
     if chunks < 1:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-    extent = input.shape[wrap_dim(dim, input.ndim)]
+    extent = input.shape[normalize_dim(dim, input.ndim)]
     if extent == 0:
         return split(input, [0] * chunks, dim)
     return split(input, -(-extent // chunks), dim)
@@ -464,7 +455,7 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Any:
     """``length`` places of one dim from ``start`` on, as a view."""
     if input.ndim == 0:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
-    dim = wrap_dim(dim, input.ndim)
+    dim = normalize_dim(dim, input.ndim)
     extent = input.shape[dim]
     if length < 0:
         raise RuntimeError("narrow(): length must be non-negative.")
@@ -480,11 +471,9 @@ def select(input: Any, dim: int, index: int) -> Any:
     """One place of a dim, without the dim, as a view."""
     if input.ndim == 0:
         raise IndexError("select() cannot be applied to a 0-dim tensor.")
-    dim, shape = wrap_dim(dim, input.ndim), tuple(input.shape)
+    dim, shape = normalize_dim(dim, input.ndim), tuple(input.shape)
     if isinstance(shape[dim], int) and not -shape[dim] <= index < shape[dim]:
-        raise IndexError(
-            f"select(): index {index} out of range for tensor of size {list(shape)} at dimension {dim}"
-        )
+        raise IndexError(f"select(): index {index} out of range for tensor of size {list(shape)} at dimension {dim}")
     start = index + shape[dim] if index < 0 else index
     return views.Reshape.bind(slice_dim(input, dim, start, start + 1), shape=shape[:dim] + shape[dim + 1 :])
 
@@ -493,7 +482,7 @@ def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
     """Every place of a dim, without the dim, as views."""
     if input.ndim == 0:
         raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
-    dim = wrap_dim(dim, input.ndim)
+    dim = normalize_dim(dim, input.ndim)
     return tuple(select(input, dim, index) for index in range(input.shape[dim]))
 
 

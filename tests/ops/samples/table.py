@@ -58,11 +58,11 @@ def uniform(*shape: int, low: float, high: float, dtype: str = "float32", layout
 
 
 def distinct(*shape: int, dtype: str = "float32", layout: str = "contiguous") -> Array:
-    """Floats in random order whose distances are at least 0.1 and none nearer than 0.05 to 0: no ties, no kinks."""
+    """Floats in random order at least 0.1 apart, none within 0.03 of 0, no two of one magnitude: no ties, no kinks."""
 
     def fill(generator: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
         count = math.prod(size)
-        return (0.1 * (generator.permutation(count) - count // 2) + 0.05).reshape(size)
+        return (0.1 * (generator.permutation(count) - count // 2) + 0.03).reshape(size)
 
     return Array(shape, dtype, fill, layout)
 
@@ -113,7 +113,8 @@ class OpSample:
     @property
     def identity(self) -> str:
         """A readable name for the test's id."""
-        return f"{self.name}-{self.label}" if self.label else self.name
+        name = f"primitive-{self.name}" if self.primitive else self.name
+        return f"{name}-{self.label}" if self.label else name
 
     def make(self, floating: str | None = None) -> tuple[list[Any], dict[str, Any]]:
         """Positional and keyword arguments with numpy arrays for Arrays; the same at each call.
@@ -157,11 +158,18 @@ def primitive_sample(name: str, *inputs: Any, label: str = "", **options: Any) -
     return _sample(name, inputs, label, True, options)
 
 
+# Functions whose results are no floats.
+_WITHOUT_GRADIENT = frozenset(
+    "all any argmax argmin count_nonzero eq ge gt isfinite isinf isnan le logical_and logical_not logical_or "
+    "logical_xor lt ne".split()
+)
 _OPTIONS = ("differentiable", "smooth", "oracle", "tolerance", "random")
 
 
 def _sample(name: str, inputs: tuple[Any, ...], label: str, primitive: bool, options: dict[str, Any]) -> OpSample:
     chosen = {option: options.pop(option) for option in _OPTIONS if option in options}
+    if name in _WITHOUT_GRADIENT:
+        chosen["differentiable"] = ()
     return OpSample(name, inputs, options, label, primitive, **chosen)
 
 

@@ -1,0 +1,103 @@
+"""Anchors: values that are computed as values of their own, traced once at a generic index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from graphc.codegen.domains import Domain, domain_of, integer_expressions, split_divisions
+from graphc.codegen.trace import Access, Tracer, Values, is_elementwise, is_product, linear_offset, walk_all
+from graphc.ir.graph import Node
+from graphc.ir.integers import substitute
+from graphc.ir.primitive import Contraction, Reduction, Scatter
+from graphc.ir.scalars import Index, Load, Scalar
+
+
+@dataclass(slots=True, eq=False)
+class Anchor:
+    """A value that is computed as a value of its own, traced at a generic index."""
+
+    node: Node
+    position: int
+    form: str  # "elementwise", "reduction", "contraction", "scatter", "random"
+    outer: Domain
+    reduced: Domain
+    index: Index  # in the node's shape, of the outer axes
+    reduced_index: Index
+    loads: tuple[Access, ...]
+    visited: tuple[Node, ...]
+
+
+def trace_anchor(node: Node, position: int, anchors: set[Node], values: Values, base: Node | None = None) -> Anchor:
+    """Trace an anchor at a generic index. ``base`` is the value whose buffer a scatter works in."""
+
+    def leaf(source: Node, index: Index) -> Scalar | None:
+        return values.load(source, index) if source.is_input or source in anchors else None
+
+    tracer = Tracer(leaf)
+    shape = node.type.shape
+    form = _form(node)
+    outer = domain_of("x", shape)
+    reduced: Domain = ()
+    if form == "random":
+        return Anchor(node, position, form, outer, (), _indices(outer), (), (), (node,))
+    if form == "scatter":
+        outer = domain_of("x", node.inputs[2].type.shape)
+        at = _indices(outer)
+        place = linear_offset(tracer.target(node, at), shape)
+        roots = [tracer.element(node.inputs[2], at), Load("place", (place,), node.type.dtype)]
+        loads = (*_loads(roots, values, skip="place"), (base or node.inputs[0], _indices(domain_of("z", shape))))
+        return Anchor(node, position, form, outer, (), at, (), loads, tuple(tracer.visited))
+    types = [operand.type for operand in node.inputs]
+    if isinstance(node.op, Reduction):
+        reduced = domain_of("y", node.op.reduced_extents(types, **node.attrs))
+    index, reduced_index = _indices(outer), _indices(reduced)
+    if form == "contraction":
+        roots = [tracer.factor(node, side, index, reduced_index) for side in (0, 1)]
+        return Anchor(
+            node, position, form, outer, reduced, index, reduced_index, _loads(roots, values), tuple(tracer.visited)
+        )
+    roots = [tracer.inside(node, index, reduced_index if isinstance(node.op, Reduction) else None)]
+    if form == "elementwise":
+        reduced, reduced_index = (), ()
+    accesses = _loads(roots, values)
+    domain, split = split_divisions((*outer, *reduced), integer_expressions(roots))
+    if split:
+        names = {axis.name for axis in domain if axis.name.startswith("x")}
+        outer = tuple(axis for axis in domain if axis.name in names)
+        reduced = tuple(axis for axis in domain if axis.name not in names)
+        index = tuple(substitute(i, split) for i in index)
+        reduced_index = tuple(substitute(i, split) for i in reduced_index)
+        accesses = tuple((source, tuple(substitute(i, split) for i in at)) for source, at in accesses)
+    return Anchor(node, position, form, outer, reduced, index, reduced_index, accesses, tuple(tracer.visited))
+
+
+def _form(node: Node) -> str:
+    if node.op.effect == "random":
+        return "random"
+    if isinstance(node.op, Scatter):
+        return "scatter"
+    if is_elementwise(node) or is_product(node):
+        return "elementwise"
+    if isinstance(node.op, Contraction):
+        roles = node.op.roles([operand.type for operand in node.inputs], **node.attrs)
+        for side in ("row", "column"):
+            # A matrix times a vector reads the matrix once: packing would only cost.
+            if all(extent == 1 for role, extent in zip(roles, node.type.shape, strict=True) if role == side):
+                return "reduction"
+        return "contraction"
+    if isinstance(node.op, Reduction):
+        return "reduction"
+    raise NotImplementedError(f"{node.op.name} ({node.location}) belongs to no family that can be lowered")
+
+
+def _indices(domain: Domain) -> Index:
+    return tuple(axis.index for axis in domain)
+
+
+def _loads(roots: Iterable[Scalar], values: Values, skip: str | None = None) -> tuple[Access, ...]:
+    found: dict[tuple[str, Index], None] = {}
+    for scalar in walk_all(roots):
+        if isinstance(scalar, Load) and scalar.source != skip:
+            found[(str(scalar.source), scalar.index)] = None
+    return tuple((values.node(key), index) for key, index in sorted(found, key=lambda load: int(load[0][1:])))

@@ -1,0 +1,439 @@
+"""Contractions as tiled C through ``templates/c/gemm.c.j2``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from graphc.codegen.c.expressions import Expressions, Used
+from graphc.codegen.c.kernels import (
+    KernelText,
+    Phase,
+    contract_loops,
+    declaration,
+    names_in_scalar,
+    print_loops,
+    sources,
+    without_unused,
+)
+from graphc.codegen.c.literals import c_type
+from graphc.codegen.c.names import Names
+from graphc.codegen.c.rewriting import Change, Tables, map_scalar, map_statement, substitution
+from graphc.codegen.c.statements import INDENT, Statements
+from graphc.codegen.c.tiles import Side, Tiling, ceiling, choose_tile, round_up
+from graphc.codegen.loops import Contract, Kernel, Let, Statement, Store
+from graphc.codegen.render import render
+from graphc.ir.integers import (
+    Integer,
+    Opaque,
+    Quotient,
+    Remainder,
+    Variable,
+    atoms,
+    coefficient_of,
+    variable,
+)
+from graphc.ir.scalars import Load, Scalar
+from graphc.ir.types import float32, float64
+
+# Below so many multiplications plain loops are as fast, and shorter.
+SMALLEST = 2048
+SMALLEST_IMAGE = 32
+# Names that the template declares; a kernel's parameter of that name gets another.
+RESERVED = tuple(
+    """a b a_stage b_stage a_copied b_copied a_wanted b_wanted batch block chunk first item k k0 k1 k_first k_last last
+    local m m0 m1 n n0 n1 panel part partial panels place shared sum to total K M N PITCH TILE TILE_M TILE_N BLOCK_M
+    BLOCK_N BLOCK_K""".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GemmContext:
+    """The holes of ``templates/c/gemm.c.j2``, which describes them."""
+
+    name: str
+    comment: str
+    parameters: dict[str, str]
+    pack_uses: tuple[str, ...]
+    multiply_uses: tuple[str, ...]
+    finish_uses: tuple[str, ...]
+    a_uses: tuple[str, ...]
+    b_uses: tuple[str, ...]
+    dtype: str
+    lanes: int
+    form: str
+    batch: int
+    m: int
+    n: int
+    k: int
+    tile_m: int
+    tile_n: int
+    edge_m: int
+    edge_n: int
+    block_m: int
+    block_n: int
+    block_k: int
+    pitch: int
+    block_elements: int
+    m_blocks: int
+    n_blocks: int
+    chunks: int
+    chunk_k: int
+    order: str
+    tile_order: str
+    a_place: str
+    a_layout: str
+    a_tile: str
+    a_row_stride: int
+    a_depth_stride: int
+    a_offsets: str | None
+    a_fill: str
+    a_fill_items: int
+    a_batches: int
+    a_offset: int
+    b_place: str
+    b_layout: str
+    b_tile: str
+    b_row_stride: int
+    b_depth_stride: int
+    b_offsets: str | None
+    b_fill: str
+    b_fill_items: int
+    b_batches: int
+    b_offset: int
+    block_offset: int
+    partial_offset: int
+    pack_items: int
+    multiply_items: int
+    finish_items: int
+    epilogue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """One factor of a contraction; ``variable`` is the row or column variable that it depends on."""
+
+    value: Scalar
+    variable: str
+    extent: int
+    by_batch: bool
+
+    def side(self) -> Side:
+        """How the operand lies in memory."""
+        if not isinstance(self.value, Load) or not isinstance(self.value.source, str):
+            return Side(self.extent, None, None, self.by_batch)
+        (offset,) = self.value.index
+        if any(isinstance(atom, Opaque) for atom in atoms(offset)):
+            return Side(self.extent, None, None, self.by_batch)
+        strides = [coefficient_of(offset, name) for name in (self.variable, "k")]
+        known = [stride if isinstance(stride, int) else None for stride in strides]
+        return Side(self.extent, known[0], known[1], self.by_batch)
+
+
+def print_contraction(kernel: Kernel, name: str, used: Used, vector_bytes: int) -> KernelText:
+    """A contraction as C: tiled where that pays, else as plain loops."""
+    contract = kernel.body
+    assert isinstance(contract, Contract)
+    sizes = (contract.batch, contract.rows, contract.columns, contract.depth)
+    tileable = contract.dtype in (float32, float64) and all(isinstance(size, int) and size > 0 for size in sizes)
+    lanes = vector_bytes // contract.dtype.itemsize
+    if not tileable or contract.batch * contract.rows * contract.columns * contract.depth < SMALLEST or lanes < 2:
+        return print_loops(kernel, name, contract_loops(contract), used)
+    contract = split_images(contract)
+    if contract.batch == 1:
+        contract = change_contract(contract, substitution({"b": 0}))
+    left = Operand(contract.left, "m", contract.rows, "b" in names_in_scalar(contract.left))
+    right = Operand(contract.right, "n", contract.columns, "b" in names_in_scalar(contract.right))
+    registers = 32 if vector_bytes >= 64 else 16
+    best: tuple[float, Operand, Operand, Tiling] | None = None
+    for a, b in ((left, right), (right, left)):
+        tiling = choose_tile(contract.batch, a.side(), b.side(), contract.depth, lanes, registers)
+        if best is None or tiling.cost < best[0]:
+            best = (tiling.cost, a, b, tiling)
+    assert best is not None
+    return _Printer(kernel, name, used, contract, *best[1:]).print()
+
+
+def change_contract(contract: Contract, change: Change) -> Contract:
+    """The contraction with every integer expression in it changed."""
+    return replace(
+        contract,
+        left=map_scalar(contract.left, change),
+        right=map_scalar(contract.right, change),
+        epilogue=tuple(map_statement(statement, change) for statement in contract.epilogue),
+    )
+
+
+def split_images(contract: Contract) -> Contract:
+    """A contraction whose rows (or columns) are those of many images, with the images as its batch.
+
+    A convolution reads row ``m`` at ``m // pixels`` and ``m % pixels``; as ``b * pixels + m`` both fold away.
+    """
+    if contract.batch != 1:
+        return contract
+    for name, extent, value in (("m", contract.rows, contract.left), ("n", contract.columns, contract.right)):
+        pixels = [size for size in _divisors(value, name) if extent % size == 0 and SMALLEST_IMAGE <= size < extent]
+        if pixels:
+            size = max(pixels)
+            images = variable("b", 0, extent // size - 1)
+            split = change_contract(contract, substitution({name: images * size + variable(name, 0, size - 1)}))
+            field = "rows" if name == "m" else "columns"
+            return replace(split, batch=extent // size, **{field: size})
+    return contract
+
+
+def _divisors(value: Scalar, name: str) -> set[int]:
+    """What a variable by itself is divided by in an expression."""
+    found: set[int] = set()
+
+    def look(integer: Integer) -> Integer:
+        for atom in atoms(integer):
+            if isinstance(atom, Quotient | Remainder) and isinstance(atom.divisor, int):
+                terms = atom.dividend.terms
+                only = [each for monomial, _ in terms for each in monomial]
+                if len(terms) == 1 and terms[0][1] == 1 and len(only) == 1 and isinstance(only[0], Variable):
+                    if only[0].name == name:
+                        found.add(atom.divisor)
+        return integer
+
+    map_scalar(value, look)
+    return found
+
+
+class _Printer:
+    """Fills the template for one contraction whose roles and tiling are chosen."""
+
+    def __init__(
+        self, kernel: Kernel, name: str, used: Used, contract: Contract, a: Operand, b: Operand, tiling: Tiling
+    ):
+        self.kernel = kernel
+        self.name = name
+        self.contract = contract
+        self.a, self.b = a, b
+        self.tiling = tiling
+        self.names = Names(RESERVED)
+        # The contraction's row variable is the template's "m" or "n", as the roles are.
+        for own, given in ((a.variable, "m"), (b.variable, "n"), ("k", "k"), ("b", "batch"), ("total", "total")):
+            self.names.bind(own, given)
+        for fixed in ("m0", "n0", "k0"):
+            self.names.bind(fixed, fixed)
+        for parameter in kernel.parameters:
+            self.names(parameter.name)
+        self.expressions = Expressions(self.names, used)
+
+    def print(self) -> KernelText:
+        tiling, contract = self.tiling, self.contract
+        context = self.context()
+        phases = []
+        uses = {"pack": context.pack_uses, "multiply": context.multiply_uses, "finish": context.finish_uses}
+        items = {
+            "pack": context.pack_items,
+            "multiply": context.multiply_items,
+            "finish": context.finish_items,
+        }
+        by_identifier = {self.names(p.name): i for i, p in enumerate(self.kernel.parameters)}
+        for suffix in ("pack", "multiply", "finish"):
+            if items[suffix]:
+                arguments = tuple(by_identifier[use] for use in uses[suffix])
+                phases.append(Phase(f"{self.name}_{suffix}", arguments, 0, items[suffix], ("shared", "local")))
+        shared, local = self.scratch()
+        size = contract.dtype.itemsize
+        return KernelText(
+            render("c/gemm.c.j2", context).strip("\n"),
+            tuple(phases),
+            shared * size,
+            local * size,
+            ((contract.dtype.short, tiling.lanes),),
+            scratch_type=c_type(contract.dtype),
+        )
+
+    def _stage_elements(self, side: str) -> int:
+        """How many elements the copy of an operand takes in its scratch."""
+        t = self.tiling
+        place, operand = (t.a_place, self.a) if side == "a" else (t.b_place, self.b)
+        tile, block = (t.tile_m, t.block_m) if side == "a" else (t.tile_n, t.block_n)
+        if place == "shared":
+            return round_up(operand.extent, tile) * t.k * (t.batch if operand.by_batch else 1)
+        return round_up(block, tile) * t.block_k if place == "local" else 0
+
+    def _offsets(self) -> dict[str, int]:
+        """Where in the shared and the thread's own scratch everything lies, and how long those are, in elements."""
+        t = self.tiling
+        align = 64 // self.contract.dtype.itemsize
+        ends = {"shared": 0, "local": 0}
+        offsets = {"a": 0, "b": 0, "partial": 0}
+        for side, place in (("a", t.a_place), ("b", t.b_place)):
+            if place != "memory":
+                offsets[side] = ends[place]
+                ends[place] += round_up(self._stage_elements(side), align)
+        offsets["block"] = ends["local"]
+        ends["local"] += round_up(t.block_elements, align)
+        if t.chunks > 1:
+            offsets["partial"] = ends["shared"]
+            ends["shared"] += round_up(t.chunks * t.batch * t.m_blocks * t.n_blocks * t.block_elements, align)
+        return {**offsets, **ends}
+
+    def scratch(self) -> tuple[int, int]:
+        """Elements of scratch memory for all threads together, and for each."""
+        offsets = self._offsets()
+        return offsets["shared"], offsets["local"]
+
+    def context(self) -> GemmContext:
+        t, contract = self.tiling, self.contract
+        order = [self.names(parameter.name) for parameter in self.kernel.parameters]
+        epilogue = self.epilogue()
+        a_uses, b_uses = self._uses(names_in_scalar(self.a.value)), self._uses(names_in_scalar(self.b.value))
+        epilogue_uses = self._uses(sources(contract.epilogue))
+
+        def union(*sets: Sequence[str]) -> tuple[str, ...]:
+            return tuple(name for name in order if any(name in each for each in sets))
+
+        offsets = self._offsets()
+        a_panels, b_panels = t.a_place != "memory", t.b_place != "memory"
+        a_batches = t.batch if self.a.by_batch else 1
+        b_batches = t.batch if self.b.by_batch else 1
+        a_items = a_batches * ceiling(t.m, t.tile_m) if t.a_place == "shared" else 0
+        b_items = b_batches * ceiling(t.n, t.tile_n) if t.b_place == "shared" else 0
+        a_side, b_side = self.a.side(), self.b.side()
+        declarations = {
+            self.names(parameter.name): declaration(parameter, self.names(parameter.name))
+            for parameter in self.kernel.parameters
+        }
+        batches = f"{t.batch} x " if t.batch > 1 else ""
+        return GemmContext(
+            name=self.name,
+            comment=f"{batches}[{t.m}, {t.k}] @ [{t.k}, {t.n}]",
+            parameters=declarations,
+            pack_uses=union(a_uses if t.a_place == "shared" else (), b_uses if t.b_place == "shared" else ()),
+            multiply_uses=union(
+                a_uses if t.a_place != "shared" else (),
+                b_uses if t.b_place != "shared" else (),
+                epilogue_uses if t.chunks == 1 else (),
+            ),
+            finish_uses=epilogue_uses,
+            a_uses=a_uses,
+            b_uses=b_uses,
+            dtype=contract.dtype.short,
+            lanes=t.lanes,
+            form=t.form,
+            batch=t.batch,
+            m=t.m,
+            n=t.n,
+            k=t.k,
+            tile_m=t.tile_m,
+            tile_n=t.tile_n,
+            edge_m=t.edge_m,
+            edge_n=t.edge_n,
+            block_m=t.block_m,
+            block_n=t.block_n,
+            block_k=t.block_k,
+            pitch=t.pitch,
+            block_elements=t.block_elements,
+            m_blocks=t.m_blocks,
+            n_blocks=t.n_blocks,
+            chunks=t.chunks,
+            chunk_k=t.chunk_k,
+            order=t.order,
+            tile_order="nm",
+            a_place=t.a_place,
+            a_layout="panels" if a_panels else "plain",
+            a_tile="" if a_panels else self._tile(self.a),
+            a_row_stride=1 if a_panels else _known(a_side.stride),
+            a_depth_stride=t.tile_m if a_panels else _known(a_side.depth_stride),
+            a_offsets=None,
+            a_fill=self._fill(self.a, "m") if a_panels else "",
+            a_fill_items=a_items,
+            a_batches=a_batches,
+            a_offset=offsets["a"],
+            b_place=t.b_place,
+            b_layout="panels" if b_panels else "plain",
+            b_tile="" if b_panels else self._tile(self.b),
+            b_row_stride=1 if b_panels else _known(b_side.stride),
+            b_depth_stride=t.tile_n if b_panels else _known(b_side.depth_stride),
+            b_offsets=None,
+            b_fill=self._fill(self.b, "n") if b_panels else "",
+            b_fill_items=b_items,
+            b_batches=b_batches,
+            b_offset=offsets["b"],
+            block_offset=offsets["block"],
+            partial_offset=offsets["partial"],
+            pack_items=a_items + b_items,
+            multiply_items=t.multiply_items,
+            finish_items=t.batch * t.m_blocks * t.n_blocks if t.chunks > 1 else 0,
+            epilogue=epilogue,
+        )
+
+    def _uses(self, mentioned: set[str]) -> tuple[str, ...]:
+        return tuple(self.names(p.name) for p in self.kernel.parameters if p.name in mentioned)
+
+    def _tile(self, operand: Operand) -> str:
+        """The address of an operand's element at (batch, m or n, k0)."""
+        return self._address(map_scalar(operand.value, substitution({"k": variable("k0", 0, self.tiling.k - 1)})))
+
+    def _address(self, value: Scalar) -> str:
+        assert isinstance(value, Load)
+        (offset,) = value.index
+        text = self.expressions.integer(offset)
+        return self.names(value.source) if text == "0" else f"{self.names(value.source)} + {text}"
+
+    def _fill(self, operand: Operand, index: str) -> str:
+        """Statements that copy rows (or columns) [m0, m1) and depths [k0, k1) of an operand into a panel."""
+        start = variable(f"{index}0", 0, operand.extent - 1)
+        tables = Tables(operand.variable, start, variable(operand.variable, 0, operand.extent - 1), f"at_{index}")
+        value = map_scalar(operand.value, tables.change)
+        side, tile = operand.side(), self.tiling.tile_m if index == "m" else self.tiling.tile_n
+        if side.in_memory and side.depth_stride == 1 and side.stride != 1 and tile % self.tiling.lanes == 0:
+            at = {operand.variable: start, "k": variable("k0", 0, self.tiling.k - 1)}
+            place = self._address(map_scalar(operand.value, substitution(at)))
+            pack = f"gc_{self.contract.dtype.short}_pack_transposed"
+            return f"{pack}(panel, TILE, TILE, {place}, {side.stride}, {index}1 - {index}0, k1 - k0);"
+        lines = self._table_lines(tables, index, "TILE")
+        lines += [
+            "for (int64_t k = k0; k < k1; ++k)",
+            f"{INDENT}for (int64_t {index} = {index}0; {index} < {index}1; ++{index})",
+            f"{INDENT * 2}panel[(k - k0) * TILE + {index} - {index}0] = {self.expressions.scalar(value)};",
+        ]
+        return "\n".join(lines)
+
+    def _table_lines(self, tables: Tables, index: str, size: str) -> list[str]:
+        lines = []
+        for value, name in tables.entries.items():
+            table = self.names(name)
+            lines.append(f"int64_t {table}[{size}];")
+            lines.append(f"for (int64_t {index} = {index}0; {index} < {index}1; ++{index})")
+            lines.append(f"{INDENT}{table}[{index} - {index}0] = {self.expressions.integer(value)};")
+        return lines
+
+    def epilogue(self) -> str:
+        """Statements that visit every element of a finished block."""
+        statements = without_unused(self.contract.epilogue)
+        inner = self._inner_variable(statements)
+        operand, index = (self.a, "m") if inner == self.a.variable else (self.b, "n")
+        outer = "n" if index == "m" else "m"
+        start = variable(f"{index}0", 0, operand.extent - 1)
+        tables = Tables(operand.variable, start, variable(operand.variable, 0, operand.extent - 1), f"to_{index}")
+        statements = tuple(map_statement(statement, tables.change) for statement in statements)
+        lines = self._table_lines(tables, index, f"BLOCK_{index.upper()}")
+        lines.append(f"for (int64_t {outer} = {outer}0; {outer} < {outer}1; ++{outer})")
+        if all(isinstance(s, Let) or (isinstance(s, Store) and s.combiner is None) for s in statements):
+            lines.append(f"{INDENT}#pragma omp simd")
+        lines.append(f"{INDENT}for (int64_t {index} = {index}0; {index} < {index}1; ++{index}) {{")
+        t = c_type(self.contract.dtype)
+        lines.append(f"{INDENT * 2}const {t} total = block[(m - m0) * PITCH + n - n0];")
+        lines += Statements(self.expressions).block(statements, 2)
+        lines.append(f"{INDENT}}}")
+        return "\n".join(lines)
+
+    def _inner_variable(self, statements: Sequence[Statement]) -> str:
+        """The variable along which the first store is contiguous; the one of the vectors where none is."""
+        for statement in statements:
+            if isinstance(statement, Store):
+                for name in (self.b.variable, self.a.variable):
+                    if coefficient_of(statement.offset, name) == 1:
+                        return name
+        return self.b.variable
+
+
+def _known(stride: int | None) -> int:
+    assert stride is not None
+    return stride

@@ -1,0 +1,214 @@
+"""How a contraction is cut: register tile, blocks, chunks, and where its operands are read from.
+
+The roles are those of ``templates/c/gemm.c.j2``: ``a`` has rows, its elements are spread over vectors; ``b`` has columns,
+and in the form "outer" its vectors run along them. Costs are nanoseconds on one core, good enough to rank choices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+PEAK = 90.0  # floating-point operations in a nanosecond, when all is well
+COPY = 0.8  # nanoseconds to pack an element
+VISIT = 0.3  # nanoseconds for an element of the epilogue
+LANE_SUM = 3.0  # nanoseconds to add the lanes of a vector
+BLOCK_ELEMENTS = 1 << 15  # of the block and of a local copy: together they stay in the second-level cache
+LONGEST_DEPTH = 768
+SPLIT_DEPTH = 2048  # a contraction with few blocks is summed in chunks when it is deeper than this
+WANTED_ITEMS = 8  # to share among threads
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What choosing needs to know of an operand. Strides are elements, None where the operand must be copied."""
+
+    extent: int
+    stride: int | None  # from one row (of a) or column (of b) to the next
+    depth_stride: int | None
+    by_batch: bool
+
+    @property
+    def in_memory(self) -> bool:
+        return self.stride is not None and self.depth_stride is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """The choices. Names are those of the template's holes."""
+
+    form: str
+    lanes: int
+    batch: int
+    m: int
+    n: int
+    k: int
+    tile_m: int
+    tile_n: int
+    edge_m: int
+    edge_n: int
+    block_m: int
+    block_n: int
+    block_k: int
+    chunks: int
+    chunk_k: int
+    order: str
+    a_place: str
+    b_place: str
+    cost: float
+
+    @property
+    def m_blocks(self) -> int:
+        return ceiling(self.m, self.block_m)
+
+    @property
+    def n_blocks(self) -> int:
+        return ceiling(self.n, self.block_n)
+
+    @property
+    def pitch(self) -> int:
+        columns = round_up(self.block_n, self.lanes)
+        whole_tiles = self.form == "outer" and self.edge_n == 0
+        return max(columns, round_up(self.block_n, self.tile_n)) if whole_tiles else columns
+
+    @property
+    def block_elements(self) -> int:
+        return round_up(self.block_m, self.tile_m) * self.pitch
+
+    @property
+    def multiply_items(self) -> int:
+        return self.batch * self.m_blocks * self.n_blocks * self.chunks
+
+
+def ceiling(value: int, divisor: int) -> int:
+    """Division rounded up."""
+    return -(-value // divisor)
+
+
+def round_up(value: int, multiple: int) -> int:
+    """The least multiple that is not less."""
+    return ceiling(value, multiple) * multiple
+
+
+def choose_tile(batch: int, a: Side, b: Side, k: int, lanes: int, registers: int) -> Tiling:
+    """The cheapest way to compute ``batch`` products of a (rows by k) and b (k by columns)."""
+    return min(_candidates(batch, a, b, k, lanes, registers), key=lambda tiling: tiling.cost)
+
+
+def _candidates(batch: int, a: Side, b: Side, k: int, lanes: int, registers: int) -> Iterator[Tiling]:
+    for vectors in range(1, 5):
+        if vectors == 1 or (vectors - 1) * lanes < b.extent:
+            yield _outer(batch, a, b, k, lanes, registers, vectors)
+    if a.in_memory and b.in_memory and a.depth_stride == b.depth_stride == 1 and k >= lanes:
+        yield _dot(batch, a, b, k, lanes)
+
+
+def _outer(batch: int, a: Side, b: Side, k: int, lanes: int, registers: int, vectors: int) -> Tiling:
+    m, n = a.extent, b.extent
+    tile_n = vectors * lanes
+    most = max(1, (registers - vectors - 1) // vectors)
+    tile_m = ceiling(m, ceiling(m, most))
+    edge_n = round_up(n % tile_n, lanes) % tile_n
+    b_in_memory = b.in_memory and b.stride == 1 and n % lanes == 0
+    block_k = k if k <= LONGEST_DEPTH else ceiling(k, ceiling(k, LONGEST_DEPTH))
+    a_place = "memory" if a.in_memory else "shared"
+    if b_in_memory:
+        b_place = "memory"
+    else:
+        b_place = "local" if a_place == "shared" or a.extent <= 4 * tile_m or b.by_batch else "shared"
+    block_n, block_m = _blocks(batch, m, n, tile_m, tile_n, block_k, b_place)
+    m_blocks, n_blocks = ceiling(m, block_m), ceiling(n, block_n)
+    chunks, chunk_k = 1, k
+    if batch * m_blocks * n_blocks < WANTED_ITEMS // 2 and k >= SPLIT_DEPTH:
+        wanted = min(16, k // (SPLIT_DEPTH // 4))
+        chunk_k = round_up(ceiling(k, wanted), block_k)
+        chunks = ceiling(k, chunk_k)
+    columns = round_up(n, lanes)
+    sums = tile_m * vectors
+    # Loads are shared by the rows and columns of a tile; too few sums leave the multipliers waiting for additions.
+    efficiency = min(1.0, sums / 10) * sums / (sums + 0.35 * (tile_m + vectors))
+    copies = 0.0
+    if a_place == "shared":
+        copies += m * k * (batch if a.by_batch else 1)
+    if b_place == "shared":
+        copies += columns * k * (batch if b.by_batch else 1)
+    elif b_place == "local":
+        copies += columns * k * batch * (m_blocks if block_k < k else 1)
+    cost = 2.0 * batch * m * columns * k / (PEAK * efficiency) + copies * COPY + batch * m * n * VISIT
+    return Tiling(
+        form="outer",
+        lanes=lanes,
+        batch=batch,
+        m=m,
+        n=n,
+        k=k,
+        tile_m=tile_m,
+        tile_n=tile_n,
+        edge_m=m % tile_m,
+        edge_n=edge_n,
+        block_m=block_m,
+        block_n=block_n,
+        block_k=block_k,
+        chunks=chunks,
+        chunk_k=chunk_k,
+        order="nm" if b_place == "local" else "mn",
+        a_place=a_place,
+        b_place=b_place,
+        cost=cost,
+    )
+
+
+def _blocks(
+    batch: int, m: int, n: int, tile_m: int, tile_n: int, block_k: int, b_place: str
+) -> tuple[int, int]:
+    """Columns and rows of a block: multiples of the tile, or the whole extent."""
+    depth = block_k if b_place == "local" else 1
+    block_n = _multiple(n, tile_n, max(1, BLOCK_ELEMENTS // (tile_n * max(depth, 32))))
+    block_m = _multiple(m, tile_m, max(1, BLOCK_ELEMENTS // (tile_m * block_n)))
+    # Smaller blocks where there would be too few of them; rows first, since a local copy of b is made for each block.
+    while batch * ceiling(m, block_m) * ceiling(n, block_n) < WANTED_ITEMS:
+        if b_place != "local" and block_m > 2 * tile_m:
+            block_m = _multiple(m, tile_m, max(1, block_m // tile_m // 2))
+        elif block_n > tile_n:
+            block_n = _multiple(n, tile_n, max(1, block_n // tile_n // 2))
+        else:
+            break
+    return block_n, block_m
+
+
+def _multiple(extent: int, tile: int, most: int) -> int:
+    """A block of at most ``most`` tiles, such that all blocks are about equal; the extent where one is enough."""
+    tiles = ceiling(extent, tile)
+    if tiles <= most:
+        return extent
+    return ceiling(tiles, ceiling(tiles, most)) * tile
+
+
+def _dot(batch: int, a: Side, b: Side, k: int, lanes: int) -> Tiling:
+    m, n = a.extent, b.extent
+    tile_m = min(m, 4)
+    tile_n = min(n, 16 // tile_m)
+    block_n = _multiple(n, tile_n, max(1, 64 // tile_n))
+    block_m = _multiple(m, tile_m, max(1, 64 // tile_m))
+    cost = 2.0 * batch * m * n * k / (PEAK * 0.6) + batch * m * n * (LANE_SUM + VISIT)
+    return Tiling(
+        form="dot",
+        lanes=lanes,
+        batch=batch,
+        m=m,
+        n=n,
+        k=k,
+        tile_m=tile_m,
+        tile_n=tile_n,
+        edge_m=m % tile_m,
+        edge_n=n % tile_n,
+        block_m=block_m,
+        block_n=block_n,
+        block_k=k,
+        chunks=1,
+        chunk_k=k,
+        order="mn",
+        a_place="memory",
+        b_place="memory",
+        cost=cost,
+    )

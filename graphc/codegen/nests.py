@@ -1,0 +1,432 @@
+"""Loop nests of a fusion group.
+
+A group is written in one of four ways:
+
+- flat: no reduction; a nest over the outer domain. One loop alone is "parallel" and also free to be vectorised; of
+  several the first is parallel and the last a vector loop.
+- rows: for each outer point one sweep over the reduced domain for each level, the row staying in cache.
+- unrolled: a small reduced domain (a pooling window) written out, so that the outer dimension is what is vectorised.
+- lanes: where neighbouring outer points are neighbours in memory (a bias gradient), a block of outer points is carried
+  in small arrays, and the reduced loop stands outside the loop over the block.
+
+Reductions to few results, and long ones, are cut into a number of chunks that depends on their size alone, so that a
+sum is the same bit for bit with any number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from graphc.codegen.domains import Axis, Domain, integer_expressions, merge_axes, split_divisions
+from graphc.codegen.fuse import POSITIONAL, Group, Member, has_positions, prefers_lanes
+from graphc.codegen.loops import Accumulate, Accumulator, Let, Local, LocalArray, Loop, Statement, Store
+from graphc.codegen.materialize import OPERATION_WEIGHT, size_estimate, static_size
+from graphc.codegen.statements import (
+    Ranges,
+    blocks,
+    contiguous_last,
+    nest,
+    outer_nest,
+    rewrite_statements,
+    scalars_of,
+    unit_score,
+)
+from graphc.codegen.storage import Draft, Storage
+from graphc.codegen.trace import Rewriter, Tracer, delinearize, index_variable, linear_offset
+from graphc.ir.graph import Node
+from graphc.ir.integers import Integer, opaque, product, substitute, variable
+from graphc.ir.scalars import Constant, Index, Load, Scalar
+from graphc.ir.types import DType, int64
+
+LARGEST_WINDOW = 16  # points of a reduced domain that is written out
+LARGEST_ROW = 4096  # elements of a row that is kept in a local array
+MOST_CHUNKS = 4096
+
+
+def identity(combiner: str, dtype: DType) -> Constant:
+    """What a combination of no elements gives."""
+    if combiner in ("sum", "prod", "any", "all"):
+        return Constant(dtype.numpy.type({"sum": 0, "prod": 1, "any": 0, "all": 1}[combiner]).item(), dtype)
+    if dtype.is_floating_point:
+        return Constant(-math.inf if combiner == "max" else math.inf, dtype)
+    if dtype.category == "bool":
+        return Constant(combiner != "max", dtype)
+    limits = np.iinfo(dtype.numpy)
+    return Constant(int(limits.min if combiner == "max" else limits.max), dtype)
+
+
+class LoopWriter:
+    """Writes a group of loops."""
+
+    def __init__(self, group: Group, storage: Storage):
+        self.group = group
+        self.storage = storage
+        self.names = {
+            member.node: f"a{number}" for number, member in enumerate(m for m in group.members if m.role == "reduction")
+        }
+        self.levels = 1 + max((m.level for m in group.members if m.role != "outer"), default=-1)
+        self.lanes = False
+        self.kept: dict[Node, str] = {}
+        self.outer_values: dict[Node, Scalar] = {}
+        self.sweeps: list[list[Statement]] = []
+        self.before: list[list[Statement]] = []  # stores of outer values before each sweep, and after the last
+
+    def drafts(self) -> list[Draft]:
+        """The kernels, in order."""
+        if not self.group.reduced:
+            return [Draft(self._flat())]
+        if self._is_window():
+            return [Draft(self._unrolled())]
+        self.lanes = prefers_lanes(self.group)
+        self._choose_kept()
+        self._trace()
+        outer, reduced = self._domains()
+        if self.group.split:
+            return self._chunked(outer, reduced)
+        if self.lanes:
+            return [Draft(self._in_lanes(outer, reduced))]
+        return [Draft(self._in_rows(outer, reduced))]
+
+    # Tracing.
+
+    def _reduction_value(self, member: Member) -> Scalar:
+        name = self.names[member.node]
+        suffix = "_position" if member.node.op.combiner in POSITIONAL else ""  # type: ignore[attr-defined]
+        return Local(name + suffix, member.node.type.dtype)
+
+    def _tracer(self, level: int | None) -> tuple[Tracer, dict[Node, Scalar]]:
+        """A tracer of outer values (level None) or of one sweep, and the table of values that the sweep computed."""
+        computed: dict[Node, Scalar] = {}
+
+        def leaf(node: Node, index: Index) -> Scalar | None:
+            member = self.group.member(node)
+            if member is None:
+                return self.storage.outside(node, index)
+            if member.role == "reduction":
+                return self._reduction_value(member)
+            if member.role == "outer":
+                if level is not None and node in self.kept:
+                    return self._kept(member)
+                return self.outer_values[node]
+            if node in computed:
+                return computed[node]
+            if node in self.storage.places:
+                return self.storage.load(node, index)
+            if node in self.kept:
+                return self._kept(member)
+            return None  # a value of an earlier sweep that is cheap to compute again
+
+        return Tracer(leaf), computed
+
+    def _kept(self, member: Member) -> Scalar:
+        return Load(self.kept[member.node], (self._row_position(member),), member.node.type.dtype)
+
+    def _row_position(self, member: Member) -> Integer:
+        if member.role == "outer":
+            return variable("lane")
+        return linear_offset([a.index for a in self.group.reduced], [a.extent for a in self.group.reduced])
+
+    def _choose_kept(self) -> None:
+        """Values of a row that later sweeps need, cost much, and are not stored; in lanes, values of outer points."""
+        row = static_size(product(axis.extent for axis in self.group.reduced))
+        for member in self.group.members:
+            later = [
+                other
+                for other in self.group.members
+                if other.role != "outer"
+                and other.level > (member.level if member.role == "full" else 0)
+                and any(node is member.node for node, _ in other.loads)
+            ]
+            if not later:
+                continue
+            if member.role == "outer" and self.lanes and member.level > 0:
+                self.kept[member.node] = f"row{len(self.kept)}"
+            elif member.role == "full" and not self.lanes and member.node not in self.storage.places:
+                costly = OPERATION_WEIGHT * sum(node.op.cost for node in member.anchor.visited) >= 2.0
+                if costly and row is not None and row <= LARGEST_ROW:
+                    self.kept[member.node] = f"row{len(self.kept)}"
+
+    def _trace(self) -> None:
+        outer_tracer, _ = self._tracer(None)
+        for level in range(self.levels + 1):
+            stores: list[Statement] = []
+            for member in self.group.members:
+                is_last = level == self.levels
+                if member.role == "outer" and (member.level == level or (is_last and member.level > level)):
+                    value = outer_tracer.inside(member.node, member.index)
+                    if not self.lanes and not self.group.split:
+                        value = self._named(member.node, value, stores)
+                    self.outer_values[member.node] = value
+                    stores += self.storage.stores(member.node, member.index, value)
+                    if member.node in self.kept:
+                        position = self._row_position(member)
+                        stores.append(Store(self.kept[member.node], position, value, member.node.type.dtype))
+                elif member.role == "reduction" and member.level + 1 == level and member.node in self.storage.places:
+                    value = self._reduction_value(member)
+                    stores += self.storage.stores(member.node, member.index, value)
+            self.before.append(stores)
+            if level < self.levels:
+                self.sweeps.append(self._sweep(level))
+
+    def _sweep(self, level: int) -> list[Statement]:
+        tracer, computed = self._tracer(level)
+        statements: list[Statement] = []
+        for member in self.group.members:
+            if member.role == "outer" or member.level != level:
+                continue
+            node = member.node
+            if member.role == "full":
+                computed[node] = self._named(node, tracer.inside(node, member.index), statements)
+                statements += self.storage.stores(node, member.index, computed[node])
+                if node in self.kept:
+                    position = self._row_position(member)
+                    statements.append(Store(self.kept[node], position, computed[node], node.type.dtype))
+                continue
+            value = tracer.inside(node, member.index, member.reduced_index)
+            statements.append(self._accumulate(member, value))
+        return statements
+
+    def _accumulate(self, member: Member, value: Scalar) -> Accumulate:
+        node = member.node
+        combiner = node.op.combiner  # type: ignore[attr-defined]
+        position = None
+        if combiner in POSITIONAL:
+            types = [operand.type for operand in node.inputs]
+            position = linear_offset(member.reduced_index, node.op.reduced_extents(types, **node.attrs))
+        return Accumulate(self.names[node], self._accumulated_dtype(member, value), combiner, value, position)
+
+    def _accumulated_dtype(self, member: Member, value: Scalar) -> DType:
+        """Positional reductions hold values of the operand's type, all others of the result's."""
+        if member.node.op.combiner in POSITIONAL:  # type: ignore[attr-defined]
+            return value.dtype
+        return member.node.type.dtype
+
+    # Domains.
+
+    def _domains(self) -> tuple[Domain, Domain]:
+        """Outer and reduced loops after splitting and merging; the statements are rewritten to them."""
+        expressions = integer_expressions(scalars_of([s for part in (*self.before, *self.sweeps) for s in part]))
+        whole = (*self.group.outer, *self.group.reduced)
+        is_outer = {axis.name for axis in self.group.outer}
+        domain, split = split_divisions(whole, expressions)
+        if split:
+            expressions = [v for v in (substitute(e, split) for e in expressions) if not isinstance(v, int)]
+        outer = tuple(axis for axis in domain if axis.name.rstrip("hl") in is_outer)
+        reduced = tuple(axis for axis in domain if axis.name.rstrip("hl") not in is_outer)
+        outer, merged_outer = merge_axes(outer, expressions)
+        reduced, merged_reduced = merge_axes(reduced, expressions)
+        merged = {**merged_outer, **merged_reduced}
+        mapping = {name: substitute(value, merged) for name, value in split.items()}
+        mapping.update({name: value for name, value in merged.items() if name not in mapping})
+        rewriter = Rewriter(mapping)
+        if mapping:
+            self.before = [list(rewrite_statements(part, rewriter)) for part in self.before]
+            self.sweeps = [list(rewrite_statements(part, rewriter)) for part in self.sweeps]
+        if not has_positions(self.group):
+            reduced = contiguous_last(reduced, self.sweeps)
+        return outer, reduced
+
+    def _is_window(self) -> bool:
+        size = static_size(product(axis.extent for axis in self.group.reduced))
+        results = size_estimate(product(axis.extent for axis in self.group.outer))
+        return (
+            size is not None
+            and 0 < size <= LARGEST_WINDOW
+            and results >= LARGEST_WINDOW
+            and self.levels == 1
+            and not any(member.role == "full" for member in self.group.members)
+        )
+
+    # Writing loops.
+
+    def _flat(self) -> tuple[Statement, ...]:
+        tracer, _ = self._tracer(None)
+        body: list[Statement] = []
+        for member in self.group.members:
+            value = self._named(member.node, tracer.inside(member.node, member.index), body)
+            self.outer_values[member.node] = value
+            body += self.storage.stores(member.node, member.index, value)
+        return outer_nest(self.group.outer, body)
+
+    def _named(self, node: Node, value: Scalar, statements: list[Statement]) -> Scalar:
+        """The value under a name of its own, so that expressions stay shallow; needless names vanish later."""
+        if isinstance(value, Local | Constant):
+            return value
+        statements.append(Let(self.storage.values.key(node), node.type.dtype, value))
+        return Local(self.storage.values.key(node), node.type.dtype)
+
+    def _unrolled(self) -> tuple[Statement, ...]:
+        extents = [static_size(axis.extent) or 0 for axis in self.group.reduced]
+        body: list[Statement] = []
+        accumulates: list[Statement] = []
+        for point in range(math.prod(extents)):
+            at = delinearize(point, extents)
+            fixed = {axis.name: i for axis, i in zip(self.group.reduced, at, strict=True)}
+            tracer, _ = self._tracer(0)
+            for member in self.group.members:
+                if member.role == "reduction":
+                    reduced = tuple(substitute(i, fixed) for i in member.reduced_index)
+                    at_point = Member(member.anchor, member.role, 0, member.index, reduced, ())
+                    value = tracer.inside(member.node, member.index, reduced)
+                    accumulates.append(self._accumulate(at_point, value))
+        body = [*self._accumulators(accumulates), *accumulates]
+        tracer, _ = self._tracer(None)
+        for member in self.group.members:
+            if member.role == "reduction":
+                value = self._reduction_value(member)
+            else:
+                value = self._named(member.node, tracer.inside(member.node, member.index), body)
+                self.outer_values[member.node] = value
+            body += self.storage.stores(member.node, member.index, value)
+        return outer_nest(self.group.outer, body)
+
+    def _accumulators(self, statements: Iterable[Statement]) -> list[Statement]:
+        found = {s.name: Accumulator(s.name, s.dtype, s.combiner) for s in statements if isinstance(s, Accumulate)}
+        return list(found.values())
+
+    def _rows(self) -> list[Statement]:
+        """Local arrays that hold values of a row from one sweep to the next."""
+        row = static_size(product(axis.extent for axis in self.group.reduced)) or 0
+        return [
+            LocalArray(name, node.type.dtype, row)
+            for node, name in self.kept.items()
+            if self.group.member(node).role == "full"  # type: ignore[union-attr]
+        ]
+
+    def _in_rows(self, outer: Domain, reduced: Domain) -> tuple[Statement, ...]:
+        kinds = self._reduced_kinds(reduced)
+        body = self._rows()
+        for level, sweep in enumerate(self.sweeps):
+            body += self.before[level]
+            body += self._accumulators(sweep)
+            if sweep:
+                body += nest(reduced, sweep, kinds)
+        body += self.before[self.levels]
+        return nest(outer, body, ["parallel", *["serial"] * (len(outer) - 1)][: len(outer)])
+
+    def _chunked(self, outer: Domain, reduced: Domain) -> list[Draft]:
+        """Two kernels: partial results of each chunk of the reduced domain, and their combination."""
+        sweep = self.sweeps[0]
+        position = 0
+        if not has_positions(self.group):
+            position = max(range(len(reduced)), key=lambda d: size_estimate(reduced[d].extent))
+        axis = reduced[position]
+        chunks = _chunk_count(axis, reduced)
+        p = index_variable("p", chunks)
+        ranges = {axis.name: ((p * axis.extent) // chunks, ((p + 1) * axis.extent) // chunks)}
+        results = product(a.extent for a in outer)
+        # The results of one chunk lie together, as they do in the end.
+        place = p * results + linear_offset([a.index for a in outer], [a.extent for a in outer])
+        partials: list[tuple[str, DType, Integer]] = []
+        hand_on: list[Statement] = []
+        combine: list[Statement] = []
+        accumulators = self._accumulators(sweep)
+        for accumulator in accumulators:
+            assert isinstance(accumulator, Accumulator)
+            key = f"partial_{self.storage.values.key(self._node(accumulator.name))}"
+            where = None
+            partials.append((key, accumulator.dtype, results * chunks))
+            hand_on.append(Store(key, place, Local(accumulator.name, accumulator.dtype), accumulator.dtype))
+            if accumulator.combiner in POSITIONAL:
+                where_key = f"{key}_position"
+                partials.append((where_key, int64, results * chunks))
+                hand_on.append(Store(where_key, place, Local(f"{accumulator.name}_position", int64), int64))
+                where = opaque(Load(where_key, (place,), int64))
+            value = Load(key, (place,), accumulator.dtype)
+            combine.append(Accumulate(accumulator.name, accumulator.dtype, accumulator.combiner, value, where))
+        if self.lanes:
+            axes, work = self._over_lanes(outer, reduced, ranges, hand_on)
+            work = list(nest(axes, work, ["serial"] * len(axes)))
+        else:
+            loops = nest(reduced, sweep, self._reduced_kinds(reduced), ranges)
+            work = list(nest(outer, [*accumulators, *loops, *hand_on], ["serial"] * len(outer)))
+        first_body = (Loop("p", 0, chunks, tuple(work), "parallel"),)
+        kind = "serial" if has_positions(self.group) else "vector"
+        finish = [*self.before[0], *accumulators, Loop("p", 0, chunks, tuple(combine), kind), *self.before[1]]
+        kinds = ["parallel", *["serial"] * (len(outer) - 1)][: len(outer)]
+        return [Draft(first_body, tuple(partials)), Draft(nest(outer, finish, kinds))]
+
+    def _reduced_kinds(self, reduced: Domain) -> list[str]:
+        kinds = ["serial"] * len(reduced)
+        if kinds and not has_positions(self.group):
+            kinds[-1] = "vector"
+        return kinds
+
+    def _node(self, name: str) -> Node:
+        return next(node for node, other in self.names.items() if other == name)
+
+    def _in_lanes(self, outer: Domain, reduced: Domain) -> tuple[Statement, ...]:
+        axes, body = self._over_lanes(outer, reduced, {}, self.before[self.levels])
+        if len(axes) > 1 and axes[-1].name == "c" and size_estimate(axes[0].extent) < size_estimate(axes[-1].extent):
+            axes = [axes[-1], *axes[:-1]]  # the longer of the loops is the one to share out
+        return nest(axes, body, ["parallel", *["serial"] * (len(axes) - 1)][: len(axes)])
+
+    def _over_lanes(
+        self, outer: Domain, reduced: Domain, ranges: Ranges, last: Sequence[Statement]
+    ) -> tuple[list[Axis], list[Statement]]:
+        """The loops around a block of lanes, and what is done for each block; ``last`` comes after all sweeps."""
+        lane = _lane_axis(outer, self.sweeps)
+        count, width, start, stop = blocks(lane)
+        place = lane.index - start
+        arrays: list[Statement] = []
+        first: list[Statement] = []
+        change = _lane_rewriter(place, set(self.names.values()))
+        for member in self.group.members:
+            if member.role == "reduction":
+                name, dtype = self.names[member.node], member.node.type.dtype
+                arrays.append(LocalArray(name, dtype, width))
+                empty = identity(member.node.op.combiner, dtype)  # type: ignore[attr-defined]
+                first.append(Store(name, place, empty, dtype))
+            elif member.node in self.kept:
+                arrays.append(LocalArray(self.kept[member.node], member.node.type.dtype, width))
+
+        def for_each_lane(statements: Sequence[Statement]) -> list[Statement]:
+            return [Loop(lane.name, start, stop, rewrite_statements(statements, change), "vector")]
+
+        body: list[Statement] = [*arrays, *for_each_lane(first)]
+        for level, sweep in enumerate(self.sweeps):
+            if self.before[level] and not self.group.split:
+                body += for_each_lane(self.before[level])
+            if sweep:
+                combined = [
+                    Store(s.name, place, s.value, s.dtype, s.combiner) if isinstance(s, Accumulate) else s
+                    for s in sweep
+                ]
+                body += nest(reduced, for_each_lane(combined), ["serial"] * len(reduced), ranges)
+        if last:
+            body += for_each_lane(last)
+        axes = [axis for axis in outer if axis is not lane]
+        return [*axes, *([Axis("c", count)] if count != 1 else [])], body
+
+
+def _lane_rewriter(place: Integer, names: set[str]) -> Rewriter:
+    """Accumulators of a lane are elements of arrays."""
+
+    def change(scalar: Scalar) -> Scalar:
+        if isinstance(scalar, Local) and scalar.name in names:
+            return Load(scalar.name, (place,), scalar.dtype)
+        return scalar
+
+    return Rewriter({"lane": place}, change)
+
+
+def _chunk_count(axis: Axis, reduced: Domain) -> int:
+    """The number of chunks: about the square root of the elements, so that sums of sums stay accurate.
+
+    Where the axis has such a divisor, all chunks are of one size.
+    """
+    elements = size_estimate(product(a.extent for a in reduced))
+    count = min(1 << max(4, round(math.log2(max(elements, 1.0)) / 2)), MOST_CHUNKS)
+    extent = static_size(axis.extent)
+    if not extent:
+        return count
+    divisors = [number for number in range(count // 2, 2 * count + 1) if extent % number == 0]
+    return min(divisors, key=lambda number: abs(number - count), default=min(count, extent))
+
+
+def _lane_axis(outer: Domain, sweeps: Sequence[Sequence[Statement]]) -> Axis:
+    score = unit_score(outer, [s for sweep in sweeps for s in sweep])
+    return max(reversed(outer), key=lambda axis: score[axis.name])

@@ -1,0 +1,47 @@
+"""Checks of values that name a class: what is given passes through, unless one of them lies outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc.ir.integers import Dimension
+from graphc.ir.primitive import Attributes, Gather, register
+from graphc.ir.scalars import Index, Operand, Scalar
+from graphc.ir.types import TensorType
+from graphc.ops.gathers import first_outside
+
+
+@register
+class CheckTarget(Gather):
+    """Class indices as they are. Raises IndexError, with the words of PyTorch's losses, unless ``0 <= i < extent``."""
+
+    name = "check_target"
+    differentiable = False
+    cost = 0.0
+
+    def infer(self, target: TensorType, *, extent: Dimension) -> TensorType:
+        if target.dtype.category != "int":
+            raise TypeError(f"class indices are integers, got {target}")
+        return target
+
+    def evaluate(self, target: np.ndarray, *, extent: int) -> np.ndarray:
+        outside = first_outside(target, extent)
+        if outside is not None:
+            raise IndexError(f"Target {outside} is out of bounds.")
+        return target
+
+    def element(
+        self, index: Index, operands: Sequence[Operand], types: Sequence[TensorType], output: TensorType, **attrs: Any
+    ) -> Scalar:
+        return operands[0](*index)
+
+    def checked_indices(self, types: Sequence[TensorType], **attrs: Any) -> tuple[tuple[int, Dimension], ...]:
+        return ((0, attrs["extent"]),)
+
+    def simplify(self, inputs: Sequence[Any], attrs: Attributes, output_type: TensorType) -> Any | None:
+        (target,) = inputs
+        repeated = target.node.op is CheckTarget.instance and target.node.attrs["extent"] == attrs["extent"]
+        return target if repeated else None

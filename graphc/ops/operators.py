@@ -1,0 +1,193 @@
+"""Operators and methods of tensors and graph symbols, bound from one table: the modules of functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from graphc.ir.graph import Symbol
+from graphc.ir.primitive import Primitive
+from graphc.ops import checks, contractions, gathers, pointwise, pooling, reductions, scatters, sources, views
+from graphc.ops.functions import activation, arithmetic, indexing, linear, reduction, shaping
+from graphc.ops.functions.registry import functions_of
+from graphc.ops.operands import apply_binary, cast, is_value
+from graphc.ops.promotion import require_castable
+
+# The modules whose primitives are registered by being imported here.
+PRIMITIVE_MODULES = (pointwise, reductions, sources, views, gathers, scatters, contractions, pooling, checks)
+
+# Functions whose first argument is not the tensor that a method would belong to, or that PyTorch has as functions only.
+_FUNCTIONS_ONLY = frozenset(
+    {
+        "broadcast_tensors",
+        "cat",
+        "concat",
+        "concatenate",
+        "embedding",
+        "getitem",
+        "hstack",
+        "linear",
+        "meshgrid",
+        "one_hot",
+        "pad",
+        "rsub",
+        "setitem",
+        "stack",
+        "std_mean",
+        "var_mean",
+        "vstack",
+        "where",
+    }
+)
+_ACTIVATION_METHODS = ("relu", "softmax", "log_softmax")
+
+
+def _where(input: Any, condition: Any, other: Any) -> Any:
+    """The tensor itself where the condition holds, else ``other``."""
+    return arithmetic.where(condition, input, other)
+
+
+METHODS: dict[str, Callable[..., Any]] = {
+    name: function
+    for module in (arithmetic, reduction, shaping, indexing, linear)
+    for name, function in functions_of(module).items()
+    if name not in _FUNCTIONS_ONLY
+} | {
+    "where": _where,
+    **{name: getattr(activation, name) for name in _ACTIVATION_METHODS},
+}
+
+# Functions whose result may replace the tensor: `add_` for `add`, and so on.
+_NOT_IN_PLACE = ("clone", "isfinite", "isinf", "isnan", "positive", "rsub", "where")
+IN_PLACE: tuple[str, ...] = (
+    *(name for name in functions_of(arithmetic) if name not in _NOT_IN_PLACE),
+    "relu",
+    "masked_fill",
+    "scatter",
+    "scatter_add",
+    "index_add",
+    "index_copy",
+    "tril",
+    "triu",
+)
+
+
+def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """The method that writes a function's result to its first argument.
+
+    It raises RuntimeError where the result has a higher category of dtype than the tensor, or another shape.
+    """
+
+    def method(self: Any, *arguments: Any, **keywords: Any) -> Any:
+        result = function(self, *arguments, **keywords)
+        if result.dtype != self.dtype:
+            require_castable(result.dtype, self.dtype)
+            result = cast(result, self.dtype)
+        return self._assign(result)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"In place: {function.__doc__}"
+    return method
+
+
+def _is_operand(other: Any) -> bool:
+    return is_value(other) or isinstance(other, (float, int, np.generic))
+
+
+def _binary(primitive: type[Primitive], reflected: bool = False) -> Callable[[Any, Any], Any]:
+    instance = primitive.instance
+    if reflected and not primitive.commutative:
+
+        def method(self: Any, other: Any) -> Any:
+            return apply_binary(instance, other, self) if _is_operand(other) else NotImplemented
+    else:
+
+        def method(self: Any, other: Any) -> Any:
+            return apply_binary(instance, self, other) if _is_operand(other) else NotImplemented
+
+    return method
+
+
+def _function(function: Callable[[Any, Any], Any], reflected: bool = False) -> Callable[[Any, Any], Any]:
+    @wraps(function)
+    def method(self: Any, other: Any) -> Any:
+        if not _is_operand(other):
+            return NotImplemented
+        return function(other, self) if reflected else function(self, other)
+
+    return method
+
+
+def _divided_by(self: Any, other: Any) -> Any:
+    """A number divided by a tensor, as PyTorch computes it."""
+    return arithmetic.reciprocal(self) * other if _is_operand(other) else NotImplemented
+
+
+OPERATORS: dict[str, Callable[..., Any]] = {
+    "__add__": _binary(pointwise.Add),
+    "__radd__": _binary(pointwise.Add, reflected=True),
+    "__sub__": _binary(pointwise.Sub),
+    "__rsub__": _binary(pointwise.Sub, reflected=True),
+    "__mul__": _binary(pointwise.Mul),
+    "__rmul__": _binary(pointwise.Mul, reflected=True),
+    "__truediv__": _function(arithmetic.div),
+    "__rtruediv__": _divided_by,
+    "__floordiv__": _binary(pointwise.FloorDivide),
+    "__rfloordiv__": _binary(pointwise.FloorDivide, reflected=True),
+    "__mod__": _binary(pointwise.Remainder),
+    "__rmod__": _binary(pointwise.Remainder, reflected=True),
+    "__pow__": _function(arithmetic.pow),
+    "__rpow__": _function(arithmetic.pow, reflected=True),
+    "__matmul__": linear.matmul,
+    "__rmatmul__": lambda self, other: linear.matmul(other, self),
+    "__and__": _binary(pointwise.BitwiseAnd),
+    "__rand__": _binary(pointwise.BitwiseAnd, reflected=True),
+    "__or__": _binary(pointwise.BitwiseOr),
+    "__ror__": _binary(pointwise.BitwiseOr, reflected=True),
+    "__xor__": _binary(pointwise.BitwiseXor),
+    "__rxor__": _binary(pointwise.BitwiseXor, reflected=True),
+    "__eq__": _binary(pointwise.Eq),
+    "__ne__": _binary(pointwise.Ne),
+    "__lt__": _binary(pointwise.Lt),
+    "__le__": _binary(pointwise.Le),
+    "__gt__": _binary(pointwise.Gt),
+    "__ge__": _binary(pointwise.Ge),
+    "__neg__": arithmetic.neg,
+    "__pos__": arithmetic.positive,
+    "__abs__": arithmetic.abs,
+    "__invert__": arithmetic.bitwise_not,
+    "__getitem__": indexing.getitem,
+}
+_IN_PLACE_OPERATORS = {
+    "__iadd__": "add",
+    "__isub__": "sub",
+    "__imul__": "mul",
+    "__itruediv__": "div",
+    "__ifloordiv__": "floor_divide",
+    "__imod__": "remainder",
+    "__ipow__": "pow",
+    "__iand__": "bitwise_and",
+    "__ior__": "bitwise_or",
+    "__ixor__": "bitwise_xor",
+}
+
+
+def bind_operators(kind: type) -> None:
+    """Give a class of values its operators and methods; what the class defines itself stays.
+
+    Methods that write in place come to classes that have ``_assign(value)`` alone. Hashing stays by identity.
+    """
+    own = set(vars(kind))
+    table = OPERATORS | METHODS
+    if hasattr(kind, "_assign"):
+        table |= {f"{name}_": in_place(METHODS[name], f"{name}_") for name in IN_PLACE if name in METHODS}
+        table |= {operator: in_place(METHODS[name], operator) for operator, name in _IN_PLACE_OPERATORS.items()}
+    for name, function in table.items():
+        if name not in own:
+            setattr(kind, name, function)
+
+
+bind_operators(Symbol)

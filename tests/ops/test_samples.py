@@ -1,0 +1,68 @@
+"""The op sample table is complete, and its format means what it says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from graphc.ir.graph import Builder
+from graphc.ir.primitive import PRIMITIVES
+from graphc.ops.functions.registry import FUNCTIONS
+from tests.ops.running import run_on_symbols, run_on_tensors
+from tests.ops.samples import ALL_SAMPLES, OpSample
+
+# Names that stand for the same function object need samples under one of them only.
+SAMPLED = {sample.name for sample in ALL_SAMPLES if not sample.primitive}
+
+
+def test_every_function_has_a_sample() -> None:
+    """No public function is without a sample, under one of its names."""
+    missing = [
+        name
+        for name, function in FUNCTIONS.items()
+        if not any(FUNCTIONS.get(sampled) is function for sampled in SAMPLED)
+    ]
+    assert missing == []
+
+
+def test_every_primitive_is_reached() -> None:
+    """Each registered primitive is bound by a sample, or used by a sampled function."""
+    reached = {sample.name for sample in ALL_SAMPLES if sample.primitive} | {"input"}
+    for sample in ALL_SAMPLES:
+        if sample.primitive:
+            continue
+        builder = Builder()
+        try:
+            run_on_symbols(sample, builder)
+        except (AttributeError, TypeError):
+            continue  # writes in place, or needs values: eager only
+        reached |= {node.op.name for node in builder.nodes}
+    assert sorted(set(PRIMITIVES) - reached) == []
+
+
+def test_samples_name_what_there_is() -> None:
+    """A sample's name is that of a function or of a primitive."""
+    for sample in ALL_SAMPLES:
+        assert sample.name in (PRIMITIVES if sample.primitive else FUNCTIONS), sample.identity
+
+
+def test_inputs_are_the_same_at_each_call() -> None:
+    """Two calls of ``make`` give equal arrays, so that two backends see the same."""
+    for sample in ALL_SAMPLES[::7]:
+        first, second = sample.make()[0], sample.make()[0]
+        for one, other in zip(first, second, strict=True):
+            np.testing.assert_equal(one, other)
+
+
+@pytest.mark.parametrize("sample", ALL_SAMPLES, ids=lambda sample: sample.identity)
+def test_symbols_have_the_types_of_tensors(sample: OpSample) -> None:
+    """On graph symbols a sample gives the dtypes and shapes that it gives on tensors."""
+    builder = Builder()
+    tensors, _ = run_on_tensors(sample)
+    if sample.primitive and not sample.inputs:
+        return
+    try:
+        symbols = run_on_symbols(sample, builder)
+    except (AttributeError, TypeError) as error:
+        pytest.skip(f"eager only: {error}")
+    assert [(s.dtype, tuple(s.shape)) for s in symbols] == [(t.dtype, tuple(t.shape)) for t in tensors]

@@ -1,0 +1,329 @@
+"""compile: compiled steps equal eager ones, follow what changes outside, and fail as eager does."""
+
+import copy
+
+import numpy as np
+import pytest
+
+import graphc as gc
+import graphc.nn.functional as F
+from graphc import nn, optim
+
+
+def pair_of_nets(make):
+    gc.manual_seed(0)
+    net = make()
+    return net, copy.deepcopy(net)
+
+
+def step_of(net, optimizer, loss=F.mse_loss):
+    def train_step(x, y):
+        optimizer.zero_grad()
+        value = loss(net(x), y)
+        value.backward()
+        optimizer.step()
+        return value
+
+    return train_step
+
+
+def assert_equal_state(left, right, tolerance=1e-5):
+    for (name, a), (_, b) in zip(left.state_dict().items(), right.state_dict().items(), strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=tolerance, atol=tolerance, err_msg=name)
+
+
+OPTIMIZERS = {
+    "sgd": lambda p: optim.SGD(p, lr=0.05),
+    "momentum": lambda p: optim.SGD(p, lr=0.05, momentum=0.9),
+    "nesterov": lambda p: optim.SGD(p, lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "dampening": lambda p: optim.SGD(p, lr=0.05, momentum=0.9, dampening=0.3),
+    "adam": lambda p: optim.Adam(p, lr=0.01, weight_decay=0.01),
+    "amsgrad": lambda p: optim.Adam(p, lr=0.01, amsgrad=True),
+    "adamw": lambda p: optim.AdamW(p, lr=0.01),
+    "maximize": lambda p: optim.SGD(p, lr=0.001, maximize=True),
+}
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_a_compiled_step_follows_the_eager_one(kind):
+    """Losses, parameters, gradients, and optimizer state agree over several steps, the first one included."""
+
+    def make():
+        return nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 3))
+
+    net, twin = pair_of_nets(make)
+    eager = step_of(net, OPTIMIZERS[kind](net.parameters()))
+    optimizer = OPTIMIZERS[kind](twin.parameters())
+    compiled = gc.compile(step_of(twin, optimizer))
+    for _ in range(5):
+        x, y = gc.randn(6, 5), gc.randn(6, 3)
+        np.testing.assert_allclose(compiled(x, y).numpy(), eager(x, y).detach().numpy(), rtol=1e-5)
+    assert_equal_state(net, twin)
+    for a, b in zip(net.parameters(), twin.parameters(), strict=True):
+        np.testing.assert_allclose(a.grad.numpy(), b.grad.numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_changing_lr_takes_effect_without_a_build():
+    """Hyper-parameters are run-time scalars."""
+    net, twin = pair_of_nets(lambda: nn.Linear(3, 2))
+    first, second = (optim.SGD(n.parameters(), lr=0.1, momentum=0.9) for n in (net, twin))
+    eager, compiled = step_of(net, first), gc.compile(step_of(twin, second))
+    for lr in (0.1, 0.01, 0.5, 0.0):
+        first.param_groups[0]["lr"] = second.param_groups[0]["lr"] = lr
+        x, y = gc.randn(4, 3), gc.randn(4, 2)
+        eager(x, y), compiled(x, y)
+        stages = compiled.stages
+        assert_equal_state(net, twin)
+    compiled(x, y)
+    assert compiled.stages is stages
+
+
+def test_a_hyper_parameter_that_switches_a_branch_is_recorded_anew():
+    """weight_decay going from 0 to more changes the program; the new step is right and both are kept."""
+    net, twin = pair_of_nets(lambda: nn.Linear(3, 2))
+    first, second = (optim.SGD(n.parameters(), lr=0.1) for n in (net, twin))
+    eager, compiled = step_of(net, first), gc.compile(step_of(twin, second))
+    for decay in (0.0, 0.0, 0.1, 0.1, 0.0):
+        first.param_groups[0]["weight_decay"] = second.param_groups[0]["weight_decay"] = decay
+        x, y = gc.randn(4, 3), gc.randn(4, 2)
+        eager(x, y), compiled(x, y)
+        assert_equal_state(net, twin)
+
+
+def test_train_and_eval_are_different_programs():
+    """Dropout and batch normalisation follow the training flag of each call."""
+    net, twin = pair_of_nets(lambda: nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Dropout(0.5)))
+    compiled = gc.compile(lambda x: twin(x).detach())
+    for training in (True, False, True, False):
+        net.train(training), twin.train(training)
+        for seed in range(2):
+            x = gc.randn(8, 4)
+            gc.manual_seed(seed)
+            expected = net(x).detach().numpy()
+            gc.manual_seed(seed)
+            np.testing.assert_allclose(compiled(x).numpy(), expected, rtol=1e-4, atol=1e-5)
+    assert_equal_state(net, twin)
+
+
+def test_dropout_consumes_the_same_stream_as_eager():
+    """After a compiled call the generator stands where eager leaves it."""
+    compiled = gc.compile(lambda x: F.dropout(x, 0.3, training=True) + gc.randn_like(x))
+    x = gc.ones(7, 5)
+    gc.manual_seed(3)
+    compiled(x)
+    expected = [(F.dropout(x, 0.3, training=True) + gc.randn_like(x)).numpy() for _ in range(2)]
+    following = gc.rand(3).numpy()
+    gc.manual_seed(3)
+    F.dropout(x, 0.3, training=True), gc.randn_like(x)
+    for value in expected:
+        np.testing.assert_allclose(compiled(x).numpy(), value, rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(gc.rand(3).numpy(), following)
+
+
+def test_another_shape_is_another_build_and_the_first_stays():
+    """Both shapes give eager's results afterwards."""
+    compiled = gc.compile(lambda x: (x * 2).sum(0))
+    for rows in (3, 5, 3, 5, 0):
+        x = gc.randn(rows, 4)
+        np.testing.assert_allclose(compiled(x).numpy(), (x * 2).sum(0).numpy(), rtol=1e-6)
+
+
+def test_an_index_out_of_range_raises_as_eager_and_changes_nothing():
+    """The check runs before any state is written: class and words are eager's."""
+    table = nn.Embedding(10, 4)
+    optimizer = optim.SGD(table.parameters(), lr=0.1)
+
+    def step(index):
+        optimizer.zero_grad()
+        loss = table(index).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    compiled = gc.compile(step)
+    compiled(gc.tensor([1, 2, 3]))
+    before = table.weight.detach().numpy().copy()
+    bad = gc.tensor([1, 10, 3])
+    with pytest.raises(IndexError) as eager_error:
+        table(bad)
+    with pytest.raises(IndexError) as compiled_error:
+        compiled(bad)
+    assert str(eager_error.value).split("\n")[0] in str(compiled_error.value)
+    np.testing.assert_array_equal(table.weight.detach().numpy(), before)
+    compiled(gc.tensor([1, 9, 3]))
+
+
+def test_target_out_of_range_raises_as_eager():
+    """A class number that does not exist is an error, not memory read at random."""
+    compiled = gc.compile(lambda logits, target: F.cross_entropy(logits, target))
+    logits = gc.randn(4, 3)
+    compiled(logits, gc.tensor([0, 1, 2, 0]))
+    for bad in ([0, 1, 3, 0], [0, -1, 2, 0]):
+        with pytest.raises(IndexError):
+            F.cross_entropy(logits, gc.tensor(bad))
+        with pytest.raises(IndexError):
+            compiled(logits, gc.tensor(bad))
+
+
+@pytest.mark.parametrize("dtype", [gc.float32, gc.float64, gc.int64, gc.int32, gc.bool])
+def test_dtypes_compile(dtype):
+    """All dtypes that tensors have run through the C program with eager's values and dtypes."""
+
+    def function(x, y):
+        return x + y, (x * y).sum(), x == y, gc.where(x > y, x, y)
+
+    x = gc.tensor([[1, 0, 3], [0, 5, 1]]).to(dtype)
+    y = gc.tensor([[2, 0, 1], [1, 5, 0]]).to(dtype)
+    compiled = gc.compile(function)
+    compiled(x, y)
+    for got, expected in zip(compiled(x, y), function(x, y), strict=True):
+        assert got.dtype == expected.dtype
+        np.testing.assert_array_equal(got.numpy(), expected.numpy())
+
+
+def test_nan_and_infinity_flow():
+    """IEEE values come out as in eager."""
+
+    def function(x):
+        return x.relu(), x.max(), x.sum(), x.exp(), x.clamp(-1, 1), gc.maximum(x, -x), x.softmax(0)
+
+    x = gc.tensor([1.0, float("nan"), float("inf"), -float("inf"), -0.0])
+    compiled = gc.compile(function)
+    compiled(x)
+    for got, expected in zip(compiled(x), function(x), strict=True):
+        np.testing.assert_allclose(got.numpy(), expected.numpy(), rtol=1e-6)
+
+
+def test_gradients_that_someone_holds_are_not_overwritten():
+    """A gradient kept from an earlier step keeps its values; unheld memory is used again."""
+    net = nn.Linear(3, 2)
+    compiled = gc.compile(step_of(net, optim.SGD(net.parameters(), lr=0.1)))
+    compiled(gc.randn(4, 3), gc.randn(4, 2))
+    compiled(gc.randn(4, 3), gc.randn(4, 2))
+    held = net.weight.grad
+    values = held.numpy().copy()
+    view = net.bias.grad[0:1]
+    shown = view.numpy().copy()
+    compiled(gc.randn(4, 3), gc.randn(4, 2))
+    np.testing.assert_array_equal(held.numpy(), values)
+    np.testing.assert_array_equal(view.numpy(), shown)
+    assert not np.array_equal(net.weight.grad.numpy(), values)
+
+
+def test_accumulating_gradients_over_calls():
+    """Without zero_grad inside, gradients add up as in eager, whether or not they were there."""
+    net, twin = pair_of_nets(lambda: nn.Linear(3, 2))
+
+    def accumulate(module):
+        def step(x):
+            loss = module(x).sum()
+            loss.backward()
+            return loss
+
+        return step
+
+    eager, compiled = accumulate(net), gc.compile(accumulate(twin))
+    for round in range(3):
+        for _ in range(3):
+            x = gc.randn(4, 3)
+            eager(x), compiled(x)
+            np.testing.assert_allclose(net.weight.grad.numpy(), twin.weight.grad.numpy(), rtol=1e-5)
+        if round == 0:
+            net.zero_grad(), twin.zero_grad()
+
+
+def test_frozen_parameters_are_noticed():
+    """requires_grad switched off later is another program, not a wrong step."""
+    net, twin = pair_of_nets(lambda: nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 2)))
+    eager = step_of(net, optim.SGD(net.parameters(), lr=0.1))
+    compiled = gc.compile(step_of(twin, optim.SGD(twin.parameters(), lr=0.1)))
+    for frozen in (False, False, True, True, False):
+        for module in (net, twin):
+            module[0].weight.requires_grad_(not frozen)
+        x, y = gc.randn(4, 3), gc.randn(4, 2)
+        eager(x, y), compiled(x, y)
+        assert_equal_state(net, twin)
+
+
+def test_load_state_dict_and_new_data_are_seen():
+    """The program reads parameters where they are now."""
+    net = nn.Linear(3, 2)
+    compiled = gc.compile(lambda x: net(x).detach())
+    x = gc.randn(4, 3)
+    compiled(x)
+    net.load_state_dict(nn.Linear(3, 2).state_dict())
+    np.testing.assert_allclose(compiled(x).numpy(), net(x).detach().numpy(), rtol=1e-5)
+    net.weight.data = gc.randn(2, 3)
+    np.testing.assert_allclose(compiled(x).numpy(), net(x).detach().numpy(), rtol=1e-5)
+
+
+def test_a_result_that_is_an_input_is_that_input():
+    """Returning an argument, or state, gives the tensor itself and not a copy."""
+    kept = gc.zeros(3)
+
+    @gc.compile
+    def step(x):
+        kept.add_(x)
+        return x, kept, kept[1:]
+
+    x = gc.ones(3)
+    step(x)
+    same, state, view = step(x)
+    assert same is x
+    assert state is kept
+    np.testing.assert_array_equal(view.numpy(), [2.0, 2.0])
+    kept.zero_()
+    np.testing.assert_array_equal(view.numpy(), [0.0, 0.0])
+
+
+def test_backward_from_outside_is_refused_clearly():
+    """A result whose gradient is not in the program does not silently come without one."""
+    net = nn.Linear(3, 2)
+    compiled = gc.compile(lambda x: net(x).sum())
+    compiled(gc.ones(1, 3))
+    with pytest.raises(RuntimeError, match="inside the compiled function"):
+        compiled(gc.ones(1, 3)).backward()
+
+
+def test_non_contiguous_arguments_and_state():
+    """Transposed arguments are read right; transposed state is written right."""
+    kept = gc.zeros(3, 2).t()
+
+    @gc.compile
+    def step(x):
+        kept.add_(x)
+        return (x * 2).sum(1)
+
+    x = gc.randn(3, 2).t()
+    for _ in range(3):
+        result = step(x)
+    np.testing.assert_allclose(result.numpy(), (x * 2).sum(1).numpy(), rtol=1e-6)
+    np.testing.assert_allclose(kept.numpy(), (x * 3).numpy(), rtol=1e-5)
+
+
+def test_attributes_before_the_first_call_say_so():
+    """graph, source, and plan need a call."""
+    with pytest.raises(RuntimeError, match="first call"):
+        gc.compile(lambda x: x).source  # noqa: B018
+
+
+def test_two_threads_call_one_compiled_function():
+    """Calls from several threads give each its own result."""
+    import threading
+
+    compiled = gc.compile(lambda x: (x * 3).sum(0))
+    compiled(gc.ones(50, 40))
+    failures = []
+
+    def work(number):
+        x = gc.full((50, 40), float(number))
+        for _ in range(100):
+            if not np.array_equal(compiled(x).numpy(), np.full(40, 150.0 * number, np.float32)):
+                failures.append(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
