@@ -7,7 +7,7 @@ a memory from outside whose value changed is state, one that was only read is a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,13 +113,16 @@ class GradientSlot:
 class GraphRecorder:
     """The recorder of one capture; see :class:`graphc.recording.Recorder`."""
 
-    def __init__(self, name: str, names: dict[int, str] | None = None):
+    def __init__(self, name: str, find_names: Callable[[], dict[int, str]] = dict):
         self.builder = Builder(name)
         self.guards: dict[Any, Guard] = {}
         self.scalars: list[Scalar] = []
         self.gradients: dict[int, GradientSlot] = {}
+        # Leaves from outside that were computed with, and whether they wanted a gradient.
+        self.leaves: dict[int, tuple[Tensor, bool]] = {}
         self._memories: dict[Storage, list[Memory]] = {}
-        self._names = names or {}
+        self._find_names = find_names
+        self._names = find_names()
         self._taken: dict[str, int] = {}
         # Where the forward pass ends: the loss and how many nodes stand before its backward pass.
         self.backward_began: int | None = None
@@ -145,7 +148,10 @@ class GraphRecorder:
 
     def _outside(self, tensor: Tensor) -> Memory:
         """Memory that the function reaches from outside, as a whole."""
-        name = self._names.get(id(tensor._storage), "tensor")
+        if id(tensor._storage) not in self._names:
+            # Made since the names were looked up, as an optimizer's state is in its first step.
+            self._names = {id(tensor._storage): "tensor", **self._find_names()}
+        name = self._names[id(tensor._storage)]
         if self._memories.get(tensor._storage):
             # Another window on memory that an argument shows in part: a value of its own unless something is written.
             return self._enter(tensor, tensor._chain, name, "constant")
@@ -183,6 +189,9 @@ class GraphRecorder:
         if output._chain and output._storage in self._memories:
             return
         nodes = [self.node_of(tensor) for tensor in inputs]
+        for tensor in inputs:
+            if tensor._grad_fn is None and tensor.dtype.is_floating_point:
+                self.leaves.setdefault(id(tensor), (tensor, tensor._requires_grad))
         if output._chain:
             return  # a view of memory that has just been entered: its node is made when it is read
         node = self.builder.add(primitive, nodes, attrs, self.location())

@@ -99,7 +99,7 @@ def capture(function: Callable[..., Any], arguments: Sequence[Any], keywords: di
     if state.recorder is not None:
         raise CaptureError("a compiled function is called while another is being recorded", user_location())
     tensors, _ = flatten((tuple(arguments), keywords))
-    recorder = GraphRecorder(getattr(function, "__name__", "graph"), outside_names(function))
+    recorder = GraphRecorder(getattr(function, "__name__", "graph"), lambda: outside_names(function))
     flags = [(tensor, tensor._requires_grad) for tensor in tensors]
     entered: list[Memory] = []
     for tensor, name in zip(tensors, argument_names(function, arguments, keywords), strict=True):
@@ -178,9 +178,10 @@ def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memo
         else:
             memory, same, chain = detail
             final_results.append(AliasResult(kept[memory.input.name], same, chain))
-    for memory in memories:
-        if memory.tensor._requires_grad and not any(memory.tensor is argument for argument in arguments):
-            guards.append(RequiresGradGuard(memory.tensor, True))
+    outside = {id(binding.tensor._storage) for binding in bindings if isinstance(binding, FromOutside)}
+    for tensor, flag in recorder.leaves.values():
+        if id(tensor._storage) in outside:
+            guards.append(RequiresGradGuard(tensor, flag))
     return Recording(
         graph,
         _forward_part(recorder, graph),
@@ -268,6 +269,8 @@ def outside_names(function: Callable[..., Any]) -> dict[int, str]:
     bound_self = getattr(function, "__self__", None)
     if bound_self is not None:
         found.append(("self", bound_self))
+        if not hasattr(bound_self, "named_parameters"):
+            found += vars(bound_self).items() if hasattr(bound_self, "__dict__") else ()
     code = getattr(function, "__code__", None)
     if code is not None:
         cells = function.__closure__ or ()

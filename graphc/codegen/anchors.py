@@ -96,8 +96,9 @@ def _indices(domain: Domain) -> Index:
 
 
 def _loads(roots: Iterable[Scalar], values: Values, skip: str | None = None) -> tuple[Access, ...]:
+    """The values that expressions read, in the order of their keys; arrays within the program are not among them."""
     found: dict[tuple[str, Index], None] = {}
     for scalar in walk_all(roots):
-        if isinstance(scalar, Load) and scalar.source != skip:
-            found[(str(scalar.source), scalar.index)] = None
+        if isinstance(scalar, Load) and isinstance(scalar.source, str) and scalar.source != skip:
+            found[scalar.source, scalar.index] = None
     return tuple((values.node(key), index) for key, index in sorted(found, key=lambda load: int(load[0][1:])))

@@ -12,9 +12,9 @@ from graphc.codegen.domains import Axis, integer_expressions, merge_axes
 from graphc.codegen.fuse import Group
 from graphc.codegen.loops import CheckIndex, Contract, Let, Local, Loop, Random, Statement, Store
 from graphc.codegen.nests import LoopWriter
-from graphc.codegen.statements import blocks, nest, substitute_statements
+from graphc.codegen.statements import blocks, nest, rewrite_statements, substitute_statements, unit_score
 from graphc.codegen.storage import Draft, Storage
-from graphc.codegen.trace import Tracer, delinearize, index_variable, index_variables, linear_offset
+from graphc.codegen.trace import Rewriter, Tracer, delinearize, index_variable, index_variables, linear_offset
 from graphc.ir.graph import Node
 from graphc.ir.integers import product
 from graphc.ir.scalars import Index, Load, Scalar
@@ -64,7 +64,24 @@ def _contract(group: Group, storage: Storage) -> Contract:
         computed[member.node] = Local(key, dtype)
         epilogue += storage.stores(member.node, member.index, computed[member.node])
     batch, rows, columns = (axis.extent for axis in group.outer)
-    return Contract(batch, rows, columns, depth, node.type.dtype, left, right, tuple(epilogue))
+    contract = Contract(batch, rows, columns, depth, node.type.dtype, left, right, tuple(epilogue))
+    score = unit_score(group.outer, epilogue)
+    return _transposed(contract) if score["m"] > score["n"] else contract
+
+
+def _transposed(contract: Contract) -> Contract:
+    """The same contraction with its factors exchanged: what is stored then lies along the columns."""
+    exchange = Rewriter({"m": index_variable("n", contract.rows), "n": index_variable("m", contract.columns)})
+    return Contract(
+        contract.batch,
+        contract.columns,
+        contract.rows,
+        contract.depth,
+        contract.dtype,
+        exchange.scalar(contract.right),
+        exchange.scalar(contract.left),
+        rewrite_statements(contract.epilogue, exchange),
+    )
 
 
 def _scatter(group: Group, storage: Storage) -> tuple[Statement, ...]:

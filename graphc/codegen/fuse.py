@@ -370,6 +370,9 @@ def _indices_of_shape(anchor: Anchor, group: Group) -> list[Index]:
     """Indices at which the group computes or reads values of the anchor's shape."""
     shape = anchor.node.type.shape
     found: dict[Index, None] = {}
+    axes = (*group.outer, *group.reduced)
+    if tuple(axis.extent for axis in axes) == shape:
+        found[tuple(axis.index for axis in axes)] = None
     for member in group.members:
         if member.node.type.shape == shape:
             found[member.index] = None

@@ -214,7 +214,7 @@ class _Kernel:
     def _check_index(self, value: Thunk, extent: Thunk) -> Thunk:
         def run(environment: Environment) -> None:
             index, size = int(value(environment)), extent(environment)
-            if not -size <= index < size:
+            if not 0 <= index < size:
                 raise OutOfRange(self.position, index, size)
 
         return run

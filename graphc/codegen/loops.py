@@ -108,7 +108,7 @@ class If:
 
 @dataclass(frozen=True, slots=True)
 class CheckIndex:
-    """End the program with IndexError unless ``-extent <= value < extent``."""
+    """End the program with IndexError unless ``0 <= value < extent``."""
 
     value: Scalar
     extent: Integer

@@ -22,6 +22,7 @@ from graphc.codegen.storage import Draft, Storage
 from graphc.codegen.trace import Tracer, Values, index_variable, index_variables, walk_all
 from graphc.ir.graph import Graph, Node
 from graphc.ir.integers import Integer, bounds, product
+from graphc.ir.primitive import Source, View
 from graphc.ir.scalars import Constant, FromIndex, Index, Load, Scalar
 
 
@@ -89,8 +90,8 @@ class _Lowering:
 
             element = Tracer(leaf).element(index, index_variables("i", index.type.shape))
             for scalar in walk_all((element,)):
-                if isinstance(scalar, Load):
-                    loads.append((self.values.node(str(scalar.source)), scalar.index))
+                if isinstance(scalar, Load) and isinstance(scalar.source, str):
+                    loads.append((self.values.node(scalar.source), scalar.index))
             valid = _is_valid(element, extent) or index.type.size == 0
             self.checks[key] = None if valid else self.fusion.add_check(index, extent, loads)
         return self.checks[key]
@@ -245,7 +246,8 @@ class _Lowering:
         )
         if group.checked:
             nodes = [index for index, _ in group.checked]
-        operations = tuple(node.op.name for node in nodes) if not group.checked else ("check_index",)
+        working = [node for node in nodes if not isinstance(node.op, Source | View)] or nodes
+        operations = tuple(node.op.name for node in working) if not group.checked else ("check_index",)
         origins = tuple(Origin(node.op.name, node.location) for node in nodes)
         launches = []
         for draft in emit(group, self.storage):

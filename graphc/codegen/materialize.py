@@ -24,6 +24,8 @@ STORE_COST = 1.5
 # What may be computed while a contraction packs its operands: a rectifier is, an exponential is not.
 PROLOGUE_OPERATIONS = 2.0
 PROLOGUE_LOADS = 3
+# A single number is computed once for each kernel that reads it, outside of its loops: that is cheaper than a kernel.
+MOST_SCALAR_OPERATIONS = 4.0
 # Longer chains are cut, so that expressions stay of a readable size and tracing of a bounded depth.
 LONGEST_CHAIN = 48
 
@@ -208,7 +210,8 @@ def _worth_storing(
         for operand in dict.fromkeys(node.inputs)
     ]
     loads = frozenset().union(*(operand.loads for operand in operands))
-    operations = node.op.cost + sum(operand.operations for operand in operands)
+    own = 0.0 if isinstance(node.op, Source) else node.op.cost
+    operations = own + sum(operand.operations for operand in operands)
     depth = 1 + max((operand.depth for operand in operands), default=0)
     effort[node] = _Effort(operations, loads, depth)
     if isinstance(node.op, View | Source):
@@ -216,7 +219,7 @@ def _worth_storing(
     if depth > LONGEST_CHAIN:
         return True
     count = readings[node]
-    if count <= 1.0:
+    if count <= 1.0 or (node.type.size == 1 and operations <= MOST_SCALAR_OPERATIONS):
         return False
     once = len(loads) + OPERATION_WEIGHT * operations
     return count * once > once + STORE_COST + count

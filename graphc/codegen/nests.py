@@ -33,6 +33,7 @@ from graphc.codegen.statements import (
     rewrite_statements,
     scalars_of,
     unit_score,
+    written_out,
 )
 from graphc.codegen.storage import Draft, Storage
 from graphc.codegen.trace import Rewriter, Tracer, delinearize, index_variable, linear_offset
@@ -80,7 +81,8 @@ class LoopWriter:
             return [Draft(self._flat())]
         if self._is_window():
             return [Draft(self._unrolled())]
-        self.lanes = prefers_lanes(self.group)
+        empty = any(axis.extent == 0 for axis in self.group.reduced)
+        self.lanes = prefers_lanes(self.group) and not empty
         self._choose_kept()
         self._trace()
         outer, reduced = self._domains()
@@ -225,8 +227,15 @@ class LoopWriter:
         if mapping:
             self.before = [list(rewrite_statements(part, rewriter)) for part in self.before]
             self.sweeps = [list(rewrite_statements(part, rewriter)) for part in self.sweeps]
-        if not has_positions(self.group):
-            reduced = contiguous_last(reduced, self.sweeps)
+        if has_positions(self.group):
+            return outer, reduced
+        reduced = contiguous_last(reduced, self.sweeps)
+        if not self.lanes:
+            short = reduced
+            for level, sweep in enumerate(self.sweeps):
+                short, statements = written_out(reduced, sweep)
+                self.sweeps[level] = list(statements)
+            reduced = short
         return outer, reduced
 
     def _is_window(self) -> bool:
@@ -302,7 +311,7 @@ class LoopWriter:
         for level, sweep in enumerate(self.sweeps):
             body += self.before[level]
             body += self._accumulators(sweep)
-            if sweep:
+            if sweep and all(axis.extent != 0 for axis in reduced):
                 body += nest(reduced, sweep, kinds)
         body += self.before[self.levels]
         return nest(outer, body, ["parallel", *["serial"] * (len(outer) - 1)][: len(outer)])
@@ -317,6 +326,9 @@ class LoopWriter:
         chunks = _chunk_count(axis, reduced)
         p = index_variable("p", chunks)
         ranges = {axis.name: ((p * axis.extent) // chunks, ((p + 1) * axis.extent) // chunks)}
+        if axis.extent == chunks:
+            reduced = tuple(other for other in reduced if other is not axis)
+            sweep = self.sweeps[0] = list(rewrite_statements(sweep, Rewriter({axis.name: p})))
         results = product(a.extent for a in outer)
         # The results of one chunk lie together, as they do in the end.
         place = p * results + linear_offset([a.index for a in outer], [a.extent for a in outer])

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from graphc.codegen.domains import Axis, Domain, integer_expressions, merge_axes, split_divisions
-from graphc.codegen.loops import Accumulate, CheckIndex, Let, Loop, Statement, Store
-from graphc.codegen.materialize import static_size
+from graphc.codegen.loops import Accumulate, Accumulator, CheckIndex, Let, Local, Loop, Statement, Store
+from graphc.codegen.materialize import size_estimate, static_size
 from graphc.codegen.trace import Rewriter, index_variable, linear_terms, walk_all
 from graphc.ir.integers import Integer, substitute
 from graphc.ir.scalars import Load, Scalar
 from graphc.ir.types import int64
 
+SHORT_AXIS = 4  # an innermost axis that is not longer is written out
 LANES = 64  # neighbouring points that one thread carries together
 
 Ranges = Mapping[str, tuple[Integer, Integer]]
@@ -99,6 +100,34 @@ def scalars_of(statements: Iterable[Statement]) -> list[Scalar]:
     return found
 
 
+def written_out(domain: Domain, statements: Sequence[Statement]) -> tuple[Domain, tuple[Statement, ...]]:
+    """Without a short innermost axis: its points are written out, so that the axis around it can be vectorised."""
+    while len(domain) > 1:
+        extent, around = static_size(domain[-1].extent), size_estimate(domain[-2].extent)
+        if extent is None or not 0 < extent <= SHORT_AXIS or around < extent:
+            break
+        copies: list[Statement] = []
+        for point in range(extent):
+            copies += _renamed(statements, f"_{point}", {domain[-1].name: point})
+        domain, statements = domain[:-1], copies
+    return domain, tuple(statements)
+
+
+def _renamed(statements: Sequence[Statement], suffix: str, point: dict[str, Integer]) -> list[Statement]:
+    """A copy of statements at one point of an axis, its names ending in ``suffix``."""
+    names = {statement.name for statement in statements if isinstance(statement, Let)}
+
+    def change(scalar: Scalar) -> Scalar:
+        if isinstance(scalar, Local) and scalar.name in names:
+            return Local(scalar.name + suffix, scalar.dtype)
+        return scalar
+
+    return [
+        Let(statement.name + suffix, statement.dtype, statement.value) if isinstance(statement, Let) else statement
+        for statement in rewrite_statements(statements, Rewriter(point, change))
+    ]
+
+
 def unit_score(domain: Domain, statements: Iterable[Statement]) -> dict[str, int]:
     """How often each axis is walked contiguously; stores count twice."""
     names = {axis.name for axis in domain}
@@ -136,6 +165,8 @@ def outer_nest(domain: Domain, body: Sequence[Statement]) -> tuple[Statement, ..
     mapping.update({name: value for name, value in merged.items() if name not in mapping})
     statements = substitute_statements(body, mapping)
     domain = contiguous_last(domain, [statements])
+    if not any(isinstance(statement, Accumulator) for statement in statements):
+        domain, statements = written_out(domain, statements)
     kinds = ["parallel", *["serial"] * (len(domain) - 1)][: len(domain)]
     if len(domain) > 1:
         kinds[-1] = "vector"

@@ -98,7 +98,11 @@ class Tracer:
         self.visited[node] = None
         types = [operand.type for operand in node.inputs]
         if isinstance(node.op, Elementwise):
-            return node.op.element(index, self.operands(node), types, node.type, **node.attrs)
+            value = node.op.element(index, self.operands(node), types, node.type, **node.attrs)
+            if isinstance(value, Load) and not isinstance(value.source, str) and len(value.index) > 1:
+                # An array that is part of the program: flat, as all memory is.
+                return Load(value.source, (linear_offset(value.index, node.type.shape),), value.dtype)
+            return value
         if reduced is None:
             reduced = (0,) * len(node.op.reduced_extents(types, **node.attrs))
         return node.op.element(index, reduced, self.operands(node), types, node.type, **node.attrs)

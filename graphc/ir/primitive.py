@@ -133,7 +133,7 @@ class Gather(Elementwise):
     def checked_indices(
         self, types: Sequence[TensorType], **attrs: Any
     ) -> tuple[tuple[int, Dimension], ...]:
-        """Pairs (operand position, extent): every element of that operand must lie in ``-extent <= i < extent``."""
+        """Pairs (operand position, extent): every element of that operand must lie in ``0 <= i < extent``."""
         return ()
 
 
@@ -236,7 +236,7 @@ class Scatter(Primitive):
     def checked_indices(
         self, types: Sequence[TensorType], **attrs: Any
     ) -> tuple[tuple[int, Dimension], ...]:
-        """Pairs (operand position, extent): every element of that operand must lie in ``-extent <= i < extent``."""
+        """Pairs (operand position, extent): every element of that operand must lie in ``0 <= i < extent``."""
         return ()
 
 

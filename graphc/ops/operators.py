@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.graph import Symbol
+from graphc.ir.integers import IntegerExpression
 from graphc.ir.primitive import Primitive
 from graphc.ops import checks, contractions, gathers, pointwise, pooling, reductions, scatters, sources, views
 from graphc.ops.functions import activation, arithmetic, indexing, linear, reduction, shaping
@@ -94,7 +95,7 @@ def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
 
 
 def _is_operand(other: Any) -> bool:
-    return is_value(other) or isinstance(other, (float, int, np.generic))
+    return is_value(other) or isinstance(other, (float, int, np.generic, IntegerExpression))
 
 
 def _binary(primitive: type[Primitive], reflected: bool = False) -> Callable[[Any, Any], Any]:

@@ -88,15 +88,17 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         with no_grad(), phase("update"):
-            for group in self.param_groups:
-                for parameter in group["params"]:
-                    gradient = parameter.grad
-                    if gradient is None:
-                        continue
-                    entry = self.state[parameter]
-                    with paused():
-                        self.prepare(group, parameter, entry)
-                    self.update(group, parameter, gradient, entry)
+            work = [
+                (group, parameter, parameter.grad, self.state[parameter])
+                for group in self.param_groups
+                for parameter in group["params"]
+                if parameter.grad is not None
+            ]
+            with paused():
+                for group, parameter, _, entry in work:
+                    self.prepare(group, parameter, entry)
+            for group, parameter, gradient, entry in work:
+                self.update(group, parameter, gradient, entry)
         return loss
 
     def prepare(self, group: ParameterGroup, parameter: Tensor, entry: dict[str, Any]) -> None:

@@ -22,9 +22,7 @@ from tests.codegen.loop_programs import (
 )
 from tests.codegen.sanitize import run_sanitized
 
-import graphc.ops.arithmetic
-import graphc.ops.comparisons
-import graphc.ops.pointwise  # noqa: F401
+import graphc.ops  # noqa: F401
 from graphc.codegen.executable import CompiledProgram, compile_loops
 from graphc.codegen.executable import load as load_program
 from graphc.codegen.interpret import OutOfRange, run_program

@@ -153,5 +153,8 @@ def test_second_gradients(sample: OpSample) -> None:
     """The gradients of the gradients, in float64, are PyTorch's."""
     if sample.random:
         pytest.skip("random")
-    for place, (ours, theirs) in enumerate(zip(*_gradients(sample, "float64", second=True), strict=True)):
+    # The other kernels of PyTorch's attention have no second derivative.
+    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        pairs = _gradients(sample, "float64", second=True)
+    for place, (ours, theirs) in enumerate(zip(*pairs, strict=True)):
         assert_close(ours, theirs, (1e-4, 1e-8), f"second gradient {place}")

@@ -18,10 +18,11 @@ from graphc.codegen.c.kernels import (
 )
 from graphc.codegen.c.literals import c_type
 from graphc.codegen.c.names import Names
-from graphc.codegen.c.rewriting import Change, Tables, map_scalar, map_statement, substitution
+from graphc.codegen.c.rewriting import Change, Tables, map_scalar, map_statement, substitution, table_and_rest
+from graphc.codegen.c.spelling import UNARY
 from graphc.codegen.c.statements import INDENT, Statements
 from graphc.codegen.c.tiles import Side, Tiling, ceiling, choose_tile, round_up
-from graphc.codegen.loops import Contract, Kernel, Let, Statement, Store
+from graphc.codegen.loops import Contract, Kernel, Let, Local, Statement, Store
 from graphc.codegen.render import render
 from graphc.ir.integers import (
     Integer,
@@ -33,8 +34,8 @@ from graphc.ir.integers import (
     coefficient_of,
     variable,
 )
-from graphc.ir.scalars import Load, Scalar
-from graphc.ir.types import float32, float64
+from graphc.ir.scalars import Call, Load, Scalar, Within, rebuild
+from graphc.ir.types import bool_, float32, float64, int32
 
 # Below so many multiplications plain loops are as fast, and shorter.
 SMALLEST = 2048
@@ -388,20 +389,48 @@ class _Printer:
             pack = f"gc_{self.contract.dtype.short}_pack_transposed"
             return f"{pack}(panel, TILE, TILE, {place}, {side.stride}, {index}1 - {index}0, k1 - k0);"
         lines = self._table_lines(tables, index, "TILE")
-        lines += [
-            "for (int64_t k = k0; k < k1; ++k)",
-            f"{INDENT}for (int64_t {index} = {index}0; {index} < {index}1; ++{index})",
-            f"{INDENT * 2}panel[(k - k0) * TILE + {index} - {index}0] = {self.expressions.scalar(value)};",
-        ]
+        hoisted: list[str] = []
+        value = rebuild(value, lambda part: self._hoist(part, operand.variable, hoisted))
+        lines.append("for (int64_t k = k0; k < k1; ++k)" + (" {" if hoisted else ""))
+        lines += [INDENT + line for line in hoisted]
+        lines.append(f"{INDENT}for (int64_t {index} = {index}0; {index} < {index}1; ++{index})")
+        lines.append(f"{INDENT * 2}panel[(k - k0) * TILE + {index} - {index}0] = {self.expressions.scalar(value)};")
+        if hoisted:
+            lines.append("}")
         return "\n".join(lines)
+
+    def _hoist(self, part: Scalar, variable: str, lines: list[str]) -> Scalar:
+        """Take what does not change along ``variable`` out of offsets and tests that read a table, so that what is left
+        is arithmetic of 32 bits. The definitions go to ``lines``."""
+        if isinstance(part, Load) and isinstance(part.source, str) and len(part.index) == 1:
+            split = table_and_rest(part.index[0], variable)
+            if split is not None:
+                name = f"from{len(lines)}"
+                t, source = c_type(part.dtype), self.names(part.source)
+                lines.append(f"const {t} *const {self.names(name)} = {source} + {self.expressions.integer(split[1])};")
+                return Load(name, (split[0],), part.dtype)
+        if isinstance(part, Within):
+            split = table_and_rest(part.value, variable)
+            if split is not None:
+                limits = []
+                for limit in (part.lower - split[1], part.upper - split[1]):
+                    name = f"limit{len(lines)}"
+                    text = self.expressions.integer(limit, UNARY)
+                    lines.append(f"const int32_t {self.names(name)} = (int32_t){text};")
+                    limits.append(Local(name, int32))
+                ((monomial, _),) = split[0].terms  # type: ignore[union-attr]
+                element = monomial[0].value  # type: ignore[union-attr]
+                at_least = Call("ge", (element, limits[0]), bool_)
+                return Call("logical_and", (at_least, Call("lt", (element, limits[1]), bool_)), bool_)
+        return part
 
     def _table_lines(self, tables: Tables, index: str, size: str) -> list[str]:
         lines = []
         for value, name in tables.entries.items():
             table = self.names(name)
-            lines.append(f"int64_t {table}[{size}];")
+            lines.append(f"int32_t {table}[{size}];")
             lines.append(f"for (int64_t {index} = {index}0; {index} < {index}1; ++{index})")
-            lines.append(f"{INDENT}{table}[{index} - {index}0] = {self.expressions.integer(value)};")
+            lines.append(f"{INDENT}{table}[{index} - {index}0] = (int32_t){self.expressions.integer(value, UNARY)};")
         return lines
 
     def epilogue(self) -> str:

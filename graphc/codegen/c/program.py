@@ -153,7 +153,7 @@ def print_program(program: LoopProgram, plan: MemoryPlan, kernels: PrintedKernel
         title=(comment(f"graphc: {program.name}"), *_summary(program, plan)),
         has_random=bool(used.random),
         scalar_functions=_scalar_functions(used),
-        library_functions=frozenset(f"gc_{name}_{dtype.short}" for name, dtype in used.library),
+        library_functions=frozenset(f"{name}_{dtype.short}" for name, dtype in used.library),
         random_functions=frozenset(used.random),
         vector_types=tuple(sorted({vector for text in kernels.texts for vector in text.vectors})),
         reductions=_reductions(used),

@@ -21,7 +21,7 @@ from graphc.ir.integers import (
     variables,
 )
 from graphc.ir.scalars import FromIndex, Load, Scalar, Within, rebuild
-from graphc.ir.types import int64
+from graphc.ir.types import int32
 
 Change = Callable[[Integer], Integer]
 
@@ -113,10 +113,10 @@ class Tables:
                 divides = divides or any(isinstance(atom, Quotient | Remainder) for atom in monomial)
             else:
                 rest = rest + term
-        if not divides:
+        if not divides or not _fits(mine):
             return value
         name = self.entries.setdefault(mine, f"{self.prefix}{len(self.entries)}")
-        return rest + opaque(Load(name, (self.place,), int64), *bounds(mine))
+        return rest + opaque(Load(name, (self.place,), int32), *bounds(mine))
 
     def _is_mine(self, monomial: Sequence[Atom]) -> bool:
         if any(isinstance(atom, Opaque) for atom in monomial):
@@ -124,3 +124,26 @@ class Tables:
         names = set().union(*(variables(IntegerExpression((((atom,), 1),))) for atom in monomial))
         inner = [each for atom in monomial for each in atoms(IntegerExpression((((atom,), 1),)))]
         return names == {self.variable} and not any(isinstance(each, Opaque) for each in inner)
+
+
+def _fits(value: Integer) -> bool:
+    """Whether all values of an expression are int32, of which a vector register holds twice as many."""
+    least, greatest = bounds(value)
+    return least is not None and greatest is not None and -(2**31) <= least and greatest < 2**31
+
+
+def table_and_rest(value: Integer, variable: str) -> tuple[Integer, Integer] | None:
+    """An expression as an element of a table plus what does not depend on ``variable``; None where it is no such."""
+    if isinstance(value, int):
+        return None
+    table: Integer = 0
+    rest: Integer = 0
+    for monomial, coefficient in value.terms:
+        term = IntegerExpression(((monomial, coefficient),)) if monomial else coefficient
+        if len(monomial) == 1 and isinstance(monomial[0], Opaque) and coefficient == 1 and table == 0:
+            table = term
+        elif any(isinstance(atom, Opaque) for atom in monomial) or (monomial and variable in variables(term)):
+            return None
+        else:
+            rest = rest + term
+    return None if table == 0 else (table, rest)

@@ -56,8 +56,17 @@ class Statements:
         self.checks = False
 
     def block(self, statements: Sequence[Statement], depth: int) -> Iterator[str]:
-        """The lines of a sequence of statements, indented by ``depth`` levels."""
+        """The lines of a sequence of statements, indented by ``depth`` levels.
+
+        An unrolled loop defines its names again and again; from the second time on they are new ones in C.
+        """
+        defined: set[str] = set()
         for statement in statements:
+            if isinstance(statement, Let | Accumulator | LocalArray):
+                if statement.name in defined:
+                    for name in (statement.name, statement.name + "_position"):
+                        self.names.bind(name, self.names.fresh(name))
+                defined.add(statement.name)
             yield from self.statement(statement, depth)
 
     def statement(self, statement: Statement, depth: int) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from graphc.ir.types import bool_, int64
 from graphc.ops import arithmetic, comparisons, pointwise, reductions, sources, views
+from graphc.ops.functions.activation import dropout, softmax
 from graphc.ops.functions.linear import matmul
 from graphc.ops.functions.shaping import broadcast_to, scalar_name, transpose
 from graphc.ops.operands import broadcast_shapes
@@ -60,10 +61,9 @@ def scaled_dot_product_attention(
         scores = _masked(scores, comparisons.Le.bind(columns, rows))
     elif attn_mask is not None:
         scores = _with_mask(scores, attn_mask)
-    weights = _softmax_or_zero(scores)
+    # Only a mask of the caller's can leave a row with nothing to attend to.
+    weights = softmax(scores, -1) if attn_mask is None else _softmax_or_zero(scores)
     if dropout_p > 0.0:
-        from graphc.ops.functions.activation import dropout
-
         weights = dropout(weights, dropout_p)
     return matmul(weights, value)
 

@@ -33,8 +33,8 @@ MODULES: tuple[ModuleType, ...] = (
     convolution,
     attention,
 )
-# Functions of those modules that serve other modules and not the user.
-_INTERNAL = frozenset({"bernoulli_like", "scalar_name", "slice_dim", "type_name", "wrap_dims"})
+# Functions of those modules that serve other modules and not the user by name.
+_INTERNAL = frozenset({"bernoulli_like", "scalar_name", "setitem", "slice_dim", "type_name", "wrap_dims"})
 
 
 def functions_of(module: ModuleType) -> dict[str, Callable[..., Any]]:

@@ -257,6 +257,8 @@ def roll(input: Any, shifts: int | Sequence[int], dims: int | Sequence[int] | No
     for move, dim in zip(moves, along, strict=True):
         dim = normalize_dim(dim, input.ndim)
         extent = result.shape[dim]
+        if not isinstance(extent, int):
+            raise TypeError(f"roll along dim {dim} needs to know its size, which is {extent}")
         if extent == 0:
             continue
         split_at = extent - move % extent

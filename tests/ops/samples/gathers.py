@@ -30,7 +30,9 @@ def _identity(torch: Any, x: Any, **_: Any) -> Any:
 
 SAMPLES = (
     primitive_sample("pad", normal(2, 3), low=(1, 0), high=(0, 2), value=0.0, oracle=_padded),
-    primitive_sample("pad", normal(2, 3), low=(2, 1), high=(1, 1), value=-inf, oracle=_padded, label="infinite"),
+    primitive_sample(
+        "pad", normal(2, 3), low=(2, 1), high=(1, 1), value=-inf, oracle=_padded, smooth=False, label="infinite"
+    ),
     primitive_sample("pad", normal(4, 5), low=(-1, 2), high=(1, -3), value=1.5, oracle=_padded, label="cut"),
     primitive_sample("pad", normal(3), low=(-2,), high=(-1,), value=0.0, oracle=_padded, label="cut to nothing"),
     primitive_sample("pad", normal(0, 2), low=(1, 0), high=(1, 0), value=2.0, oracle=_padded, label="empty"),

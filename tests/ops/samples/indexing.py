@@ -76,7 +76,9 @@ SAMPLES = (
         label="padding",
     ),
     sample("scatter_add", normal(4, 3), 0, literal([[0, 0, 3], [1, 0, 3]], "int64"), normal(2, 3)),
-    sample("scatter_add", normal(4, 3), 1, literal([[0], [2]], "int64"), normal(3, 3), differentiable=(0,), label="part"),
+    sample(
+        "scatter_add", normal(4, 3), 1, literal([[0], [2]], "int64"), normal(3, 3), differentiable=(0,), label="part"
+    ),
     sample("scatter", normal(4, 3), 0, literal([[0, 1, 3], [1, 0, 2]], "int64"), normal(2, 3)),
     sample("scatter", normal(4, 3), 1, literal([[0], [2]], "int64"), value=2.5, label="number"),
     sample("index_add", normal(4, 3), 0, literal([3, 0, 3], "int64"), normal(3, 3)),

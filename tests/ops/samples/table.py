@@ -160,8 +160,26 @@ def primitive_sample(name: str, *inputs: Any, label: str = "", **options: Any) -
 
 # Functions whose results are no floats.
 _WITHOUT_GRADIENT = frozenset(
-    "all any argmax argmin count_nonzero eq ge gt isfinite isinf isnan le logical_and logical_not logical_or "
-    "logical_xor lt ne".split()
+    {
+        "all",
+        "any",
+        "argmax",
+        "argmin",
+        "count_nonzero",
+        "eq",
+        "ge",
+        "gt",
+        "isfinite",
+        "isinf",
+        "isnan",
+        "le",
+        "logical_and",
+        "logical_not",
+        "logical_or",
+        "logical_xor",
+        "lt",
+        "ne",
+    }
 )
 _OPTIONS = ("differentiable", "smooth", "oracle", "tolerance", "random")
 

@@ -1,0 +1,100 @@
+"""Type promotion is PyTorch's."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from graphc.ir.types import DTYPES, float32, float64, int32, int64
+from graphc.ops.promotion import (
+    can_cast,
+    get_default_dtype,
+    promote_types,
+    require_castable,
+    result_type,
+    set_default_dtype,
+)
+from graphc.tensor import Tensor
+
+NUMBERS = (True, 3, 2.5)
+
+
+def tensor(dtype, shape):
+    """A tensor of zeros."""
+    return Tensor.from_array(np.zeros(shape, dtype.numpy))
+
+
+def test_promote_types_against_torch() -> None:
+    """All pairs of dtypes."""
+    torch = pytest.importorskip("torch")
+    for left, right in itertools.product(DTYPES, DTYPES):
+        expected = torch.promote_types(getattr(torch, left.name), getattr(torch, right.name))
+        assert repr(promote_types(left, right)) == repr(expected)
+        assert can_cast(left, right) == torch.can_cast(getattr(torch, left.name), getattr(torch, right.name))
+
+
+def test_result_type_against_torch() -> None:
+    """All pairs of dtypes, each with dimensions and without, and all dtypes with all kinds of numbers."""
+    torch = pytest.importorskip("torch")
+    operands = [
+        (tensor(dtype, shape), torch.zeros(shape, dtype=getattr(torch, dtype.name)))
+        for dtype in DTYPES
+        for shape in ((2,), ())
+    ] + [(number, number) for number in NUMBERS]
+    for (left, left_oracle), (right, right_oracle) in itertools.product(operands, operands):
+        expected = torch.result_type(left_oracle, right_oracle)
+        assert repr(result_type(left, right)) == repr(expected), (left, right)
+
+
+def test_results_of_arithmetic_against_torch() -> None:
+    """The dtype of a sum and of a quotient of operands of all dtypes and ranks."""
+    torch = pytest.importorskip("torch")
+    for left, right, first, second in itertools.product(DTYPES, DTYPES, ((2,), ()), ((2,), ())):
+        a, b = tensor(left, first), tensor(right, second) + 1
+        c, d = (
+            torch.zeros(first, dtype=getattr(torch, left.name)),
+            torch.zeros(second, dtype=getattr(torch, right.name)) + 1,
+        )
+        assert repr((a + b).dtype) == repr((c + d).dtype)
+        assert repr((a / b).dtype) == repr((c / d).dtype)
+        for number in NUMBERS:
+            assert repr((a * number).dtype) == repr((c * number).dtype)
+            assert repr((number + a).dtype) == repr((number + c).dtype)
+
+
+def test_writing_in_place_keeps_the_category() -> None:
+    """A float result is not written to an integer tensor; an integer one is written to a float tensor."""
+    with pytest.raises(RuntimeError, match="result type Float can't be cast to the desired output type Long"):
+        require_castable(float32, int64)
+    integers = tensor(int64, (2,))
+    with pytest.raises(RuntimeError, match="can't be cast to the desired output type Long"):
+        integers.add_(2.5)
+    with pytest.raises(RuntimeError, match="can't be cast to the desired output type Long"):
+        integers /= 2
+    floats = tensor(float32, (2,))
+    floats += tensor(int32, (2,)) + 3
+    assert floats.dtype == float32
+    assert floats.tolist() == [3.0, 3.0]
+
+
+def test_default_dtype() -> None:
+    """Integers become the default dtype in floating functions; only floating dtypes can be the default."""
+    assert get_default_dtype() == float32
+    try:
+        set_default_dtype(float64)
+        assert tensor(int64, (2,)).exp().dtype == float64
+        assert result_type(tensor(int64, (2,)), 2.5) == float64
+    finally:
+        set_default_dtype(float32)
+    with pytest.raises(TypeError, match="only floating-point types"):
+        set_default_dtype(int64)
+
+
+def test_no_numbers() -> None:
+    """What is neither a tensor nor a number is refused."""
+    with pytest.raises(TypeError, match="expected a tensor or a number, got str"):
+        result_type(tensor(float32, (2,)), "3")
+    with pytest.raises(TypeError):
+        tensor(float32, (2,)) + "3"
