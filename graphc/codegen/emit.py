@@ -120,7 +120,7 @@ def _scatter(group: Group, storage: Storage) -> tuple[Statement, ...]:
 def _check(group: Group, storage: Storage) -> tuple[Statement, ...]:
     statements: list[Statement] = []
     tracer = Tracer(storage.outside)
-    for node, extent in group.checked:
+    for node, extent, _ in group.checked:
         index = index_variables("i", node.type.shape)
         value = tracer.element(node, index)
         domain = tuple(Axis(f"i{d}", size) for d, size in enumerate(node.type.shape) if size != 1)

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from graphc.codegen.c.program import caller_buffers, print_kernels, print_program
+from graphc.codegen.inplace import reuse_in_place
 from graphc.codegen.loops import Buffer, LoopProgram
 from graphc.codegen.memory import MemoryPlan, check_plan, plan_memory
+from graphc.ir.primitive import PRIMITIVES
 
 MOST_THREADS = 64
 
@@ -45,12 +47,11 @@ def default_vector_bytes() -> int:
     return 64 if "avx512f" in features else 32 if "avx2" in features else 16
 
 
-def compile_loops(
-    program: LoopProgram, threads: int | None = None, vector_bytes: int | None = None
-) -> CompiledProgram:
+def compile_loops(program: LoopProgram, threads: int | None = None, vector_bytes: int | None = None) -> CompiledProgram:
     """The C text and memory plan of a loop program, planned for at most ``threads`` threads and for vectors of
     ``vector_bytes`` bytes (by default those of this machine)."""
     threads = default_threads() if threads is None else max(1, min(threads, MOST_THREADS))
+    program = reuse_in_place(program)
     kernels = print_kernels(program, vector_bytes or default_vector_bytes())
     plan = plan_memory(program, kernels.scratch, threads=threads)
     check_plan(program, plan)
@@ -62,7 +63,7 @@ def compile_loops(
 class Executable:
     """A built program. Made by :func:`load`.
 
-    ``program`` is the native program, for a caller that sets pointers itself; see :class:`graphc.runtime.NativeProgram`.
+    ``program`` is the :class:`graphc.runtime.NativeProgram`, for a caller that sets pointers itself.
     """
 
     def __init__(self, compiled: CompiledProgram, build: Any):
@@ -85,11 +86,14 @@ class Executable:
                 self.raise_error()
 
     def raise_error(self, code: int = 1) -> None:
-        """Raise what the last run, which gave a code other than 0, ended with: IndexError, worded as eager's."""
+        """Raise what the last run, which gave a code other than 0, ended with: the operation's own error for an index
+        that is out of range, as in eager mode, with the operation's Python line as a note."""
         launch, index, extent = self.program.error
-        origins = [each for each in self.compiled.program.launches[launch].origins if each.location is not None]
-        where = f" ({origins[0].operation} at {origins[0].location})" if origins else ""
-        raise IndexError(f"index {index} is out of bounds for dimension with size {extent}{where}")
+        origin = self.compiled.program.launches[launch].origins[0]
+        error = PRIMITIVES[origin.operation].index_error(index, extent, **dict(origin.attributes))
+        if origin.location is not None:
+            error.add_note(f"in {origin.operation}, at {origin.location}")
+        raise error
 
     def _check(self, arrays: Sequence[np.ndarray]) -> None:
         buffers = self.compiled.buffers

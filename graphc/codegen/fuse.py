@@ -69,7 +69,8 @@ class Group:
     before: int = 0
     split: bool = False
     swapped: bool = False  # a contraction with its operands exchanged
-    checked: tuple[tuple[Node, Integer], ...] = ()  # for a check: index values and extents
+    # For a check: index values, extents, and the nodes that index.
+    checked: tuple[tuple[Node, Integer, Node], ...] = ()
 
     def member(self, node: Node) -> Member | None:
         """The member that computes a node."""
@@ -138,9 +139,9 @@ class Fusion:
                 if (other.before >> group.number) & 1:
                     other.before |= group.before
 
-    def add_check(self, index: Node, extent: Integer, loads: Iterable[Access]) -> Group:
+    def add_check(self, index: Node, extent: Integer, user: Node, loads: Iterable[Access]) -> Group:
         """A group that checks an index value. It stands after the groups that make what is read to compute it."""
-        group = Group(len(self.groups), "check", checked=((index, extent),))
+        group = Group(len(self.groups), "check", checked=((index, extent, user),))
         self.groups.append(group)
         before = 0
         for node, _ in loads:

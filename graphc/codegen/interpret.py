@@ -7,6 +7,7 @@ over an environment: a dict from the names of variables, locals, and arrays to v
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -246,14 +247,15 @@ class _Kernel:
         epilogue, kind = self._block(contract.epilogue), contract.dtype.numpy.type
 
         def run(environment: Environment) -> None:
-            for environment["b"] in range(batch(environment)):
-                for environment["m"] in range(rows(environment)):
-                    for environment["n"] in range(columns(environment)):
-                        total = kind(0)
-                        for environment["k"] in range(depth(environment)):
-                            total = kind(total + kind(left(environment) * right(environment)))
-                        environment["total"] = total
-                        epilogue(environment)
+            points = itertools.product(*(range(extent(environment)) for extent in (batch, rows, columns)))
+            for point in points:
+                environment.update(zip("bmn", point, strict=True))
+                total = kind(0)
+                for k in range(depth(environment)):
+                    environment["k"] = k
+                    total = kind(total + kind(left(environment) * right(environment)))
+                environment["total"] = total
+                epilogue(environment)
 
         return run
 
@@ -339,7 +341,9 @@ class _Kernel:
 
     def _check_range(self, name: str, array: np.ndarray, offset: int, where: object) -> None:
         if not 0 <= offset < array.size:
-            raise AssertionError(f"{self._name()}: offset {offset} of {name}, which has {array.size} elements, in {where}")
+            raise AssertionError(
+                f"{self._name()}: offset {offset} of {name}, which has {array.size} elements, in {where}"
+            )
 
     def _touch(self, name: str, offset: int, writes: bool) -> None:
         """Note that an iteration of the parallel loop reads or writes an element of a parameter."""
@@ -348,7 +352,8 @@ class _Kernel:
         last, wrote = self.touched.get((name, offset), (self.iteration, False))
         if last != self.iteration and (writes or wrote):
             raise AssertionError(
-                f"{self._name()}: iterations {last} and {self.iteration} of the parallel loop both touch {name}[{offset}]"
+                f"{self._name()}: iterations {last} and {self.iteration} of the parallel loop both touch "
+                f"{name}[{offset}]"
             )
         self.touched[name, offset] = (self.iteration, wrote or writes)
 

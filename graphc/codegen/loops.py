@@ -11,7 +11,7 @@ Scalar expressions are those of :mod:`graphc.ir.scalars`, with ``Load.source`` t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Union
+from typing import Any, Union
 
 from graphc.ir.graph import Graph, Location, Node
 from graphc.ir.integers import Integer
@@ -171,7 +171,8 @@ class Kernel:
 
     @property
     def title(self) -> str:
-        words = [word for word in dict.fromkeys(self.operations) if word not in ("cast", "expand", "reshape", "full")]
+        free = ("alias", "cast", "detach", "expand", "full", "iota", "permute", "reshape", "slice")
+        words = [word for word in dict.fromkeys(self.operations) if word not in free]
         return "_".join(words[:3]) or "copy"
 
 
@@ -193,10 +194,12 @@ class Buffer:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """One operation in a launch and the Python line it came from."""
+    """One operation in a launch, the Python line it came from, and its attributes. A launch that checks indices has
+    one origin: the operation that will use them."""
 
     operation: str
     location: Location | None
+    attributes: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

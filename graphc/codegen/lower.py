@@ -76,11 +76,11 @@ class _Lowering:
             if indices is None:
                 continue
             for operand, extent in indices([i.type for i in node.inputs], **node.attrs):
-                check = self._check(node.inputs[operand], extent)
+                check = self._check(node.inputs[operand], extent, node)
                 if check is not None:
                     yield check
 
-    def _check(self, index: Node, extent: Integer) -> Group | None:
+    def _check(self, index: Node, extent: Integer, user: Node) -> Group | None:
         key = (index, extent)
         if key not in self.checks:
             loads: list[tuple[Node, Index]] = []
@@ -93,7 +93,7 @@ class _Lowering:
                 if isinstance(scalar, Load) and isinstance(scalar.source, str):
                     loads.append((self.values.node(scalar.source), scalar.index))
             valid = _is_valid(element, extent) or index.type.size == 0
-            self.checks[key] = None if valid else self.fusion.add_check(index, extent, loads)
+            self.checks[key] = None if valid else self.fusion.add_check(index, extent, user, loads)
         return self.checks[key]
 
     # Buffers.
@@ -170,7 +170,7 @@ class _Lowering:
     def _check_reads(self, group: Group) -> set[Node]:
         """The stored values that a group of checks reads."""
         found: set[Node] = set()
-        for index, _ in group.checked:
+        for index, _, _ in group.checked:
             pending = [index]
             while pending:
                 node = pending.pop()
@@ -245,10 +245,10 @@ class _Lowering:
             {node for member in group.members for node in member.anchor.visited}, key=lambda n: self.positions.get(n, 0)
         )
         if group.checked:
-            nodes = [index for index, _ in group.checked]
+            nodes = [user for _, _, user in group.checked]
         working = [node for node in nodes if not isinstance(node.op, Source | View)] or nodes
         operations = tuple(node.op.name for node in working) if not group.checked else ("check_index",)
-        origins = tuple(Origin(node.op.name, node.location) for node in nodes)
+        origins = tuple(Origin(node.op.name, node.location, node.attributes) for node in nodes)
         launches = []
         for draft in emit(group, self.storage):
             for key, dtype, size in draft.partials:

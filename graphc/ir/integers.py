@@ -214,6 +214,8 @@ def _split(value: IntegerExpression, divisor: int) -> tuple[Integer, Integer]:
 def floor_divide(value: Integer, divisor: Integer) -> Integer:
     """``value // divisor``, rounding down. Raises ZeroDivisionError for a divisor that is 0."""
     if isinstance(divisor, int):
+        if divisor == 0:
+            raise ZeroDivisionError(f"{value} // 0")
         if isinstance(value, int):
             return value // divisor
         if divisor == 1:
@@ -243,6 +245,8 @@ def floor_divide(value: Integer, divisor: Integer) -> Integer:
 def modulo(value: Integer, divisor: Integer) -> Integer:
     """``value % divisor`` with the divisor's sign, as Python does."""
     if isinstance(divisor, int):
+        if divisor == 0:
+            raise ZeroDivisionError(f"{value} % 0")
         if isinstance(value, int):
             return value % divisor
         if divisor == 1:

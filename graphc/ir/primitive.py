@@ -124,17 +124,20 @@ class View(Elementwise):
         return operands[0](*self.source_index(index, types[0], output, **attrs))
 
 
-class Gather(Elementwise):
-    """Reads operands at computed indices, or chooses between operands by index (cat, pad). Inlines into any loop.
+class Indexed(Primitive):
+    """A primitive that may use values of an operand as indices; both Gather and Scatter are."""
 
-    A primitive that indexes by values of an operand lists them in ``checked_indices``.
-    """
-
-    def checked_indices(
-        self, types: Sequence[TensorType], **attrs: Any
-    ) -> tuple[tuple[int, Dimension], ...]:
+    def checked_indices(self, types: Sequence[TensorType], **attrs: Any) -> tuple[tuple[int, Dimension], ...]:
         """Pairs (operand position, extent): every element of that operand must lie in ``0 <= i < extent``."""
         return ()
+
+    def index_error(self, index: int, bound: int, **attrs: Any) -> Exception:
+        """What is raised, in PyTorch's words, for an index outside ``0 <= i < bound``; by eager mode and by programs alike."""
+        return IndexError("index out of range in self")
+
+
+class Gather(Indexed, Elementwise):
+    """Reads operands at computed indices, or chooses between operands by index (cat, pad). Inlines into any loop."""
 
 
 class Source(Elementwise):
@@ -215,7 +218,7 @@ class Contraction(Reduction):
         return Call("mul", (left, right), output.dtype)
 
 
-class Scatter(Primitive):
+class Scatter(Indexed):
     """Operands (base, index, source): the base with elements of the source combined into computed places.
 
     ``combiner`` is "sum" or "put". Places are taken in row-major order of the source, so sums have one fixed order.
@@ -231,12 +234,6 @@ class Scatter(Primitive):
 
     def independent_dimensions(self, types: Sequence[TensorType], **attrs: Any) -> tuple[int, ...]:
         """Dimensions of the source that are passed through to the same dimension of the base: safe to parallelise."""
-        return ()
-
-    def checked_indices(
-        self, types: Sequence[TensorType], **attrs: Any
-    ) -> tuple[tuple[int, Dimension], ...]:
-        """Pairs (operand position, extent): every element of that operand must lie in ``0 <= i < extent``."""
         return ()
 
 

@@ -11,7 +11,7 @@ from graphc.ir.integers import Dimension
 from graphc.ir.primitive import Attributes, Gather, register
 from graphc.ir.scalars import Index, Operand, Scalar
 from graphc.ir.types import TensorType
-from graphc.ops.gathers import first_outside
+from graphc.ops.gathers import require_inside
 
 
 @register
@@ -28,10 +28,11 @@ class CheckTarget(Gather):
         return target
 
     def evaluate(self, target: np.ndarray, *, extent: int) -> np.ndarray:
-        outside = first_outside(target, extent)
-        if outside is not None:
-            raise IndexError(f"Target {outside} is out of bounds.")
+        require_inside(self, target, extent)
         return target
+
+    def index_error(self, index: int, bound: int, **attrs: Any) -> Exception:
+        return IndexError(f"Target {index} is out of bounds.")
 
     def element(
         self, index: Index, operands: Sequence[Operand], types: Sequence[TensorType], output: TensorType, **attrs: Any

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.integers import Dimension, Integer
-from graphc.ir.primitive import Attributes, Gather, register
+from graphc.ir.primitive import Attributes, Gather, Indexed, register
 from graphc.ir.scalars import Constant, Index, Operand, Scalar, as_index, both, choose, within
 from graphc.ir.types import TensorType
 from graphc.ops import scatters, views
@@ -32,17 +32,16 @@ def first_outside(index: np.ndarray, extent: int) -> int | None:
     return int(index[(index < 0) | (index >= extent)].flat[0])
 
 
-def require_within(index: np.ndarray, extent: int, dim: int) -> None:
-    """Raise PyTorch's RuntimeError of gather and scatter for an index that is out of bounds."""
+def require_inside(primitive: Indexed, index: np.ndarray, extent: int, **attrs: Any) -> None:
+    """Raise the primitive's error for the first index that is out of bounds."""
     outside = first_outside(index, extent)
     if outside is not None:
-        raise RuntimeError(f"index {outside} is out of bounds for dimension {dim} with size {extent}")
+        raise primitive.index_error(outside, extent, **attrs)
 
 
-def require_selectable(index: np.ndarray, extent: int) -> None:
-    """Raise PyTorch's IndexError of index_select, embedding, and index_add for an index that is out of bounds."""
-    if first_outside(index, extent) is not None:
-        raise IndexError("index out of range in self")
+def out_of_bounds(index: int, extent: int, dim: int) -> str:
+    """PyTorch's words for an index into one dimension."""
+    return f"index {index} is out of bounds for dimension {dim} with size {extent}"
 
 
 def require_index_type(name: str, index: TensorType) -> None:
@@ -197,7 +196,7 @@ class GatherAlong(Gather):
     def evaluate(self, x: np.ndarray, index: np.ndarray, *, dim: int) -> np.ndarray:
         if x.ndim != index.ndim:
             raise ValueError(f"gather of rank {x.ndim} with an index of rank {index.ndim}")
-        require_within(index, x.shape[dim], dim)
+        require_inside(self, index, x.shape[dim], dim=dim)
         corner = tuple(slice(None) if position == dim else slice(extent) for position, extent in enumerate(index.shape))
         return np.take_along_axis(x[corner], index.astype(np.int64, copy=False), dim)
 
@@ -210,6 +209,9 @@ class GatherAlong(Gather):
 
     def checked_indices(self, types: Sequence[TensorType], **attrs: Any) -> tuple[tuple[int, Dimension], ...]:
         return ((1, types[0].shape[attrs["dim"]]),)
+
+    def index_error(self, index: int, bound: int, *, dim: int, **attrs: Any) -> Exception:
+        return RuntimeError(out_of_bounds(index, bound, dim))
 
     def vjp(self, cotangent: Any, output: Any, x: Any, index: Any, *, dim: int) -> tuple[Any, ...]:
         zeros = number_like(cotangent, 0, shape=tuple(x.shape))
@@ -231,7 +233,7 @@ class IndexSelect(Gather):
         return TensorType(x.dtype, (*x.shape[:dim], *index.shape, *x.shape[dim + 1 :]))
 
     def evaluate(self, x: np.ndarray, index: np.ndarray, *, dim: int) -> np.ndarray:
-        require_selectable(index, x.shape[dim])
+        require_inside(self, index, x.shape[dim])
         return np.asarray(x.take(index, axis=dim))
 
     def element(
@@ -269,11 +271,11 @@ class CheckIndex(Gather):
         return index
 
     def evaluate(self, index: np.ndarray, *, extent: int, dim: int) -> np.ndarray:
-        outside = first_outside(index, extent)
-        if outside is not None:
-            given = outside if outside >= 0 else outside - extent
-            raise IndexError(f"index {given} is out of bounds for dimension {dim} with size {extent}")
+        require_inside(self, index, extent, dim=dim)
         return index
+
+    def index_error(self, index: int, bound: int, *, dim: int, **attrs: Any) -> Exception:
+        return IndexError(out_of_bounds(index if index >= 0 else index - bound, bound, dim))
 
     def element(
         self, index: Index, operands: Sequence[Operand], types: Sequence[TensorType], output: TensorType, **attrs: Any

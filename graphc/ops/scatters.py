@@ -51,7 +51,7 @@ class _ScatterAlong(Scatter):
     def evaluate(self, base: np.ndarray, index: np.ndarray, source: np.ndarray, *, dim: int) -> np.ndarray:
         if not base.ndim == index.ndim == source.ndim or index.shape != source.shape:
             raise ValueError(f"{self.name} with an index of shape {index.shape} and a source of {source.shape}")
-        gathers.require_within(index, base.shape[dim], dim)
+        gathers.require_inside(self, index, base.shape[dim], dim=dim)
         strides = _element_strides(base.shape)
         places = index.astype(np.int64) * strides[dim]
         for position, extent in enumerate(index.shape):
@@ -65,6 +65,9 @@ class _ScatterAlong(Scatter):
     ) -> Index:
         dim = attrs["dim"]
         return (*at[:dim], as_index(operands[1](*at), types[0].shape[dim]), *at[dim + 1 :])
+
+    def index_error(self, index: int, bound: int, *, dim: int, **attrs: Any) -> Exception:
+        return RuntimeError(gathers.out_of_bounds(index, bound, dim))
 
     def independent_dimensions(self, types: Sequence[TensorType], **attrs: Any) -> tuple[int, ...]:
         return tuple(dim for dim in range(types[2].rank) if dim != attrs["dim"])
@@ -89,7 +92,7 @@ class _ScatterRows(Scatter):
     def evaluate(self, base: np.ndarray, index: np.ndarray, source: np.ndarray, *, dim: int) -> np.ndarray:
         if source.shape != (*base.shape[:dim], *index.shape, *base.shape[dim + 1 :]):
             raise ValueError(f"{self.name} with an index of shape {index.shape} and a source of {source.shape}")
-        gathers.require_selectable(index, base.shape[dim])
+        gathers.require_inside(self, index, base.shape[dim])
         places = np.zeros(source.shape, np.int64)
         for position, stride in enumerate(_element_strides(base.shape)):
             along = index.astype(np.int64) if position == dim else np.arange(source.shape[position], dtype=np.int64)

@@ -27,7 +27,7 @@ from graphc.codegen.loops import (
 from graphc.ir.graph import Graph, Location
 from graphc.ir.integers import Integer, variable
 from graphc.ir.scalars import Call, Constant, Load, Scalar, as_index, both, choose, within
-from graphc.ir.types import DType, bool_, float32, int64
+from graphc.ir.types import DType, float32, int64
 
 Arrays = dict[str, np.ndarray]
 
@@ -210,15 +210,15 @@ def row_gather(rows: int, width: int, count: int) -> tuple[Kernel, Kernel]:
     """A kernel that checks ``count`` indices into ``rows`` rows, and one that gathers those rows."""
     i, j = index("i", count), index("j", width)
     chosen = load("in0", i, int64)
-    check = kernel(
-        [("in0", int64, count, "read")], (Loop("i", 0, count, (CheckIndex(chosen, rows),)),), "index_select"
-    )
-    negative = call("lt", chosen, Constant(0, int64), dtype=bool_)
-    wrapped = choose(negative, call("add", chosen, Constant(rows, int64)), chosen)
-    value = load("in1", as_index(wrapped, rows) * width + j)
+    check = kernel([("in0", int64, count, "read")], (Loop("i", 0, count, (CheckIndex(chosen, rows),)),), "index_select")
+    value = load("in1", as_index(chosen, rows) * width + j)
     body = (Loop("i", 0, count, (Loop("j", 0, width, (Store("out0", i * width + j, value, float32),), "vector"),)),)
     gather = kernel(
-        [("in0", int64, count, "read"), ("in1", float32, rows * width, "read"), ("out0", float32, count * width, "write")],
+        [
+            ("in0", int64, count, "read"),
+            ("in1", float32, rows * width, "read"),
+            ("out0", float32, count * width, "write"),
+        ],
         body,
         "index_select",
     )

@@ -15,10 +15,11 @@ import numpy as np
 
 from graphc.codegen.executable import CompiledProgram
 
-FLAGS = (
-    "-std=gnu11 -O1 -g -march=native -ffp-contract=off -fno-math-errno -fno-trapping-math -Wall -Wextra -Werror "
-    "-fsanitize=address,undefined -fno-sanitize-recover=all"
-).split()
+_FLAGS_TEXT = """
+    -std=gnu11 -O1 -g -march=native -ffp-contract=off -fno-math-errno -fno-trapping-math -Wall -Wextra -Werror
+    -fsanitize=address,undefined -fno-sanitize-recover=all
+"""
+FLAGS = tuple(_FLAGS_TEXT.split())
 
 MAIN = """
 #include <stdio.h>
@@ -52,8 +53,9 @@ int main(int argc, char **argv)
     int64_t error[4] = {0, 0, 0, 0}, extents[1] = {0};
     const int64_t code = graphc_run(buffers, extents, arena, atoi(argv[1]), error);
     for (int i = 0; i < count; ++i) {
+        const size_t size = strtoull(argv[4 + 2 * i], NULL, 10);
         FILE *file = fopen(argv[3 + 2 * i], "wb");
-        if (!file || fwrite(buffers[i], 1, strtoull(argv[4 + 2 * i], NULL, 10), file) != strtoull(argv[4 + 2 * i], NULL, 10))
+        if (!file || fwrite(buffers[i], 1, size, file) != size)
             exit(98);
         fclose(file);
         free(buffers[i]);
@@ -95,7 +97,8 @@ def run_sanitized(
     # libgomp keeps its threads, so that a leak check would report them.
     environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
     run = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert run.returncode == 0 and not run.stderr, run.stderr or f"the program ended with {run.returncode}"
+    assert run.returncode == 0, run.stderr or f"the program ended with {run.returncode}"
+    assert not run.stderr, run.stderr
     for path, array in zip(paths, arrays, strict=True):
         array.reshape(-1)[:] = np.frombuffer(path.read_bytes(), array.dtype)
     return tuple(int(word) for word in run.stdout.split())

@@ -74,7 +74,8 @@ def test_float_literals_are_exact(single: float, double: float) -> None:
         elif np.isnan(value):
             assert "NAN" in text
         else:
-            assert text.lstrip("-").removeprefix("(double)") == "INFINITY" and text.startswith("-") == (value < 0)
+            assert text.lstrip("-").removeprefix("(double)") == "INFINITY"
+            assert text.startswith("-") == (value < 0)
 
 
 @pytest.mark.parametrize("value", [0, 5, -5, 2**31 - 1, -(2**31), 2**31, -(2**63), 2**63 - 1])
@@ -118,7 +119,9 @@ def test_integer_expressions_mean_the_same_in_c(form, tmp_path: Path) -> None:
     helpers = environment().get_template("c/scalar.h.j2").render(scalar_functions=_scalar_functions(used))
     source = tmp_path / "integers.c"
     source.write_text(
-        "#include <stdint.h>\n#include <stdbool.h>\n#include <stdio.h>\n#include <math.h>\n" + helpers + "int main(void) {\n"
+        "#include <stdint.h>\n#include <stdbool.h>\n#include <stdio.h>\n#include <math.h>\n"
+        + helpers
+        + "int main(void) {\n"
         "for (int64_t i = 0; i < 10; ++i) for (int64_t j = 0; j < 10; ++j)\n"
         f'printf("%lld\\n", (long long)({text}));\nreturn 0; }}\n'
     )
@@ -148,7 +151,8 @@ def test_identifiers_are_identifiers(text: str) -> None:
     name = identifier(text)
     assert re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name)
     assert len(name) <= 50
-    assert name not in ("int", "for", "exp", "threads") and not name.startswith(("gc_", "GC_"))
+    assert name not in ("int", "for", "exp", "threads")
+    assert not name.startswith(("gc_", "GC_"))
 
 
 @given(st.lists(HOSTILE, max_size=8))

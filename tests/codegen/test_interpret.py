@@ -76,7 +76,9 @@ def test_a_read_parameter_is_not_written() -> None:
     """A kernel that stores to a parameter it may only read is refused."""
     i = index("i", 8)
     body = (Loop("i", 0, 8, (Store("in0", i, load("in0", i), float32),)),)
-    wrong = program("wrong", [("x", float32, 8, "argument")], [(kernel([("in0", float32, 8, "read")], body, "w"), ("x",))])
+    wrong = program(
+        "wrong", [("x", float32, 8, "argument")], [(kernel([("in0", float32, 8, "read")], body, "w"), ("x",))]
+    )
     with pytest.raises(AssertionError, match="stores to in0, which it may only read"):
         run_program(wrong, {"x": np.arange(8)})
 

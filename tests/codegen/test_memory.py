@@ -84,9 +84,7 @@ def test_scratch_lives_for_one_launch() -> None:
 def test_reading_what_was_never_written_is_refused() -> None:
     """A launch that reads a temporary before any launch wrote it is a fault of the program."""
     backwards = chain([10, 10], [[], [0]])
-    backwards = LoopProgram(
-        backwards.name, backwards.graph, backwards.buffers, tuple(reversed(backwards.launches)), ()
-    )
+    backwards = LoopProgram(backwards.name, backwards.graph, backwards.buffers, tuple(reversed(backwards.launches)), ())
     with pytest.raises(PlanError, match="reads t0, whose bytes from 0 on were never written"):
         check_plan(backwards, plan_memory(backwards))
 
@@ -122,5 +120,6 @@ def test_the_table_lists_every_buffer_and_the_totals() -> None:
     assert rows["x"] == ["x", "argument", "16", "0-0"]
     assert rows["t0"][:3] == ["t0", "temporary", "400"]
     assert rows["t2"][4] == "2-2"
-    assert "arena:" in text and "12,600 bytes" in text
+    assert "arena:" in text
+    assert "12,600 bytes" in text
     assert np.all([len(line) < 120 for line in text.splitlines()])

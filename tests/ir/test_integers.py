@@ -108,5 +108,8 @@ def test_coefficients_are_found_where_an_expression_is_linear():
 
 def test_division_by_zero_raises():
     """There is no value to give."""
-    with pytest.raises(ZeroDivisionError):
-        floor_divide(5, 0)
+    for value in (5, variable("n")):
+        with pytest.raises(ZeroDivisionError):
+            floor_divide(value, 0)
+        with pytest.raises(ZeroDivisionError):
+            modulo(value, 0)

@@ -41,11 +41,12 @@ from graphc.ir.types import bool_, float32, float64, int32
 SMALLEST = 2048
 SMALLEST_IMAGE = 32
 # Names that the template declares; a kernel's parameter of that name gets another.
-RESERVED = tuple(
-    """a b a_stage b_stage a_copied b_copied a_wanted b_wanted batch block chunk first item k k0 k1 k_first k_last last
-    local m m0 m1 n n0 n1 panel part partial panels place shared sum to total K M N PITCH TILE TILE_M TILE_N BLOCK_M
-    BLOCK_N BLOCK_K""".split()
-)
+_RESERVED_TEXT = """
+    a b a_stage b_stage a_copied b_copied a_wanted b_wanted batch block chunk first item k k0 k1 k_first
+    k_last last local m m0 m1 n n0 n1 panel part partial panels place shared sum to total K M N PITCH TILE
+    TILE_M TILE_N BLOCK_M BLOCK_N BLOCK_K
+"""
+RESERVED = tuple(_RESERVED_TEXT.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +193,9 @@ def _divisors(value: Scalar, name: str) -> set[int]:
             if isinstance(atom, Quotient | Remainder) and isinstance(atom.divisor, int):
                 terms = atom.dividend.terms
                 only = [each for monomial, _ in terms for each in monomial]
-                if len(terms) == 1 and terms[0][1] == 1 and len(only) == 1 and isinstance(only[0], Variable):
-                    if only[0].name == name:
-                        found.add(atom.divisor)
+                alone = len(terms) == 1 and terms[0][1] == 1 and len(only) == 1 and isinstance(only[0], Variable)
+                if alone and only[0].name == name:
+                    found.add(atom.divisor)
         return integer
 
     map_scalar(value, look)

@@ -11,6 +11,7 @@ from graphc.codegen.c.names import Names
 from graphc.codegen.c.statements import Statements
 from graphc.codegen.loops import (
     Accumulate,
+    Accumulator,
     CheckIndex,
     Contract,
     If,
@@ -23,8 +24,9 @@ from graphc.codegen.loops import (
     Statement,
     Store,
 )
-from graphc.ir.integers import Integer, Opaque, Variable, atoms
-from graphc.ir.scalars import FromIndex, Load, Scalar, Within, walk
+from graphc.ir.integers import Integer, Opaque, Variable, atoms, variable
+from graphc.ir.scalars import Call, FromIndex, Load, Scalar, Within, walk
+from graphc.ir.types import int64
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +107,8 @@ def wrap_declarations(head: str, declarations: Sequence[str], width: int = 120) 
 
 def parallel_loop(body: Sequence[Statement]) -> Loop | None:
     """The loop whose range threads can share: the last statement, where only definitions stand before it."""
-    if body and isinstance(body[-1], Loop) and body[-1].kind == "parallel":
-        if all(isinstance(statement, Let) for statement in body[:-1]):
-            return body[-1]
-    return None
+    whole = body[-1] if body and all(isinstance(statement, Let) for statement in body[:-1]) else None
+    return whole if isinstance(whole, Loop) and whole.kind == "parallel" else None
 
 
 def statements_within(body: Iterable[Statement]) -> Iterable[Statement]:
@@ -219,11 +219,6 @@ def _drop(body: Sequence[Statement], read: set[str]) -> tuple[Statement, ...]:
 
 def contract_loops(contract: Contract) -> tuple[Statement, ...]:
     """A contraction as plain loops: what small ones, and those of integers, run as."""
-    from graphc.codegen.loops import Accumulator
-    from graphc.ir.integers import variable
-    from graphc.ir.scalars import Call
-    from graphc.ir.types import int64
-
     row = variable("row", 0, None)
     inner: list[Statement] = [
         Accumulator("total", contract.dtype, "sum"),
@@ -231,11 +226,7 @@ def contract_loops(contract: Contract) -> tuple[Statement, ...]:
             "k",
             0,
             contract.depth,
-            (
-                Accumulate(
-                    "total", contract.dtype, "sum", Call("mul", (contract.left, contract.right), contract.dtype)
-                ),
-            ),
+            (Accumulate("total", contract.dtype, "sum", Call("mul", (contract.left, contract.right), contract.dtype)),),
             "vector",
         ),
         *contract.epilogue,

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 
-_KEYWORDS = frozenset(
-    """auto bool break case char complex const continue default do double else enum extern false float for goto if
-    imaginary inline int long main register restrict return short signed sizeof static struct switch true typedef
-    union unsigned void volatile while asm typeof linux unix NAN INFINITY NULL I
-    int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t size_t
-    buffers extents arena threads error first last thread team failed state shared local block""".split()
-)
-_LIBRARY = frozenset(
-    """abs acos asin atan atan2 cbrt ceil copysign cos cosh erf erfc exp exp2 expm1 fabs fdim floor fma fmax fmin fmod
-    frexp gamma hypot ilogb j0 j1 jn ldexp lgamma llrint llround log log10 log1p log2 logb lrint lround modf nan
-    nearbyint nextafter pow remainder remquo rint round scalbn signbit sin sinh sqrt tan tanh tgamma trunc y0 y1 yn
-    memcpy memmove memset index rindex strsep basename ffs
-    div ldiv lldiv labs llabs random select time exit abort read write pause rand malloc calloc realloc free system""".split()
-)
+_KEYWORDS_TEXT = """
+    auto bool break case char complex const continue default do double else enum extern false float for goto
+    if imaginary inline int long main register restrict return short signed sizeof static struct switch true
+    typedef union unsigned void volatile while asm typeof linux unix NAN INFINITY NULL I int8_t int16_t
+    int32_t int64_t uint8_t uint16_t uint32_t uint64_t size_t buffers extents arena threads error first last
+    thread team failed state shared local block
+"""
+_KEYWORDS = frozenset(_KEYWORDS_TEXT.split())
+_LIBRARY_TEXT = """
+    abs acos asin atan atan2 cbrt ceil copysign cos cosh erf erfc exp exp2 expm1 fabs fdim floor fma fmax fmin
+    fmod frexp gamma hypot ilogb j0 j1 jn ldexp lgamma llrint llround log log10 log1p log2 logb lrint lround
+    modf nan nearbyint nextafter pow remainder remquo rint round scalbn signbit sin sinh sqrt tan tanh tgamma
+    trunc y0 y1 yn memcpy memmove memset index rindex strsep basename ffs div ldiv lldiv labs llabs random
+    select time exit abort read write pause rand malloc calloc realloc free system
+"""
+_LIBRARY = frozenset(_LIBRARY_TEXT.split())
 
 
 def identifier(text: str) -> str:

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from graphc.codegen.c.expressions import Expressions, Used
 from graphc.codegen.c.contractions import print_contraction
+from graphc.codegen.c.expressions import Expressions, Used
 from graphc.codegen.c.kernels import KernelText, print_loops
 from graphc.codegen.c.launches import Group, Step, group_steps
-from graphc.codegen.c.literals import C_TYPES, c_type, integer_literal, literal
+from graphc.codegen.c.literals import c_type, literal
 from graphc.codegen.c.names import Names, comment
 from graphc.codegen.c.statements import identity
 from graphc.codegen.c.tiles import round_up
 from graphc.codegen.loops import Buffer, Contract, Kernel, Launch, LoopProgram
 from graphc.codegen.memory import MemoryPlan, Scratch
 from graphc.codegen.render import render
-from graphc.ir.types import DType, int64
 
+# Operations that are only another way of reading a value: comments leave them out.
+FREE = frozenset(("reshape", "expand", "permute", "slice", "alias", "detach", "full", "iota", "cast"))
 CALLER_KINDS = ("argument", "state", "constant", "scalar")
 
 
@@ -233,7 +234,7 @@ def _kernel_contexts(program: LoopProgram, kernels: PrintedKernels) -> tuple[Ker
 def _kernel_comment(launches: Sequence[Launch], width: int = 112) -> str:
     """The operations of a kernel, and the Python lines of all its launches."""
     operations: list[str] = []
-    for operation in launches[0].kernel.operations:
+    for operation in notable(launches[0].kernel.operations):
         if operations and operations[-1].split(" x")[0] == operation:
             count = int(operations[-1].split(" x")[1]) if " x" in operations[-1] else 1
             operations[-1] = f"{operation} x{count + 1}"
@@ -243,6 +244,11 @@ def _kernel_comment(launches: Sequence[Launch], width: int = 112) -> str:
     for text in _places(launches):
         lines.extend(_wrapped(text, width))
     return "/* " + "\n   ".join(lines) + " */"
+
+
+def notable(operations: Sequence[str]) -> Sequence[str]:
+    """The operations without those that cost nothing; all of them where there are no others."""
+    return [operation for operation in operations if operation not in FREE] or operations
 
 
 def _wrapped(text: str, width: int) -> list[str]:
@@ -329,12 +335,13 @@ def _steps(
     expressions = Expressions(Names(), kernels.used)
     for position, launch in enumerate(program.launches):
         text = kernels.texts[kernels.of_launch[position]]
+        operations = list(dict.fromkeys(notable(launch.kernel.operations)))[:6]
         for phase in text.phases:
             arguments = [identifiers[launch.buffers[i]] for i in phase.arguments]
             arguments += [_extra(name, position, text, plan) for name in phase.extra]
             steps.append(
                 Step(
-                    comment=comment(f"{position}: {', '.join(launch.kernel.operations[:6])}  {describe(launch)}"),
+                    comment=comment(f"{position}: {', '.join(operations)}  {describe(launch)}"),
                     launch=position,
                     function=phase.name,
                     arguments=tuple(arguments),

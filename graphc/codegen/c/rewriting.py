@@ -129,7 +129,7 @@ class Tables:
 def _fits(value: Integer) -> bool:
     """Whether all values of an expression are int32, of which a vector register holds twice as many."""
     least, greatest = bounds(value)
-    return least is not None and greatest is not None and -(2**31) <= least and greatest < 2**31
+    return least is not None and greatest is not None and least >= -(2**31) and greatest < 2**31
 
 
 def table_and_rest(value: Integer, variable: str) -> tuple[Integer, Integer] | None:

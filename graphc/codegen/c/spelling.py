@@ -106,6 +106,7 @@ SPELLING: dict[tuple[str, str], Spelling] = {
     ("bitwise_xor", "int"): Spelling("({t})({0} ^ {1})", UNARY, UNARY),
     ("bitwise_left_shift", "int"): _helper("left_shift", 2),
     ("bitwise_right_shift", "int"): _helper("right_shift", 2),
+    ("sign", "u8"): Spelling("({t})({0} > 0)", UNARY, ADD),
     ("floor", "int"): Spelling("{0}", PRIMARY, PRIMARY),
     ("ceil", "int"): Spelling("{0}", PRIMARY, PRIMARY),
     ("trunc", "int"): Spelling("{0}", PRIMARY, PRIMARY),

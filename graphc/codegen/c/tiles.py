@@ -1,7 +1,7 @@
 """How a contraction is cut: register tile, blocks, chunks, and where its operands are read from.
 
-The roles are those of ``templates/c/gemm.c.j2``: ``a`` has rows, its elements are spread over vectors; ``b`` has columns,
-and in the form "outer" its vectors run along them. Costs are nanoseconds on one core, good enough to rank choices.
+The roles are those of ``templates/c/gemm.c.j2``: ``a`` has rows, and its elements are spread over vectors; ``b`` has
+columns, and in the form "outer" its vectors run along them. Costs are nanoseconds on one core, good enough to rank.
 """
 
 from __future__ import annotations
@@ -158,9 +158,7 @@ def _outer(batch: int, a: Side, b: Side, k: int, lanes: int, registers: int, vec
     )
 
 
-def _blocks(
-    batch: int, m: int, n: int, tile_m: int, tile_n: int, block_k: int, b_place: str
-) -> tuple[int, int]:
+def _blocks(batch: int, m: int, n: int, tile_m: int, tile_n: int, block_k: int, b_place: str) -> tuple[int, int]:
     """Columns and rows of a block: multiples of the tile, or the whole extent."""
     depth = block_k if b_place == "local" else 1
     block_n = _multiple(n, tile_n, max(1, BLOCK_ELEMENTS // (tile_n * max(depth, 32))))

@@ -29,7 +29,7 @@ def _fold(builder: Builder, node: Node, operands: tuple[Node, ...]) -> Node | No
         arrays = [operand.op.evaluate(**operand.attrs) for operand in operands]
         value = np.asarray(node.op.evaluate(*arrays, **node.attrs))
     first = value.reshape(-1)[:1]
-    if value.tobytes() != np.broadcast_to(first, value.shape).tobytes():
+    if value.tobytes() != first.tobytes() * value.size:
         return None
     attrs = {"value": first[0].item(), "shape": node.type.shape, "dtype": node.type.dtype}
     return builder.add(Full.instance, (), attrs, node.location)

@@ -1,0 +1,129 @@
+"""Last use in place: a launch writes its result over a value that nobody needs any more.
+
+Where a kernel reads an element of a temporary for the last time, and writes the element of another at the same offset
+in the same iteration, both become one buffer and one parameter, so that kernels may still promise C that their
+parameters do not overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from graphc.codegen.loops import Contract, If, Kernel, Launch, Loop, LoopProgram, Statement, Store
+from graphc.codegen.memory import live_ranges
+from graphc.codegen.statements import rewrite_statements, scalars_of
+from graphc.codegen.trace import Rewriter, walk_all
+from graphc.ir.integers import Integer, bounds, coefficient_of
+from graphc.ir.scalars import Load, Scalar
+
+
+def reuse_in_place(program: LoopProgram) -> LoopProgram:
+    """The program with results written over values that are read for the last time, where that is provably safe."""
+    ranges = live_ranges(program)
+    buffers = {buffer.name: buffer for buffer in program.buffers}
+    renamed: dict[str, str] = {}
+    launches: list[Launch] = []
+    for position, launch in enumerate(program.launches):
+        launch = replace(launch, buffers=tuple(_last_name(name, renamed) for name in launch.buffers))
+        for old, new in _candidates(launch, position, ranges, buffers):
+            read, write = launch.kernel.parameters[old], launch.kernel.parameters[new]
+            if not is_safe(launch.kernel, read.name, write.name):
+                continue
+            kept, gone = launch.buffers[old], launch.buffers[new]
+            renamed[gone] = kept
+            ranges[kept] = (ranges[kept][0], ranges.pop(gone)[1])
+            buffers[kept] = replace(buffers[kept], nodes=(*buffers[kept].nodes, *buffers.pop(gone).nodes))
+            names = [kept if at == new else name for at, name in enumerate(launch.buffers) if at != old]
+            launch = replace(launch, kernel=merge(launch.kernel, read.name, write.name), buffers=tuple(names))
+            break
+        launches.append(launch)
+    return replace(program, buffers=tuple(buffers.values()), launches=tuple(launches))
+
+
+def _last_name(name: str, renamed: dict[str, str]) -> str:
+    while name in renamed:
+        name = renamed[name]
+    return name
+
+
+def _candidates(launch: Launch, position: int, ranges: dict, buffers: dict) -> Iterator[tuple[int, int]]:
+    """Pairs of positions: a parameter read here for the last time, and one written here for the first."""
+    if isinstance(launch.kernel.body, Contract):
+        return
+    for new, write in enumerate(launch.kernel.parameters):
+        into = buffers[launch.buffers[new]]
+        if write.access != "write" or into.kind != "temporary" or ranges[into.name][0] != position:
+            continue
+        for old, read in enumerate(launch.kernel.parameters):
+            name = launch.buffers[old]
+            dies = read.access == "read" and buffers[name].kind == "temporary" and ranges[name][1] == position
+            if dies and launch.buffers.count(name) == 1 and (read.dtype, read.size) == (write.dtype, write.size):
+                yield old, new
+
+
+def is_safe(kernel: Kernel, read: str, write: str) -> bool:
+    """Whether every element of ``read`` is read only in the iteration that writes that element of ``write``, and not
+    after it."""
+    stores: list[tuple[tuple[Loop, ...], int, Integer]] = []
+    loads: list[tuple[tuple[Loop, ...], int, Integer]] = []
+    assert not isinstance(kernel.body, Contract)
+    _collect(kernel.body, (), read, write, stores, loads)
+    if len(stores) != 1 or not loads:
+        return False
+    loops, at, offset = stores[0]
+    if any(each[0] is not loops or each[1] > at or each[2] != offset for each in loads):
+        return False
+    return _is_injective(offset, loops)
+
+
+def _collect(
+    body: Sequence[Statement], loops: tuple[Loop, ...], read: str, write: str, stores: list, loads: list
+) -> None:
+    for at, statement in enumerate(body):
+        if isinstance(statement, Loop):
+            _collect(statement.body, (*loops, statement), read, write, stores, loads)
+            scalars: Sequence[Scalar] = ()
+        elif isinstance(statement, If):
+            # What runs only sometimes is taken for another place.
+            _collect(statement.body, (*loops,), read, write, stores, loads)
+            scalars = (statement.condition,)
+        else:
+            scalars = scalars_of((statement,))
+        for part in walk_all(scalars):
+            if isinstance(part, Load) and part.source == read:
+                loads.append((loops, at, part.index[0]))
+        if isinstance(statement, Store) and statement.target == write:
+            stores.append((loops if statement.combiner is None else (*loops,), at, statement.offset))
+
+
+def _is_injective(offset: Integer, loops: Sequence[Loop]) -> bool:
+    """Whether different iterations give different offsets: a positional number system in the loop variables."""
+    steps: list[tuple[int, int]] = []
+    for loop in loops:
+        factor = coefficient_of(offset, loop.variable)
+        trips = bounds(loop.stop - loop.start)[1]
+        if not isinstance(factor, int) or factor <= 0 or trips is None:
+            return False
+        steps.append((factor, trips - 1))
+    reach = 0
+    for factor, most in sorted(steps):
+        if factor <= reach:
+            return False
+        reach += factor * most
+    return True
+
+
+def merge(kernel: Kernel, read: str, write: str) -> Kernel:
+    """The kernel with one parameter, that of ``write``, in the place of both."""
+
+    def change(scalar: Scalar) -> Scalar:
+        return replace(scalar, source=write) if isinstance(scalar, Load) and scalar.source == read else scalar
+
+    assert not isinstance(kernel.body, Contract)
+    parameters = tuple(
+        replace(parameter, access="update") if parameter.name == write else parameter
+        for parameter in kernel.parameters
+        if parameter.name != read
+    )
+    return replace(kernel, parameters=parameters, body=rewrite_statements(kernel.body, Rewriter({}, change)))

@@ -1,0 +1,137 @@
+"""Running one function of tensors in every way there is: eagerly, interpreted before and after the passes, compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import graphc as gc
+from graphc.capture.trace import AliasResult, FromArgument, FromOutside, Recording, capture
+from graphc.capture.trees import flatten
+from graphc.codegen.executable import compile_loops, load
+from graphc.codegen.lower import lower
+from graphc.execution import BoundProgram
+from graphc.ir.graph import Graph
+from graphc.ir.interp import interpret
+from graphc.ir.passes.pipeline import optimize
+from graphc.tensor import Tensor
+
+SEED = 7
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run left: the tensors it returned, in order, and its arguments as they are afterwards."""
+
+    results: list[np.ndarray]
+    arguments: list[np.ndarray]
+
+
+@dataclass(frozen=True)
+class EveryWay:
+    """The outcomes of one function; ``returned`` is what the eager run gave, as it gave it."""
+
+    returned: Any
+    eager: Outcome
+    captured: Outcome
+    optimized: Outcome
+    compiled: Outcome
+    recording: Recording
+
+
+def run_every_way(function: Callable[[list[Tensor]], Any], make: Callable[[], list[Tensor]]) -> EveryWay:
+    """Run a function of a list of tensors on arguments that ``make`` makes anew (the same ones) for every run.
+
+    Raises what capturing or building raises.
+    """
+    arguments = make()
+    gc.manual_seed(SEED)
+    returned = function(arguments)
+    eager = _outcome(returned, arguments)
+
+    gc.manual_seed(SEED)
+    recording, _ = capture(function, (make(),), {})
+    optimized = optimize(recording.graph).graph
+    bound = BoundProgram(recording, load(compile_loops(lower(optimized))))
+
+    captured_outcome = interpreted(recording, recording.graph, make())
+    optimized_outcome = interpreted(recording, optimized, make())
+    arguments = make()
+    gc.manual_seed(SEED)
+    assert bound.holds()
+    compiled = _outcome(bound(arguments), arguments)
+    return EveryWay(returned, eager, captured_outcome, optimized_outcome, compiled, recording)
+
+
+def _outcome(returned: Any, arguments: list[Tensor]) -> Outcome:
+    return Outcome([_array(tensor) for tensor in flatten(returned)[0]], [_array(tensor) for tensor in arguments])
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().numpy().copy()
+
+
+def interpreted(recording: Recording, graph: Graph, arguments: list[Tensor]) -> Outcome:
+    """Interpret a recording's graph (or what the passes made of it) on arguments."""
+    gc.manual_seed(SEED)
+    inputs: dict[str, np.ndarray] = {}
+    for node, binding in zip(graph.inputs, recording.bindings, strict=True):
+        if isinstance(binding, FromArgument):
+            inputs[node.name] = arguments[binding.position].detach().numpy()
+        elif isinstance(binding, FromOutside):
+            inputs[node.name] = binding.tensor.detach().numpy()
+        else:
+            inputs[node.name] = np.array(binding.scalar.current(), node.type.dtype.numpy)
+    found = interpret(graph, inputs)
+    after = {name: found.updates.get(name, array) for name, array in inputs.items()}
+    outputs = list(found.outputs.values())
+    results = []
+    for result in recording.results:
+        if isinstance(result, AliasResult):
+            value = after[graph.inputs[result.input].name]
+            for primitive, attrs in result.chain:
+                value = primitive.evaluate(value, **attrs)
+            results.append(np.array(value))
+        else:
+            results.append(outputs[result.output])
+    names = {
+        binding.position: node.name
+        for node, binding in zip(graph.inputs, recording.bindings, strict=True)
+        if isinstance(binding, FromArgument)
+    }
+    left = [
+        after[names[place]] if place in names else _array(tensor) for place, tensor in enumerate(arguments)
+    ]
+    return Outcome(results, left)
+
+
+def difference(
+    found: np.ndarray, expected: np.ndarray, relative: float = 0.0, absolute: float = 0.0
+) -> str | None:
+    """How two arrays differ, in words; None where they agree.
+
+    Without tolerances every bit counts, but for the payload and sign of a NaN. With them, an element may be off by
+    ``relative`` of itself plus ``absolute``; infinities, NaN, and what is no float must agree exactly.
+    """
+    if found.dtype != expected.dtype or found.shape != expected.shape:
+        return f"{found.dtype}{list(found.shape)} instead of {expected.dtype}{list(expected.shape)}"
+    if expected.dtype.kind != "f":
+        wrong = found != expected
+    else:
+        with np.errstate(all="ignore"):
+            both_nan = np.isnan(found) & np.isnan(expected)
+            if relative or absolute:
+                near = np.abs(found - expected) <= relative * np.abs(expected) + absolute
+                wrong = ~(both_nan | (found == expected) | (near & np.isfinite(expected)))
+            else:
+                wrong = ~(both_nan | ((found == expected) & (np.signbit(found) == np.signbit(expected))))
+    if not wrong.any():
+        return None
+    place = tuple(int(index) for index in np.argwhere(wrong)[0])
+    return (
+        f"{int(wrong.sum())} of {wrong.size} elements differ, the first at {list(place)}: "
+        f"{found[place]!r} instead of {expected[place]!r}"
+    )
