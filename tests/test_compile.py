@@ -165,6 +165,26 @@ def test_target_out_of_range_raises_as_eager():
             compiled(logits, gc.tensor(bad))
 
 
+@pytest.mark.parametrize("operation", [lambda x, y: x // y, lambda x, y: x % y], ids=["floor_divide", "remainder"])
+def test_integer_division_by_zero_raises_as_eager(operation):
+    """C would end the process; the program raises eager's error, with no state changed, and goes on afterwards."""
+    total = gc.zeros(3, dtype=gc.int64)
+
+    @gc.compile
+    def step(x, y):
+        total.add_(x)
+        return operation(x, y)
+
+    x = gc.tensor([7, -7, 9])
+    step(x, gc.tensor([2, 2, -4]))
+    before = total.numpy().copy()
+    for run in (operation, step):
+        with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+            run(x, gc.tensor([2, 0, -4]))
+    np.testing.assert_array_equal(total.numpy(), before)
+    np.testing.assert_array_equal(step(x, gc.tensor([2, 2, -4])).numpy(), operation(x, gc.tensor([2, 2, -4])).numpy())
+
+
 @pytest.mark.parametrize("dtype", [gc.float32, gc.float64, gc.int64, gc.int32, gc.bool])
 def test_dtypes_compile(dtype):
     """All dtypes that tensors have run through the C program with eager's values and dtypes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from graphc.codegen.trace import index_variable, integers_of, linear_terms, opaque_values, walk_all
+from graphc.codegen.trace import index_variable, integers_of, linear_terms, walk_all
 from graphc.ir.integers import Integer, Quotient, Remainder, atoms, substitute
 from graphc.ir.scalars import Scalar
 
@@ -98,17 +98,12 @@ def merge_axes(
     """
     names = frozenset(axis.name for axis in domain)
     terms = [linear_terms(value, names) for value in expressions]
-    hidden: set[str] = set()
-    for value in expressions:
-        for scalar in opaque_values(value):
-            for inner in integer_expressions((scalar,)):
-                terms.append(linear_terms(inner, names))
     substitution: dict[str, Integer] = {}
     result: list[Axis] = []
     for axis in domain:
         if axis.extent == 1:
             continue
-        if result and axis.name not in breaks and axis.name not in hidden and _mergeable(result[-1], axis, terms):
+        if result and axis.name not in breaks and _mergeable(result[-1], axis, terms):
             before = result[-1]
             merged = Axis(axis.name, before.extent * axis.extent)
             substitution = {

@@ -120,9 +120,9 @@ def _scatter(group: Group, storage: Storage) -> tuple[Statement, ...]:
 def _check(group: Group, storage: Storage) -> tuple[Statement, ...]:
     statements: list[Statement] = []
     tracer = Tracer(storage.outside)
-    for node, extent, _ in group.checked:
+    for node, extent, user in group.checked:
         index = index_variables("i", node.type.shape)
-        value = tracer.element(node, index)
+        value = user.op.checked_value(tracer.element(node, index))
         domain = tuple(Axis(f"i{d}", size) for d, size in enumerate(node.type.shape) if size != 1)
         domain, merged = merge_axes(domain, integer_expressions((value,)))
         body = substitute_statements((CheckIndex(value, extent),), merged)

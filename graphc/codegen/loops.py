@@ -88,7 +88,8 @@ class Loop:
 
     kind "serial": in order. "vector": iterations are independent but for Accumulate statements directly within.
     "parallel": iterations are independent; only the outermost loop of a kernel is parallel, and threads (or blocks)
-    share its range out.
+    share its range out. A parallel loop that holds no other loop may be vectorised too. An Accumulator that is defined
+    within a vector loop belongs to one iteration.
     """
 
     variable: str

@@ -81,14 +81,14 @@ class _Lowering:
                     yield check
 
     def _check(self, index: Node, extent: Integer, user: Node) -> Group | None:
-        key = (index, extent)
+        key = (index, extent, type(user.op).checked_value)
         if key not in self.checks:
             loads: list[tuple[Node, Index]] = []
 
             def leaf(source: Node, at: Index) -> Scalar | None:
                 return self.values.load(source, at) if source.is_input or source in self.anchors else None
 
-            element = Tracer(leaf).element(index, index_variables("i", index.type.shape))
+            element = user.op.checked_value(Tracer(leaf).element(index, index_variables("i", index.type.shape)))
             for scalar in walk_all((element,)):
                 if isinstance(scalar, Load) and isinstance(scalar.source, str):
                     loads.append((self.values.node(scalar.source), scalar.index))

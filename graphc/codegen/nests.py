@@ -210,23 +210,16 @@ class LoopWriter:
 
     def _domains(self) -> tuple[Domain, Domain]:
         """Outer and reduced loops after splitting and merging; the statements are rewritten to them."""
-        expressions = integer_expressions(scalars_of([s for part in (*self.before, *self.sweeps) for s in part]))
         whole = (*self.group.outer, *self.group.reduced)
         is_outer = {axis.name for axis in self.group.outer}
-        domain, split = split_divisions(whole, expressions)
-        if split:
-            expressions = [v for v in (substitute(e, split) for e in expressions) if not isinstance(v, int)]
+        domain, split = split_divisions(whole, self._expressions())
+        self._rewrite(split)
         outer = tuple(axis for axis in domain if axis.name.rstrip("hl") in is_outer)
         reduced = tuple(axis for axis in domain if axis.name.rstrip("hl") not in is_outer)
+        expressions = self._expressions()
         outer, merged_outer = merge_axes(outer, expressions)
         reduced, merged_reduced = merge_axes(reduced, expressions)
-        merged = {**merged_outer, **merged_reduced}
-        mapping = {name: substitute(value, merged) for name, value in split.items()}
-        mapping.update({name: value for name, value in merged.items() if name not in mapping})
-        rewriter = Rewriter(mapping)
-        if mapping:
-            self.before = [list(rewrite_statements(part, rewriter)) for part in self.before]
-            self.sweeps = [list(rewrite_statements(part, rewriter)) for part in self.sweeps]
+        self._rewrite({**merged_outer, **merged_reduced})
         if has_positions(self.group):
             return outer, reduced
         reduced = contiguous_last(reduced, self.sweeps)
@@ -237,6 +230,15 @@ class LoopWriter:
                 self.sweeps[level] = list(statements)
             reduced = short
         return outer, reduced
+
+    def _expressions(self) -> list[Integer]:
+        return integer_expressions(scalars_of(s for part in (*self.before, *self.sweeps) for s in part))
+
+    def _rewrite(self, mapping: dict[str, Integer]) -> None:
+        if mapping:
+            rewriter = Rewriter(mapping)
+            self.before = [list(rewrite_statements(part, rewriter)) for part in self.before]
+            self.sweeps = [list(rewrite_statements(part, rewriter)) for part in self.sweeps]
 
     def _is_window(self) -> bool:
         size = static_size(product(axis.extent for axis in self.group.reduced))

@@ -8,7 +8,7 @@ from graphc.codegen.domains import Axis, Domain, integer_expressions, merge_axes
 from graphc.codegen.loops import Accumulate, Accumulator, CheckIndex, Let, Local, Loop, Statement, Store
 from graphc.codegen.materialize import size_estimate, static_size
 from graphc.codegen.trace import Rewriter, index_variable, linear_terms, walk_all
-from graphc.ir.integers import Integer, substitute
+from graphc.ir.integers import Integer
 from graphc.ir.scalars import Load, Scalar
 from graphc.ir.types import int64
 
@@ -157,13 +157,11 @@ def contiguous_last(domain: Domain, sweeps: Sequence[Sequence[Statement]]) -> Do
 
 def outer_nest(domain: Domain, body: Sequence[Statement]) -> tuple[Statement, ...]:
     """A nest over independent points: the first loop parallel, the last of several a vector loop."""
-    expressions = integer_expressions(scalars_of(body))
-    domain, split = split_divisions(domain, expressions)
-    expressions = [v for v in (substitute(e, split) for e in expressions) if not isinstance(v, int)]
-    domain, merged = merge_axes(domain, expressions)
-    mapping = {name: substitute(value, merged) for name, value in split.items()}
-    mapping.update({name: value for name, value in merged.items() if name not in mapping})
-    statements = substitute_statements(body, mapping)
+    domain, split = split_divisions(domain, integer_expressions(scalars_of(body)))
+    # One after the other: axes merge by what expressions are once divisions are gone.
+    statements = substitute_statements(body, split)
+    domain, merged = merge_axes(domain, integer_expressions(scalars_of(statements)))
+    statements = substitute_statements(statements, merged)
     domain = contiguous_last(domain, [statements])
     if not any(isinstance(statement, Accumulator) for statement in statements):
         domain, statements = written_out(domain, statements)

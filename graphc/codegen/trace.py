@@ -321,22 +321,20 @@ class Rewriter:
 
 
 def linear_terms(value: Integer, names: frozenset[str] | set[str]) -> dict[str, Integer | None]:
-    """For each of the named variables in an expression its factor; None where the expression is not linear in it."""
+    """For each of the named variables in an expression its factor; None where the expression is not linear in it.
+
+    What run-time scalars in the expression read is not looked at: their indices are expressions of their own.
+    """
     found: dict[str, Integer | None] = {}
     if isinstance(value, int):
         return found
     for monomial, coefficient in value.terms:
         mine = [atom.name for atom in monomial if isinstance(atom, Variable) and atom.name in names]
-        inner = {
-            name
-            for atom in monomial
-            if not isinstance(atom, Variable)
-            for name in deep_variables(atom)
-            if name in names
-        }
+        divisions = [atom for atom in monomial if isinstance(atom, Quotient | Remainder)]
+        inner = {name for atom in divisions for name in deep_variables(atom) if name in names}
         for name in inner:
             found[name] = None
-        if len(mine) > 1 or (mine and inner):
+        if len(mine) > 1 or (mine and (inner or any(isinstance(atom, Opaque) for atom in monomial))):
             for name in mine:
                 found[name] = None
         elif mine and found.get(mine[0], 0) is not None:

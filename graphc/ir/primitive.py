@@ -125,11 +125,16 @@ class View(Elementwise):
 
 
 class Indexed(Primitive):
-    """A primitive that may use values of an operand as indices; both Gather and Scatter are."""
+    """A primitive whose operands must lie in a range, mostly since they are indices. Gather and Scatter are; others
+    may be beside their family. Programs check before they write any state."""
 
     def checked_indices(self, types: Sequence[TensorType], **attrs: Any) -> tuple[tuple[int, Dimension], ...]:
         """Pairs (operand position, extent): every element of that operand must lie in ``0 <= i < extent``."""
         return ()
+
+    def checked_value(self, value: Scalar) -> Scalar:
+        """What must lie within the range, of an element of the operand: the element itself."""
+        return value
 
     def index_error(self, index: int, bound: int, **attrs: Any) -> Exception:
         """What is raised, in PyTorch's words, for an index outside ``0 <= i < bound``; by eager mode and by programs alike."""

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from graphc.ir.primitive import register
-from graphc.ir.scalars import Call, Constant, Index, Operand, Scalar
-from graphc.ir.types import TensorType
+from graphc.ir.integers import Dimension
+from graphc.ir.primitive import Indexed, register
+from graphc.ir.scalars import Call, Choose, Constant, Index, Operand, Scalar
+from graphc.ir.types import TensorType, bool_, int64
 from graphc.ops.comparisons import Eq, Ge, Gt, LogicalAnd, Lt, Where
 from graphc.ops.pointwise_family import (
     FLOATING,
@@ -114,21 +115,37 @@ class Div(Binary):
         return None
 
 
-def _require_divisor(y: np.ndarray) -> None:
-    if y.dtype.kind != "f" and not y.all():
-        raise RuntimeError("ZeroDivisionError")
+class _Division(Indexed, Binary):
+    """A division that has no result for an integer divisor of zero. Raises RuntimeError then, as PyTorch does."""
 
-
-@register
-class FloorDivide(Binary):
-    """The quotient rounded down. Raises RuntimeError for an integer division by zero."""
-
-    name, function, accepts, saves_inputs = "floor_divide", np.floor_divide, NUMERIC, ()
+    accepts = NUMERIC
     cost = 8.0
 
     def evaluate(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        _require_divisor(y)
+        if y.dtype.kind != "f" and not y.all():
+            raise self.index_error(-1, 1)
         return super().evaluate(x, y)
+
+    def checked_indices(self, types: Sequence[TensorType], **attrs: Any) -> tuple[tuple[int, Dimension], ...]:
+        return () if types[1].dtype.is_floating_point else ((1, 1),)
+
+    def checked_value(self, value: Scalar) -> Scalar:
+        # -1, which is outside, for a zero; 0 for all else.
+        if isinstance(value, Constant):
+            return Constant(0 if value.value else -1, int64)
+        return Choose(
+            Call("eq", (value, Constant(0, value.dtype)), bool_), Constant(-1, int64), Constant(0, int64), int64
+        )
+
+    def index_error(self, index: int, bound: int, **attrs: Any) -> Exception:
+        return RuntimeError("ZeroDivisionError")
+
+
+@register
+class FloorDivide(_Division):
+    """The quotient rounded down."""
+
+    name, function, saves_inputs = "floor_divide", np.floor_divide, ()
 
     def vjp(self, cotangent: Any, output: Any, x: Any, y: Any) -> tuple[Any, ...]:
         return (zero_cotangent(cotangent), zero_cotangent(cotangent))
@@ -145,15 +162,10 @@ def _remainder(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 @register
-class Remainder(Binary):
-    """x - floor(x / y) * y: of the sign of y. Raises RuntimeError for an integer division by zero."""
+class Remainder(_Division):
+    """x - floor(x / y) * y: of the sign of y."""
 
-    name, function, accepts = "remainder", staticmethod(_remainder), NUMERIC
-    cost = 8.0
-
-    def evaluate(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        _require_divisor(y)
-        return super().evaluate(x, y)
+    name, function = "remainder", staticmethod(_remainder)
 
     def vjp(self, cotangent: Any, output: Any, x: Any, y: Any) -> tuple[Any, ...]:
         return (cotangent, lambda: -cotangent * FloorDivide.bind(x, y))

@@ -51,7 +51,7 @@ UNSAFE = {
         Loop("i", 0, 6, (Loop("j", 0, 8, (Store("out0", j * 6 + i, load("in0", i * 8 + j), float32),)),)),
     ),
     "again": (
-        Loop("i", 0, 2, (Loop("j", 0, SIZE, (Store("out0", index("j", SIZE), load("in0", index("j", SIZE)), float32),)),)),
+        Loop("j", 0, 2, (Loop("i", 0, SIZE, (Store("out0", FLAT, load("in0", FLAT), float32),)),)),
     ),
     "sometimes": (
         Loop(
