@@ -1,47 +1,67 @@
-"""The ``graphc`` command: run a script, dump what its compiled functions became, look at the machine."""
+"""The ``graphc`` command: run a script, dump what its compiled functions became, look at the machine.
+
+Exit status: that of the script; 0 where all went well, 1 where a script raised or something is missing, 2 for wrong
+usage, 130 for an interrupt.
+"""
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
-import runpy
+import re
 import sys
 from collections.abc import Sequence
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import ModuleType, TracebackType
 
-from graphc.capture.source_lines import shown_path
+import graphc
+from graphc.source_lines import shown_path
+
+INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit status: 0, 1 where something is missing, 2 for wrong usage."""
-    parser = _parser()
-    chosen = parser.parse_args(arguments)
+    """Run the command line and give the exit status. Raises SystemExit where the script or ``--help`` does."""
+    chosen = _parser().parse_args(arguments)
     if chosen.command == "doctor":
         return _doctor()
     script = Path(chosen.script)
     if not script.is_file():
-        print(f"graphc {chosen.command}: there is no file {str(script)!r}", file=sys.stderr)
-        return 2
+        reason = "is a folder, expected a Python file" if script.is_dir() else "does not exist"
+        return _refuse(chosen.command, f"{str(script)!r} {reason}")
     if chosen.command == "run":
-        _run(script, chosen.arguments)
-        return 0
-    return _dump(script, chosen.arguments, Path(chosen.out))
+        return _run(script, _without_separator(chosen.arguments))
+    return _dump(script, chosen.arguments, chosen.out)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="graphc", description="Write PyTorch, ship C.")
+    parser.add_argument("--version", action="version", version=f"graphc {graphc.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="run | dump | doctor")
-    run = commands.add_parser("run", help="run a Python script; its compiled functions run as C")
-    dump = commands.add_parser(
-        "dump", help="run a script and write the IR, loops, C, memory plan, and picture of each compiled function"
+    run = commands.add_parser(
+        "run",
+        help="run a Python script; its compiled functions run as C",
+        usage="graphc run [-h] script [argument ...]",
     )
+    dump = commands.add_parser(
+        "dump",
+        help="run a script and write the IR, loops, C, memory plan, and picture of each compiled function",
+        usage="graphc dump [-h] [--out FOLDER] script [--out FOLDER] [argument ...]",
+        epilog="--out after the script is taken from its arguments; what follows -- is the script's own.",
+    )
+    dump.add_argument("--out", metavar="FOLDER", help="the folder to write to (default: out)")
     for command in (run, dump):
         command.add_argument("script", help="the Python file")
-    dump.add_argument("--out", default="out", help="the folder to write to (default: out)")
-    for command in (run, dump):
         command.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments of the script")
     commands.add_parser("doctor", help="compiler, flags, CPU, cache, GPU: what is there, and what mends what is not")
     return parser
+
+
+def _refuse(command: str, message: str) -> int:
+    print(f"graphc {command}: {message}", file=sys.stderr)
+    return 2
 
 
 def _doctor() -> int:
@@ -51,47 +71,119 @@ def _doctor() -> int:
     return 1 if any(finding.subject == "compiler" and finding.status == "missing" for finding in diagnose()) else 0
 
 
-def _run(script: Path, arguments: Sequence[str]) -> None:
-    """Run a script as ``python script`` would."""
-    outer_arguments, outer_path = sys.argv, list(sys.path)
+# -- running a script ----------------------------------------------------------------------------------------------
+
+
+def _run(script: Path, arguments: Sequence[str]) -> int:
+    """Run a script as ``python script`` does: its own ``__main__`` module, ``sys.argv``, folder on ``sys.path``, and a
+    traceback that starts at its first line."""
+    path = os.path.abspath(script)
+    module = ModuleType("__main__")
+    vars(module).update(
+        __annotations__={},
+        __builtins__=__builtins__,
+        __cached__=None,
+        __file__=path,
+        __loader__=SourceFileLoader("__main__", path),
+    )
+    outer = sys.argv, list(sys.path), sys.modules["__main__"]
     sys.argv = [str(script), *arguments]
-    sys.path.insert(0, str(script.resolve().parent))
+    folder = os.path.dirname(os.path.realpath(script))
+    # The first entry is the folder of the command itself, unless Python was told to leave it out.
+    sys.path[: 0 if sys.flags.safe_path else 1] = [folder]
+    sys.modules["__main__"] = module
     try:
-        runpy.run_path(str(script), run_name="__main__")
+        with io.open_code(path) as file:
+            code = compile(file.read(), path, "exec", dont_inherit=True)
+        exec(code, vars(module))
+        return 0
+    except KeyboardInterrupt as error:
+        _show(error, path)
+        return INTERRUPTED
+    except Exception as error:
+        _show(error, path)
+        return 1
     finally:
-        sys.argv, sys.path[:] = outer_arguments, outer_path
+        sys.argv, sys.path[:], sys.modules["__main__"] = outer
 
 
-def _dump(script: Path, arguments: Sequence[str], folder: Path) -> int:
+def _show(error: BaseException, path: str) -> None:
+    """Print an error as Python does, its traceback from the script's first frame on."""
+    traceback: TracebackType | None = error.__traceback__
+    while traceback is not None and traceback.tb_frame.f_code.co_filename == __file__:
+        traceback = traceback.tb_next
+    if isinstance(error, SyntaxError) and error.filename == path:
+        traceback = None
+    sys.excepthook(type(error), error.with_traceback(traceback), traceback)
+
+
+# -- dumping -------------------------------------------------------------------------------------------------------
+
+
+def _without_separator(arguments: Sequence[str]) -> list[str]:
+    return list(arguments[1:] if arguments[:1] == ["--"] else arguments)
+
+
+def _take_out(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The folder that ``--out`` names among a script's arguments, and the others; what follows ``--`` is not looked at.
+
+    Raises ValueError where no folder follows.
+    """
+    for position, argument in enumerate(arguments):
+        if argument == "--":
+            return None, [*arguments[:position], *arguments[position + 1 :]]
+        if argument == "--out":
+            if position + 1 == len(arguments):
+                raise ValueError("--out expects a folder")
+            return arguments[position + 1], [*arguments[:position], *arguments[position + 2 :]]
+        if argument.startswith("--out="):
+            return argument.removeprefix("--out="), [*arguments[:position], *arguments[position + 1 :]]
+    return None, list(arguments)
+
+
+def _dump(script: Path, arguments: Sequence[str], out: str | None) -> int:
     from graphc.compiler import observe_builds
     from graphc.dump import write_stages
 
+    try:
+        if out is None:
+            out, arguments = _take_out(arguments)
+        folder = Path(out or "out")
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(f"{str(folder)!r} can't be written to")
+    except (OSError, ValueError) as error:
+        return _refuse("dump", str(error))
     written: list[Path] = []
+    failures: list[OSError] = []
 
     def write(name: str, stages: object) -> None:
-        target = folder / name
-        number = 2
+        # A lambda is called "<lambda>", and a name may hold anything.
+        plain = re.sub(r"[^\w.-]+", "_", name).strip("_.") or "function"
+        target, number = folder / plain, 2
         while target in written:
-            target = folder / f"{name}-{number}"
-            number += 1
-        written.append(target)
-        write_stages(stages, target)
-        print(f"graphc dump: {target}{os.sep}", file=sys.stderr)
+            target, number = folder / f"{plain}-{number}", number + 1
+        try:
+            write_stages(stages, target)
+            written.append(target)
+        except OSError as error:
+            failures.append(error)
 
-    # `graphc dump script.py --out folder` reads naturally, and argparse leaves what follows the script to the script.
-    if "--out" in arguments:
-        position = list(arguments).index("--out")
-        if position + 1 == len(arguments):
-            print("graphc dump: --out expects a folder", file=sys.stderr)
-            return 2
-        folder = Path(arguments[position + 1])
-        arguments = [*arguments[:position], *arguments[position + 2 :]]
     with observe_builds(write):
-        _run(script, arguments)
-    if not written:
-        print(f"graphc dump: {shown_path(str(script))} called no compiled function", file=sys.stderr)
-        return 1
-    return 0
+        try:
+            status = _run(script, _without_separator(arguments))
+        finally:
+            for target in written:
+                print(f"graphc dump: {target}{os.sep}", file=sys.stderr)
+            for error in failures:
+                print(f"graphc dump: {error}", file=sys.stderr)
+    if status:
+        return status
+    if not written and not failures:
+        print(
+            f"graphc dump: {shown_path(str(script))} called no compiled function, nothing is written", file=sys.stderr
+        )
+    return 0 if written and not failures else 1
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""``compile``: a function of tensors becomes one program. The one place that sees every stage.
+"""``compile``: a function of tensors becomes one program. The one place that sees every stage:
 
-    Python function -> Recording -> optimized Graph -> LoopProgram -> C text -> Executable -> BoundProgram
+Python function -> Recording -> optimized Graph -> LoopProgram -> C text -> Executable -> BoundProgram
 """
 
 from __future__ import annotations
@@ -120,11 +120,15 @@ class CompiledFunction:
                 observer(self.__name__, self._stages)
             try:
                 executable = load(self._stages.compiled)
-            except (CompilerNotFound, CompileError) as error:
-                if isinstance(error, CompileError) and not self.fallback:
-                    raise
-                warnings.warn(f"{self.__name__} keeps running eagerly: {error}", RuntimeWarning, stacklevel=3)
+            except CompilerNotFound as error:
                 self._without_compiler = True
+                _warn_once(f"compiled functions run eagerly: {error}")
+                return returned
+            except CompileError as error:
+                if not self.fallback:
+                    raise
+                self._without_compiler = True
+                warnings.warn(f"{self.__name__} keeps running eagerly: {error}", RuntimeWarning, stacklevel=3)
                 return returned
             self._newest = _Entry(self._stages, BoundProgram(recording, executable))
             # The newest first: after a change outside it is the one that holds.
@@ -163,6 +167,16 @@ class CompiledFunction:
 
     def __repr__(self) -> str:
         return f"<compiled function {self.__name__}, {sum(map(len, self._entries.values()))} builds>"
+
+
+_warned: set[str] = set()
+
+
+def _warn_once(message: str) -> None:
+    """Warn the caller of a compiled function of what holds for all of them, and so is said once in a process."""
+    if message not in _warned:
+        _warned.add(message)
+        warnings.warn(message, RuntimeWarning, stacklevel=4)
 
 
 _observers: list[Callable[[str, Stages], None]] = []

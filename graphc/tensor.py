@@ -18,6 +18,7 @@ from graphc.ir.primitive import Attributes, Primitive
 from graphc.ir.types import DType, dtype_of
 from graphc.ops.operators import bind_operators
 from graphc.recording import generation, state
+from graphc.source_lines import explained
 
 View = tuple[Primitive, Attributes]
 
@@ -230,9 +231,7 @@ class Tensor:
             RuntimeError: for a tensor that requires a gradient; use ``tensor.detach().numpy()``.
         """
         if self.requires_grad:
-            raise RuntimeError(
-                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
-            )
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         return self._value("numpy()")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -242,9 +241,10 @@ class Tensor:
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if self._grad_fn is not None:
             raise RuntimeError(
-                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment."
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
+                "moment."
             )
-        copied = Tensor._wrap(self._array.copy(), self.dtype, kind=type(self))
+        copied = Tensor._wrap(self._value("deepcopy()").copy(), self.dtype, kind=type(self))
         copied._requires_grad = self._requires_grad
         memo[id(self)] = copied
         if self._grad is not None:
@@ -252,7 +252,7 @@ class Tensor:
         return copied
 
     def __reduce__(self) -> Any:
-        return _restore, (type(self), np.ascontiguousarray(self._array), self._requires_grad)
+        return _restore, (type(self), np.ascontiguousarray(self._value("pickling")), self._requires_grad)
 
     # -- gradients -----------------------------------------------------------------------------------------------
 
@@ -346,6 +346,7 @@ class Tensor:
     def _is_sole_owner(self) -> bool:
         return not self._chain and self._array.flags.c_contiguous
 
+    @explained
     def backward(
         self,
         gradient: Tensor | None = None,
@@ -409,7 +410,9 @@ class Tensor:
             if self.is_leaf and base is None:
                 raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
             if base is not None and base.is_leaf and base._requires_grad:
-                raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+                raise RuntimeError(
+                    "a view of a leaf Variable that requires grad is being used in an in-place operation."
+                )
         if not self._array.flags.writeable:
             raise RuntimeError(
                 "unsupported operation: more than one element of the written-to tensor refers to a single memory "
@@ -444,11 +447,22 @@ class Tensor:
         base._grad_fn, base._requires_grad = value._grad_fn, value._requires_grad
         base._history += 1
 
+    @explained
+    def _replaced_by(self, value: Tensor) -> Tensor:
+        """A value that replaces every element here, with this tensor in its history: what is overwritten has a gradient
+        of zeros, not none."""
+        if not (state.gradients and self.requires_grad) or self.is_leaf or value._array.shape != self._array.shape:
+            return value
+        from graphc.ops.views import SliceUpdate
+
+        shape = tuple(self._array.shape)
+        return SliceUpdate.bind(self, value, starts=(0,) * len(shape), stops=shape, steps=(1,) * len(shape))
+
     def copy_(self, source: Tensor, non_blocking: bool = False) -> Tensor:
         """Overwrite the elements with those of a tensor (broadcast and converted)."""
         from graphc.ops.functions.shaping import broadcast_to
 
-        return self._assign(broadcast_to(source.to(self.dtype), self.shape))
+        return self._assign(self._replaced_by(broadcast_to(source.to(self.dtype), self.shape)))
 
     def zero_(self) -> Tensor:
         """Set all elements to zero."""
@@ -460,8 +474,9 @@ class Tensor:
 
         if isinstance(value, Tensor):
             return self.copy_(value)
-        return self._assign(full_like(self, value))
+        return self._assign(self._replaced_by(full_like(self, value)))
 
+    @explained
     def __setitem__(self, index: Any, value: Any) -> None:
         from graphc.ops.functions.indexing import setitem
 

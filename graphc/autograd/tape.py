@@ -55,8 +55,9 @@ class TapeNode:
     def __init__(self, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes, output: Tensor):
         self.primitive = primitive
         self.attrs = attrs
-        self.sequence = next(_sequence)
+        # Asking a view for its node may make that node: its number must be lower than this one's.
         self.edges = tuple(gradient_edge(tensor) for tensor in inputs)
+        self.sequence = next(_sequence)
         self.types = tuple((tensor._array.shape, tensor.dtype) for tensor in inputs)
         kept = primitive.saves_inputs
         if primitive.saves_for is not None:

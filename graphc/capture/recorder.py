@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from graphc.capture.errors import CaptureError
-from graphc.capture.source_lines import user_location
 from graphc.ir.graph import Builder, Location, Node
 from graphc.ir.primitive import Attributes, Primitive
 from graphc.ir.types import TensorType, float64
 from graphc.recording import state
+from graphc.source_lines import user_location
 from graphc.tensor import Storage, Tensor, View
 
 
@@ -238,7 +238,9 @@ class GraphRecorder:
 
     def scalar(self, holder: Any, key: Any, value: float) -> Tensor:
         for known in self.scalars:
-            if known.key == key and (known.holder is holder or known.holder == holder and not isinstance(holder, dict)):
+            if known.key == key and (
+                known.holder is holder or (known.holder == holder and not isinstance(holder, dict))
+            ):
                 return known.tensor
         tensor = Tensor._wrap(np.array(value, np.float64), float64)
         memory = self._enter(tensor, (), str(key), "scalar")

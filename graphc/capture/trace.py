@@ -16,11 +16,11 @@ from graphc.capture.recorder import (
     RequiresGradGuard,
     Scalar,
 )
-from graphc.capture.source_lines import user_location
 from graphc.capture.trees import flatten, unflatten
 from graphc.ir.graph import Graph, Node, Output
 from graphc.ir.rewrite import live_nodes
 from graphc.recording import state
+from graphc.source_lines import user_location
 from graphc.tensor import Tensor, View
 
 
@@ -230,13 +230,21 @@ def _bind(recorder: GraphRecorder, graph: Graph, entered: list[Memory]) -> tuple
 
 def _forward_part(recorder: GraphRecorder, graph: Graph) -> Graph:
     """The graph up to where the backward pass begins: what the user's forward code computed."""
-    forward = [node for node in graph.nodes if node.location is None or node.location.phase == "forward"]
-    inside = {*graph.inputs, *forward}
-    forward = [node for node in forward if all(operand in inside for operand in node.inputs)]
+    inside, forward = set(graph.inputs), []
+    for node in graph.nodes:
+        phase = "forward" if node.location is None else node.location.phase
+        if phase == "backward":
+            break
+        if phase == "forward" and all(operand in inside for operand in node.inputs):
+            inside.add(node)
+            forward.append(node)
     used = {operand for node in forward for operand in node.inputs}
     outputs = [output for output in graph.outputs if output.node in inside]
     named = {output.node for output in outputs}
-    last = [node for node in forward if node not in used and node not in named]
+    # What depends on no input is the cotangent that a backward pass starts from.
+    varying = set(graph.inputs)
+    varying.update(node for node in forward if not varying.isdisjoint(node.inputs))
+    last = [node for node in forward if node in varying and node not in used and node not in named]
     ends = (*outputs, *(Output(f"value_{position}", node) for position, node in enumerate(last)))
     reached = live_nodes(Graph(graph.name, graph.inputs, tuple(forward), ends))
     return Graph(

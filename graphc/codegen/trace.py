@@ -19,15 +19,13 @@ from graphc.ir.integers import (
     Variable,
     atoms,
     opaque,
-    product,
     rewrite_atoms,
     variable,
 )
 from graphc.ir.primitive import Contraction, Elementwise
 from graphc.ir.scalars import Call, Choose, Constant, FromIndex, Index, Load, Operand, Scalar, Within
-from graphc.ir.types import TensorType, contiguous_strides
+from graphc.ir.types import contiguous_strides
 
-Leaf = Callable[[Node, Index], Scalar]
 Access = tuple[Node, Index]
 
 
@@ -369,8 +367,3 @@ def scalar_variables(scalar: Scalar) -> set[str]:
         for value in integers_of(part)
         for name in integer_variables(value)
     }
-
-
-def extent_product(type: TensorType) -> Integer:
-    """The number of elements of a type."""
-    return product(type.shape)

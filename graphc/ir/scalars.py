@@ -16,12 +16,22 @@ from graphc.ir.types import DType, bool_, int64
 Index = tuple[Integer, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Constant:
-    """A number of a dtype."""
+    """A number of a dtype. Equal where every bit is: 0.0 is not -0.0, and NaN is NaN."""
 
     value: float | int | bool
     dtype: DType
+
+    @property
+    def _bits(self) -> tuple[DType, str]:
+        return self.dtype, self.value.hex() if isinstance(self.value, float) else str(int(self.value))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Constant) and self._bits == other._bits
+
+    def __hash__(self) -> int:
+        return hash(self._bits)
 
     def __str__(self) -> str:
         return f"{self.value!r}"

@@ -11,11 +11,13 @@ import numpy as np
 from graphc.ir.graph import Symbol
 from graphc.ir.integers import IntegerExpression
 from graphc.ir.primitive import Primitive
+from graphc.ir.types import DType, bool_, float32, float64, int8, int16, int32, int64, uint8
 from graphc.ops import checks, contractions, gathers, pointwise, pooling, reductions, scatters, sources, views
 from graphc.ops.functions import activation, arithmetic, indexing, linear, reduction, shaping
 from graphc.ops.functions.registry import functions_of
 from graphc.ops.operands import apply_binary, cast, is_value
 from graphc.ops.promotion import require_castable
+from graphc.source_lines import explained
 
 # The modules whose primitives are registered by being imported here.
 PRIMITIVE_MODULES = (pointwise, reductions, sources, views, gathers, scatters, contractions, pooling, checks)
@@ -51,6 +53,28 @@ def _where(input: Any, condition: Any, other: Any) -> Any:
     return arithmetic.where(condition, input, other)
 
 
+# The methods that convert to a dtype, by PyTorch's names for C's types.
+_CONVERSIONS = {
+    "bool": bool_,
+    "byte": uint8,
+    "char": int8,
+    "short": int16,
+    "int": int32,
+    "long": int64,
+    "float": float32,
+    "double": float64,
+}
+
+
+def _conversion(name: str, dtype: DType) -> Callable[[Any], Any]:
+    def method(self: Any) -> Any:
+        return cast(self, dtype)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"The elements as {dtype.name}; the tensor itself where they are."
+    return method
+
+
 METHODS: dict[str, Callable[..., Any]] = {
     name: function
     for module in (arithmetic, reduction, shaping, indexing, linear)
@@ -59,6 +83,7 @@ METHODS: dict[str, Callable[..., Any]] = {
 } | {
     "where": _where,
     **{name: getattr(activation, name) for name in _ACTIVATION_METHODS},
+    **{name: _conversion(name, dtype) for name, dtype in _CONVERSIONS.items()},
 }
 
 # Functions whose result may replace the tensor: `add_` for `add`, and so on.
@@ -188,7 +213,7 @@ def bind_operators(kind: type) -> None:
         table |= {operator: in_place(METHODS[name], operator) for operator, name in _IN_PLACE_OPERATORS.items()}
     for name, function in table.items():
         if name not in own:
-            setattr(kind, name, function)
+            setattr(kind, name, explained(function, name))
 
 
 bind_operators(Symbol)

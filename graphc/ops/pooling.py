@@ -17,7 +17,7 @@ from graphc.ir.integers import Dimension, Integer
 from graphc.ir.primitive import Reduction, register
 from graphc.ir.scalars import Call, Constant, Index, Operand, Scalar, both, choose, from_index, within
 from graphc.ir.types import DType, TensorType, bool_, int32, int64
-from graphc.ops import arithmetic, comparisons, gathers, scatters, sources, views
+from graphc.ops import arithmetic, comparisons, gathers, pointwise, scatters, sources, views
 from graphc.ops.quiet import quiet
 from graphc.ops.sources import number_like
 
@@ -188,13 +188,14 @@ class MaxPool2dPosition(Reduction):
         expected = _pooled_type(self.name, x, **geometry)
         if maximum != expected:
             raise ValueError(f"max_pool2d_position of {x} was given maxima {maximum}; expected {expected}")
-        return TensorType(int64, expected.shape)
+        # Half as wide as an index of PyTorch's: it has as many lanes as the float32 values that it chooses between.
+        return TensorType(int32, expected.shape)
 
     @quiet
     def evaluate(self, x: np.ndarray, maximum: np.ndarray, *, ceil_mode: bool, **geometry: Pair) -> np.ndarray:
         size = maximum.shape[-2:]
         inside = _window_views(np.ones(x.shape[-2:], bool), False, size, **geometry)
-        position = np.zeros(maximum.shape, np.int64)
+        position = np.zeros(maximum.shape, np.int32)
         missing = np.ones(maximum.shape, bool)
         for place, (part, within_input) in enumerate(zip(_window_views(x, 0, size, **geometry), inside, strict=True)):
             found = (part == maximum) & missing
@@ -231,6 +232,7 @@ class MaxPool2dPosition(Reduction):
 
 def plane_index(position: Any, width: Dimension, geometry: dict[str, Any]) -> Any:
     """Positions in windows as indices into the flattened last two dimensions of the input: PyTorch's pool indices."""
+    position = pointwise.Cast.bind(position, dtype=int64)
     shape = tuple(position.shape)
 
     def number(value: Any) -> Any:

@@ -17,7 +17,8 @@ _LIBRARY_TEXT = """
     fmod frexp gamma hypot ilogb j0 j1 jn ldexp lgamma llrint llround log log10 log1p log2 logb lrint lround
     modf nan nearbyint nextafter pow remainder remquo rint round scalbn signbit sin sinh sqrt tan tanh tgamma
     trunc y0 y1 yn memcpy memmove memset index rindex strsep basename ffs div ldiv lldiv labs llabs random
-    select time exit abort read write pause rand malloc calloc realloc free system
+    select time exit abort read write pause rand malloc calloc realloc free system isnan isinf isfinite isnormal
+    isgreater isgreaterequal isless islessequal islessgreater isunordered fpclassify signal raise remove rename
 """
 _LIBRARY = frozenset(_LIBRARY_TEXT.split())
 

@@ -218,12 +218,12 @@ def _integer_lookups(lookups: Sequence[_Lookup]) -> list[_Lookup]:
 
 
 def _places_of_true(mask: Any) -> tuple[np.ndarray, ...]:
-    if not hasattr(mask, "numpy"):
+    if not hasattr(mask, "_value"):
         raise TypeError(
             "selecting by truth values gives a size that depends on the values, which a graph cannot hold; use "
             "torch.where or masked_fill"
         )
-    return np.nonzero(mask.numpy())
+    return np.nonzero(mask._value("selecting by truth values, which gives as many elements as are true,"))
 
 
 def _wrapped(index: Any, extent: Dimension, dim: int) -> Any:

@@ -19,6 +19,7 @@ from graphc.ops.functions import (
     reduction,
     shaping,
 )
+from graphc.source_lines import explained
 
 MODULES: tuple[ModuleType, ...] = (
     arithmetic,
@@ -48,6 +49,16 @@ def functions_of(module: ModuleType) -> dict[str, Callable[..., Any]]:
         and name not in _INTERNAL
     }
 
+
+def _explain_errors() -> None:
+    """Let the errors of every public function name it, its operands, and the user's line."""
+    for module in MODULES:
+        replacements = {function: explained(function) for function in functions_of(module).values()}
+        for name, function in functions_of(module).items():
+            setattr(module, name, replacements[function])
+
+
+_explain_errors()
 
 # Where two modules have a name, the later one extends the earlier one's function.
 FUNCTIONS: dict[str, Callable[..., Any]] = {

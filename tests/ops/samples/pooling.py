@@ -23,7 +23,7 @@ def _position(
     rows = torch.arange(plane.shape[-2])[:, None] * stride[0] - padding[0]
     columns = torch.arange(plane.shape[-1]) * stride[1] - padding[1]
     row = (plane // x.shape[-1] - rows) // dilation[0]
-    return row * kernel_size[1] + (plane % x.shape[-1] - columns) // dilation[1]
+    return (row * kernel_size[1] + (plane % x.shape[-1] - columns) // dilation[1]).int()
 
 
 def _sum_gradient(torch: Any, result: Any, *, input_size: Any, **geometry: Any) -> Any:

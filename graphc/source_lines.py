@@ -1,0 +1,78 @@
+"""The user's Python line: where the code runs that called the library, and how an error tells it.
+
+Tensors, operators, and captures ask here, so this module stands below them all.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from graphc.ir.graph import Location
+from graphc.ir.types import TensorType
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_LONGEST_VALUE = 60
+_shown: dict[str, str] = {}
+
+
+def user_location(phase: str = "forward") -> Location:
+    """The file and line of the user's code that is running, the file relative to the working directory if below it."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return Location(shown_path(frame.f_code.co_filename), frame.f_lineno, phase)
+
+
+def shown_path(path: str) -> str:
+    """A path as it is shown: relative to the working directory where it lies below that, else its last two parts."""
+    if path not in _shown:
+        absolute = os.path.abspath(path)
+        below = os.path.relpath(absolute)
+        parts = absolute.split(os.sep)
+        _shown[path] = os.sep.join(parts[-2:]) if below.startswith("..") else below
+    return _shown[path]
+
+
+def explained(function: Callable[..., Any], name: str | None = None) -> Callable[..., Any]:
+    """The function, whose errors carry a note that names it, what it was given, and the user's line.
+
+    The words of the error stay as they are. Of functions that call each other the innermost one is named. A call that
+    succeeds pays for one frame more and nothing else.
+    """
+    if hasattr(function, "explains_errors"):
+        return function
+    name = (name or function.__name__).strip("_")
+
+    @functools.wraps(function)
+    def operator(*arguments: Any, **keywords: Any) -> Any:
+        try:
+            return function(*arguments, **keywords)
+        except Exception as error:
+            # An error with a location of its own, as a capture raises, says the line in its message.
+            if not hasattr(error, "location") and not hasattr(error, "__notes__"):
+                error.add_note(f"in {name}({_described(arguments, keywords)}) at {user_location()}")
+            raise
+
+    operator.explains_errors = True
+    return operator
+
+
+def _described(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> str:
+    given = [_describe(value) for value in arguments]
+    return ", ".join(given + [f"{name}={_describe(value)}" for name, value in keywords.items()])
+
+
+def _describe(value: Any) -> str:
+    if hasattr(value, "apply") and hasattr(value, "dtype"):
+        return str(TensorType(value.dtype, tuple(value.shape)))
+    if isinstance(value, list | tuple):
+        inside = ", ".join(_describe(item) for item in value)
+        return f"[{inside}]" if isinstance(value, list) else f"({inside}{',' if len(value) == 1 else ''})"
+    if value is None or isinstance(value, bool | int | float | str | slice):
+        text = repr(value)
+        return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "..."
+    return type(value).__name__
