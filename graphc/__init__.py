@@ -33,8 +33,8 @@ from graphc.creation import (
     zeros_like,
 )
 from graphc.device import Device as device
-from graphc.ir.types import bool_ as bool
 from graphc.ir.types import DType as dtype
+from graphc.ir.types import bool_ as bool
 from graphc.ir.types import float32, float64, int8, int16, int32, int64, uint8
 from graphc.ir.types import float32 as float
 from graphc.ir.types import float64 as double
@@ -86,9 +86,9 @@ from graphc.ops.functions.arithmetic import (
     less,
     less_equal,
     log,
-    log10,
     log1p,
     log2,
+    log10,
     logical_and,
     logical_not,
     logical_or,
@@ -309,10 +309,10 @@ __all__ = [
     "index_select",
     "inference_mode",
     "int",
+    "int8",
     "int16",
     "int32",
     "int64",
-    "int8",
     "is_grad_enabled",
     "isfinite",
     "isinf",
@@ -324,9 +324,9 @@ __all__ = [
     "less_equal",
     "linspace",
     "log",
-    "log10",
     "log1p",
     "log2",
+    "log10",
     "log_softmax",
     "logical_and",
     "logical_not",

@@ -59,7 +59,7 @@ def _array(data: Any, dtype: DType | None) -> np.ndarray:
     array = np.array(data)
     if array.dtype == object:
         raise ValueError(f"cannot make a tensor from {data!r}: expected numbers in sequences of equal lengths")
-    if dtype is None and array.dtype.kind == "f" or not array.size:
+    if (dtype is None and array.dtype.kind == "f") or not array.size:
         array = array.astype(get_default_dtype().numpy)
     return array
 
@@ -92,10 +92,7 @@ def _shape(size: Sequence[Any]) -> tuple[int, ...]:
 def _finish(result: Tensor, requires_grad: bool) -> Tensor:
     """A tensor that can be written to: a source may share one element among all places."""
     if not result._array.flags.writeable:
-        if state.recorder is not None:
-            result = Copy.bind(result)
-        else:
-            result = Tensor.from_array(result._array.copy())
+        result = Copy.bind(result) if state.recorder is not None else Tensor.from_array(result._array.copy())
     return result.requires_grad_() if requires_grad else result
 
 
@@ -105,10 +102,7 @@ def full(
     """A tensor of the shape with one number everywhere; its dtype is the number's by default."""
     _require(device)
     if dtype is None:
-        if isinstance(fill_value, bool):
-            dtype = bool_
-        else:
-            dtype = int64 if isinstance(fill_value, int) else get_default_dtype()
+        dtype = bool_ if isinstance(fill_value, bool) else int64 if isinstance(fill_value, int) else get_default_dtype()
     value = dtype.numpy.type(fill_value).item()
     return _finish(Tensor.source(Full, value=value, shape=_shape((size,)), dtype=dtype), requires_grad)
 
@@ -194,7 +188,6 @@ def arange(
         result = steps if step == 1 else steps * step
         result = result if start == 0 else result + start
     else:
-
         result = steps.to(float64) * float(step) + float(start)
     return result.to(dtype)
 
@@ -260,5 +253,3 @@ def manual_seed(seed: int) -> Any:
 
     default_generator.manual_seed(seed)
     return default_generator
-
-

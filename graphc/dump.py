@@ -26,6 +26,11 @@ def write_stages(stages: Stages, folder: Path) -> None:
         (folder / name).write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
 
 
+def format_number(number: float | int | bool) -> str:
+    """A number as a label: short, and whole where it is whole."""
+    return f"{number:.4g}" if isinstance(number, float) else str(number)
+
+
 def picture(graph: Graph) -> str:
     """The graph as people draw computation graphs, as SVG: round variables, square operators."""
     names = node_names(graph)
@@ -37,7 +42,10 @@ def picture(graph: Graph) -> str:
     for node in graph.nodes:
         where = f"\n{node.location}" if node.location is not None else ""
         phase = node.location.phase if node.location is not None else ""
-        vertices.append(Vertex(names[node], node.op.name, "operator", f"{node.type}{where}", phase))
+        # A number stands for itself; every other operation is drawn as what it does.
+        number = node.attrs.get("value") if not node.inputs else None
+        label, kind = (node.op.name, "operator") if number is None else (format_number(number), "constant")
+        vertices.append(Vertex(names[node], label, kind, f"{node.type}{where}", phase))
         edges += [(names[operand], names[node]) for operand in dict.fromkeys(node.inputs)]
     for position, output in enumerate(graph.outputs):
         key = f"output {position}"

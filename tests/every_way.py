@@ -102,15 +102,11 @@ def interpreted(recording: Recording, graph: Graph, arguments: list[Tensor]) -> 
         for node, binding in zip(graph.inputs, recording.bindings, strict=True)
         if isinstance(binding, FromArgument)
     }
-    left = [
-        after[names[place]] if place in names else _array(tensor) for place, tensor in enumerate(arguments)
-    ]
+    left = [after[names[place]] if place in names else _array(tensor) for place, tensor in enumerate(arguments)]
     return Outcome(results, left)
 
 
-def difference(
-    found: np.ndarray, expected: np.ndarray, relative: float = 0.0, absolute: float = 0.0
-) -> str | None:
+def difference(found: np.ndarray, expected: np.ndarray, relative: float = 0.0, absolute: float = 0.0) -> str | None:
     """How two arrays differ, in words; None where they agree.
 
     Without tolerances every bit counts, but for the payload and sign of a NaN. With them, an element may be off by

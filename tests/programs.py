@@ -325,7 +325,8 @@ def _join(w: Writer) -> str | None:
 
 def _index(w: Writer) -> str | None:
     x = w.value(lambda value: value.ndim > 0 and value.numel() > 0)
-    index = w.value(lambda value: value.dtype == gc.int64)
+    # PyTorch takes a 0-d index for a number, so that the result is a view; here it is looked up.
+    index = w.value(lambda value: value.dtype == gc.int64 and value.ndim > 0)
     if x is None or index is None:
         return None
     dim = w.dim(x)

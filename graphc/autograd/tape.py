@@ -1,7 +1,7 @@
 """The eager tape: what ran, kept so that it can be swept in reverse.
 
-Every differentiable operation leaves a :class:`TapeNode`. The sweep calls the primitives' own rules on tensors, so under
-capture the backward pass is recorded as it runs, node by node, like any other operation.
+Every differentiable operation leaves a :class:`TapeNode`. The sweep calls the primitives' own rules on tensors, so
+under capture the backward pass is recorded as it runs, node by node, like any other operation.
 """
 
 from __future__ import annotations

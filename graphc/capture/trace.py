@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
 from graphc.capture.errors import CaptureError
 from graphc.capture.recorder import (
@@ -45,7 +45,7 @@ class FromScalar:
     scalar: Scalar
 
 
-Binding = Union[FromArgument, FromOutside, FromScalar]
+Binding = FromArgument | FromOutside | FromScalar
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class AliasResult:
     chain: tuple[View, ...]
 
 
-Result = Union[NewResult, AliasResult]
+Result = NewResult | AliasResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +231,7 @@ def _bind(recorder: GraphRecorder, graph: Graph, entered: list[Memory]) -> tuple
 def _forward_part(recorder: GraphRecorder, graph: Graph) -> Graph:
     """The graph up to where the backward pass begins: what the user's forward code computed."""
     inside, forward = set(graph.inputs), []
+    varying = set(graph.inputs)  # all but constants, such as the cotangent that a backward pass starts from
     for node in graph.nodes:
         phase = "forward" if node.location is None else node.location.phase
         if phase == "backward":
@@ -238,12 +239,11 @@ def _forward_part(recorder: GraphRecorder, graph: Graph) -> Graph:
         if phase == "forward" and all(operand in inside for operand in node.inputs):
             inside.add(node)
             forward.append(node)
+            if not varying.isdisjoint(node.inputs):
+                varying.add(node)
     used = {operand for node in forward for operand in node.inputs}
     outputs = [output for output in graph.outputs if output.node in inside]
     named = {output.node for output in outputs}
-    # What depends on no input is the cotangent that a backward pass starts from.
-    varying = set(graph.inputs)
-    varying.update(node for node in forward if not varying.isdisjoint(node.inputs))
     last = [node for node in forward if node in varying and node not in used and node not in named]
     ends = (*outputs, *(Output(f"value_{position}", node) for position, node in enumerate(last)))
     reached = live_nodes(Graph(graph.name, graph.inputs, tuple(forward), ends))

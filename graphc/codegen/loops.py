@@ -4,14 +4,14 @@ A :class:`LoopProgram` is a list of launches of kernels over buffers. A kernel's
 (``in0``, ``in1``, ..., ``out0``, ...), so that kernels which do the same thing to other buffers are equal, are emitted
 once, and are called many times. Buffers are flat: every load and store has one offset in elements.
 
-Scalar expressions are those of :mod:`graphc.ir.scalars`, with ``Load.source`` the name of a parameter or local array and
+Scalar expressions are those of :mod:`graphc.ir.scalars`, with ``Load.source`` the name of a parameter or local array,
 ``Load.index`` a single flat offset, and :class:`Local` for a named scalar of the kernel.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
 from graphc.ir.graph import Graph, Location, Node
 from graphc.ir.integers import Integer
@@ -127,7 +127,7 @@ class Random:
     arguments: tuple[float, ...] = ()
 
 
-Statement = Union[Let, Accumulator, Accumulate, LocalArray, Store, Loop, If, CheckIndex, Random]
+Statement = Let | Accumulator | Accumulate | LocalArray | Store | Loop | If | CheckIndex | Random
 
 
 @dataclass(frozen=True, slots=True)

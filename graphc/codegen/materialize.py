@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from graphc.codegen.trace import is_elementwise, is_product
 from graphc.ir.graph import Graph, Node
 from graphc.ir.integers import Integer, bounds
-from graphc.ir.primitive import Contraction, Gather, Pointwise, Reduction, Scatter, Source, View
+from graphc.ir.primitive import PRIMITIVES, Contraction, Gather, Pointwise, Reduction, Scatter, Source, View
 from graphc.ir.rewrite import live_nodes
-from graphc.ir.scalars import Index, Operand, Scalar
-from graphc.ir.types import TensorType
 
 # The cost model counts scalar operations as the primitives' ``cost`` does; a load is about two additions.
 OPERATION_WEIGHT = 0.5
@@ -30,30 +26,9 @@ MOST_SCALAR_OPERATIONS = 4.0
 LONGEST_CHAIN = 48
 
 
-class Copy(Pointwise):
-    """The value itself, in memory of its own. It stands in no graph; lowering adds it where a result needs a buffer."""
-
-    name = "copy"
-    cost = 0.0
-
-    def infer(self, *types: TensorType, **attrs: object) -> TensorType:
-        return types[0]
-
-    def evaluate(self, *arrays: np.ndarray, **attrs: object) -> np.ndarray:
-        return arrays[0].copy()
-
-    def element(
-        self, index: Index, operands: list[Operand], types: list[TensorType], output: TensorType, **attrs: object
-    ) -> Scalar:
-        return operands[0](*index)
-
-
-_COPY = Copy()
-
-
 def copy_of(node: Node) -> Node:
-    """A new node that copies the value of another."""
-    return Node(_COPY, (node,), (), node.type, node.location)
+    """A new node that copies the value of another. It stands in no graph: it gives a result a buffer of its own."""
+    return Node(PRIMITIVES["copy"], (node,), (), node.type, node.location)
 
 
 @dataclass

@@ -205,9 +205,7 @@ class Builder:
         self.inputs.append(node)
         return Symbol(self, node)
 
-    def add(
-        self, op: Primitive, inputs: Iterable[Node], attrs: Attributes, location: Location | None = None
-    ) -> Node:
+    def add(self, op: Primitive, inputs: Iterable[Node], attrs: Attributes, location: Location | None = None) -> Node:
         """The node for an operation: an equal one that stands already, or a new one at the end."""
         operands = tuple(inputs)
         attributes = tuple(sorted(attrs.items()))

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Union
 
 Bounds = tuple[int | None, int | None]  # least and greatest value, both inclusive; None where unknown
 
@@ -61,7 +60,7 @@ class Opaque:
         return f"[{self.value}]"
 
 
-Atom = Union[Variable, Quotient, Remainder, Opaque]
+Atom = Variable | Quotient | Remainder | Opaque
 Monomial = tuple[Atom, ...]
 _RANK = {Variable: 0, Quotient: 1, Remainder: 2, Opaque: 3}
 
@@ -133,7 +132,7 @@ class IntegerExpression:
     __repr__ = __str__
 
 
-Integer = Union[int, IntegerExpression]
+Integer = int | IntegerExpression
 Dimension = Integer
 
 

@@ -1,10 +1,10 @@
 """The text of a graph. :mod:`graphc.ir.parser` reads it back to an equal graph.
 
-    graph train_step {
-      input %x: f32[N,128] argument
-      %0: f32[N,128] = tanh %x                     # samples/mlp.py:12
-      output result = %0
-    }
+graph train_step {
+  input %x: f32[N,128] argument
+  %0: f32[N,128] = tanh %x                     # samples/mlp.py:12
+  output result = %0
+}
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Union
 
 from graphc.ir.integers import Integer, bounds, opaque
 from graphc.ir.types import DType, bool_, int64
@@ -101,7 +100,7 @@ class Choose:
         return f"({self.condition} ? {self.chosen} : {self.otherwise})"
 
 
-Scalar = Union[Constant, Load, Call, Within, FromIndex, Choose]
+Scalar = Constant | Load | Call | Within | FromIndex | Choose
 Operand = Callable[..., Scalar]  # an operand of a primitive: called with an index, gives its element there
 
 

@@ -55,7 +55,7 @@ def test_print_and_parse_are_inverse():
     assert parsed.nodes[0].location == Location("samples/mlp.py", 12)
 
 
-@pytest.mark.parametrize("name", ['a b', '*/ system("x"); /*', 'quote"', "new\nline", "%3", "ünï", "# hash:1"])
+@pytest.mark.parametrize("name", ["a b", '*/ system("x"); /*', 'quote"', "new\nline", "%3", "ünï", "# hash:1"])
 def test_any_name_survives(name):
     """Names and paths of the user's can hold anything; they are quoted, not trusted."""
     builder = Builder(name)

@@ -1,6 +1,6 @@
 """The modules, by family."""
 
-from graphc.nn.modules.activation import GELU, LeakyReLU, LogSoftmax, ReLU, SiLU, Sigmoid, Softmax, Softplus, Tanh
+from graphc.nn.modules.activation import GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from graphc.nn.modules.containers import ModuleDict, ModuleList, Sequential
 from graphc.nn.modules.convolution import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, Conv2d, MaxPool2d
 from graphc.nn.modules.linear import Embedding, Flatten, Identity, Linear
@@ -8,6 +8,7 @@ from graphc.nn.modules.loss import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss,
 from graphc.nn.modules.normalization import BatchNorm1d, BatchNorm2d, Dropout, LayerNorm
 
 __all__ = [
+    "GELU",
     "AdaptiveAvgPool2d",
     "AdaptiveMaxPool2d",
     "AvgPool2d",
@@ -20,7 +21,6 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
-    "GELU",
     "Identity",
     "L1Loss",
     "LayerNorm",

@@ -1,0 +1,198 @@
+"""Random programs give the same values and gradients run eagerly, interpreted, compiled, and in PyTorch.
+
+Programs come from :mod:`tests.programs`. Several share one build, since starting a C compiler is what takes time.
+``GRAPHC_PROGRAMS=5000`` runs that many; without it, the same few hundred run each time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+import graphc as gc
+from graphc.tensor import Tensor
+from tests.every_way import difference, run_every_way
+from tests.programs import Program, write_program
+
+REQUESTED = int(os.environ.get("GRAPHC_PROGRAMS", "0"))
+TOGETHER = 16
+BUILDS = max(REQUESTED // TOGETHER, 16)
+
+# Relative to an element, and to the largest of its array: sums of random terms may cancel.
+TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
+
+# The same programs at every normal run; new ones when more are asked for. A failing program is reduced here, statement
+# by statement: shrinking by another seed would give another program.
+SETTINGS = settings(
+    max_examples=BUILDS,
+    derandomize=not REQUESTED,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def tolerances(program: Program, expected: np.ndarray) -> tuple[float, float]:
+    if expected.dtype.kind != "f":
+        return 0.0, 0.0
+    single = expected.dtype == np.float32 or any(dtype == "float32" for _, _, dtype, _ in program.arguments)
+    # Casts to float32 may stand anywhere in a program.
+    single = single or "float32" in program.source or "softmax" in program.source
+    relative = TOLERANCE["float32" if single else "float64"]
+    return relative, relative * float(np.abs(expected[np.isfinite(expected)]).max(initial=1e-3))
+
+
+def compare(program: Program, way: str, found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> list[str]:
+    """The differences between two runs of a program, in words."""
+    if len(found) != len(expected):
+        return [f"{way}: {len(found)} values instead of {len(expected)}"]
+    exactly = way in ("captured", "optimized")
+    wrong = [
+        (place, difference(one, other, *(() if exactly else tolerances(program, other))))
+        for place, (one, other) in enumerate(zip(found, expected, strict=True))
+    ]
+    return [f"{way}: value {place}: {words}" for place, words in wrong if words]
+
+
+def differences(programs: Sequence[Program]) -> list[tuple[Program, str]]:
+    """Run programs as one, in every way; those of them for which the ways differ, and how."""
+    counts = [len(program.arguments) for program in programs]
+    functions = [program.function() for program in programs]
+
+    def make() -> list[Tensor]:
+        return [tensor for program in programs for tensor in program.tensors()]
+
+    def together(tensors: list[Tensor]) -> list[list[Tensor]]:
+        remaining = iter(tensors)
+        return [
+            function(*[next(remaining) for _ in range(count)])
+            for function, count in zip(functions, counts, strict=True)
+        ]
+
+    try:
+        with np.errstate(all="ignore"):
+            ways = run_every_way(together, make)
+    except Exception as error:
+        if len(programs) == 1:
+            return [(programs[0], f"{type(error).__name__}: {str(error)[:1500]}")]
+        middle = len(programs) // 2
+        found = differences(programs[:middle]) + differences(programs[middle:])
+        return found or [(program, f"fails in company only: {error}") for program in programs]
+    found = []
+    begin = first = 0
+    for program, results, count in zip(programs, ways.returned, counts, strict=True):
+        words: list[str] = []
+        for way in ("captured", "optimized", "compiled"):
+            outcome = getattr(ways, way)
+            words += compare(
+                program,
+                way,
+                outcome.results[begin : begin + len(results)] + outcome.arguments[first : first + count],
+                ways.eager.results[begin : begin + len(results)] + ways.eager.arguments[first : first + count],
+            )
+        begin, first = begin + len(results), first + count
+        if words:
+            found.append((program, "\n".join(words)))
+    return found
+
+
+def reduced(program: Program, most: int = 40) -> Program:
+    """The program without statements that it fails without too."""
+    for _ in range(most):
+        for place in reversed(range(len(program.statements))):
+            shorter = Program(
+                program.seed, program.arguments, program.statements[:place] + program.statements[place + 1 :]
+            )
+            try:
+                shorter.function()(*shorter.tensors())
+            except Exception:  # a statement that others need
+                continue
+            if differences([shorter]):
+                program = shorter
+                break
+        else:
+            break
+    return program
+
+
+def report(program: Program, words: str) -> str:
+    """A failing program as something to run."""
+    given = "\n".join(
+        f"# {name}: {dtype}{list(shape)}{', requires a gradient' if wants else ''}"
+        for name, shape, dtype, wants in program.arguments
+    )
+    return f"\nwrite_program({program.seed}):\n{words}\n{given}\n{program.source}"
+
+
+@SETTINGS
+@given(st.lists(st.integers(0, 2**40), min_size=TOGETHER, max_size=TOGETHER, unique=True))
+def test_every_way_agrees(seeds: list[int]) -> None:
+    """Captured and optimized graphs give eager's bits; compiled programs give its values, gradients included."""
+    found = differences([write_program(seed) for seed in seeds])
+    if found:
+        program = reduced(found[0][0])
+        words = dict(differences([program])).get(program, found[0][1])
+        raise AssertionError(report(program, words) + f"\n({len(found)} of {len(seeds)} programs fail)")
+
+
+@settings(SETTINGS, max_examples=max(REQUESTED, 200))
+@given(st.integers(0, 2**40))
+def test_eager_agrees_with_pytorch(seed: int) -> None:
+    """Where PyTorch accepts a program, views and writes in place included, graphc's values and gradients are its."""
+    torch = pytest.importorskip("torch")
+    program = write_program(seed)
+    arguments = [
+        torch.from_numpy(array).requires_grad_(wants)
+        for array, (*_, wants) in zip(program.arrays(), program.arguments, strict=True)
+    ]
+    try:
+        expected = program.function(torch, torch.nn.functional)(*arguments)
+    except (RuntimeError, NotImplementedError, TypeError):
+        return  # PyTorch refuses some writes, and some dtypes, that are well defined
+    own = program.tensors()
+    with np.errstate(all="ignore"):
+        found = program.function()(*own)
+    words = compare(program, "eager", _arrays([*found, *own]), _arrays([*expected, *arguments]))
+    assert not words, report(program, "\n".join(words))
+
+
+def _arrays(tensors: Sequence[Any]) -> list[np.ndarray]:
+    return [np.array(tensor.detach().numpy()) for tensor in tensors]
+
+
+def test_a_difference_is_found_and_reduced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong kernel, put in on purpose, is noticed, and the program shown is one that needs it."""
+    from graphc.ops import pointwise
+
+    program = Program(
+        3,
+        (("a", (5,), "float32", True), ("b", (5,), "float32", False)),
+        ("v1 = a.sin()", "v2 = b.tanh()", "v3 = v2 + 1", "v4 = v1 * v3"),
+    )
+    assert not differences([program])
+    monkeypatch.setattr(pointwise.Tanh, "evaluate", lambda self, x, **attrs: np.tanh(x) * np.float32(1.001))
+    found = differences([program])
+    assert found
+    assert reduced(program).statements == ("v2 = b.tanh()",)
+    assert "v2 = b.tanh()" in report(*found[0])
+
+
+def test_programs_are_what_they_claim() -> None:
+    """The generator reaches writes through views, gradients, joins, and every dtype."""
+    text = "\n".join(write_program(seed).source for seed in range(60))
+    for expected in ("_(", " @ ", ".sum(", "gc.where", "no_grad", "gc.cat", "gc.float64", "expand", ".t()", "argmax"):
+        assert expected in text
+    assert {value.dtype for seed in range(60) for value in write_program(seed).tensors()} >= {
+        gc.float32,
+        gc.float64,
+        gc.int64,
+        gc.int32,
+        gc.bool,
+    }
