@@ -16,7 +16,7 @@ from typing import Any
 
 from graphc.capture.trace import Recording, capture
 from graphc.capture.trees import flatten
-from graphc.codegen.executable import CompiledProgram, compile_loops, load
+from graphc.codegen.executable import CompiledProgram, Executable, compile_loops, load
 from graphc.codegen.listing import print_program
 from graphc.codegen.lower import lower
 from graphc.codegen.memory import MemoryPlan
@@ -67,6 +67,11 @@ def build(recording: Recording) -> Stages:
     loops = timed("lower", lower, optimized.graph)
     compiled = timed("render", compile_loops, loops)
     return Stages(recording, optimized.graph, optimized.records, compiled, seconds)
+
+
+def _executable_of(graph: Graph) -> Executable:
+    """A graph without ties to the outside, built and loaded."""
+    return load(compile_loops(lower(optimize(graph).graph)))
 
 
 class _Entry:
@@ -130,7 +135,11 @@ class CompiledFunction:
                 self._without_compiler = True
                 warnings.warn(f"{self.__name__} keeps running eagerly: {error}", RuntimeWarning, stacklevel=3)
                 return returned
-            self._newest = _Entry(self._stages, BoundProgram(recording, executable))
+            self._newest = _Entry(self._stages, BoundProgram(recording, executable, _executable_of))
+            for tensor in flatten(returned)[0]:
+                # As at later calls: what was swept inside can't be swept again.
+                if tensor._grad_fn is not None and tensor._grad_fn.released:
+                    tensor.detach_()
             # The newest first: after a change outside it is the one that holds.
             self._entries.setdefault(key, []).insert(0, self._newest)
             return returned

@@ -248,7 +248,8 @@ def _refuse_in_capture(name: str) -> None:
 
 
 def manual_seed(seed: int) -> Any:
-    """Seed the generator that all random operators draw from; gives the generator."""
+    """Seed the generator that all random operators draw from; gives the generator. Outside compiled functions."""
+    _refuse_in_capture("manual_seed")
     from graphc.generator import default_generator
 
     default_generator.manual_seed(seed)

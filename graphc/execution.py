@@ -7,12 +7,11 @@ addresses of arguments and results, and runs.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from graphc.autograd.tape import TapeNode
 from graphc.capture.trace import (
     AliasResult,
     FromArgument,
@@ -23,9 +22,9 @@ from graphc.capture.trace import (
     unflatten,
 )
 from graphc.codegen.executable import Executable
+from graphc.differential import BackwardProgram, CompiledBackward, CompiledResult
 from graphc.generator import default_generator
-from graphc.ir.graph import Node
-from graphc.ir.primitive import Primitive, register
+from graphc.ir.graph import Graph
 from graphc.ir.types import DType
 from graphc.recording import generation, paused
 from graphc.runtime.abi import ffi
@@ -34,28 +33,10 @@ from graphc.tensor import Storage, Tensor
 _from_buffer = ffi.from_buffer
 
 
-@register
-class CompiledResult(Primitive):
-    """Stands on the tape for a result of a compiled function that was computed from tensors requiring gradients."""
-
-    name = "compiled_result"
-    saves_inputs = ()
-
-    def vjp(self, cotangent: Any, output: Any, *inputs: Any, **attrs: Any) -> tuple[Any, ...]:
-        raise RuntimeError(
-            "backward() was called outside on a result of a compiled function; the gradient is not part of its "
-            "program: call backward() inside the compiled function"
-        )
-
-
-class GuardFailed(Exception):
-    """The recording does not hold for the state of the world any more."""
-
-
 class BoundProgram:
     """A recording and its executable, bound to the tensors from outside that the recording met."""
 
-    def __init__(self, recording: Recording, executable: Executable):
+    def __init__(self, recording: Recording, executable: Executable, build: Callable[[Graph], Executable]):
         self.recording = recording
         self.executable = executable
         self._program = executable.program
@@ -90,6 +71,10 @@ class BoundProgram:
         self._checked_on_change = [guard for guard in recording.guards if not hasattr(guard, "found")]
         self._staged: list[tuple[np.ndarray, np.ndarray, bool]] = []
         self._generation = -1
+        self._backward = None if recording.backward is None else BackwardProgram(recording.backward, build)
+        self._differentiable = [
+            result.output for result in recording.results if isinstance(result, NewResult) and result.differentiable
+        ]
 
     def holds(self) -> bool:
         """Whether the recording is right for the state of the world now; binds anew what has moved."""
@@ -153,21 +138,43 @@ class BoundProgram:
                 effect.tensor._grad = effect.value
         return self._returned(results, tensors)
 
+    def _call_node(self, results: list[tuple[np.ndarray, DType]], tensors: Sequence[Tensor]) -> CompiledBackward:
+        """The tape's node for a call whose results can be differentiated."""
+        recording = self.recording
+        inputs = {
+            node.name: tensors[binding.position] if isinstance(binding, FromArgument) else binding.tensor
+            for node, binding in zip(recording.graph.inputs, recording.bindings, strict=True)
+            if not isinstance(binding, FromScalar)
+        }
+        scalars = {
+            node.name: Tensor.from_array(value.copy())
+            for node, (_, value) in zip(
+                [node for node in recording.graph.inputs if node.kind == "scalar"], self._scalars, strict=True
+            )
+        }
+        saved = [array for array, _ in results[recording.saved_from :]]
+        return CompiledBackward(self._backward, inputs | scalars, recording.wanted, saved)
+
     def _returned(self, results: list[tuple[np.ndarray, DType]], tensors: Sequence[Tensor]) -> Any:
         recording = self.recording
+        call = None if self._backward is None else self._call_node(results, tensors)
         if recording.description is Tensor:
-            return self._result(recording.results[0], results, tensors)
+            return self._result(recording.results[0], results, tensors, call)
         return unflatten(
-            recording.description, iter([self._result(result, results, tensors) for result in recording.results])
+            recording.description, iter([self._result(result, results, tensors, call) for result in recording.results])
         )
 
     def _result(
-        self, result: NewResult | AliasResult, results: list[tuple[np.ndarray, DType]], tensors: Sequence[Tensor]
+        self,
+        result: NewResult | AliasResult,
+        results: list[tuple[np.ndarray, DType]],
+        tensors: Sequence[Tensor],
+        call: CompiledBackward | None,
     ) -> Tensor:
         if isinstance(result, NewResult):
             tensor = Tensor._wrap(*results[result.output])
             if result.differentiable:
-                tensor._grad_fn = TapeNode(CompiledResult.instance, (), {}, tensor)
+                tensor._grad_fn = CompiledResult(call, self._differentiable.index(result.output))
                 tensor._requires_grad = True
             return tensor
         if result.same is not None:
@@ -178,10 +185,6 @@ class BoundProgram:
             for primitive, attrs in result.chain:
                 tensor = tensor.apply(primitive, (tensor,), attrs)
         return tensor
-
-    def inputs(self) -> Iterator[Node]:
-        """The graph's inputs, in the program's order."""
-        return iter(self.recording.graph.inputs)
 
 
 class _Reusable:

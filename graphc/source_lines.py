@@ -15,6 +15,7 @@ from graphc.ir.graph import Location
 from graphc.ir.types import TensorType
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_STANDARD_LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _LONGEST_VALUE = 60
 _shown: dict[str, str] = {}
 
@@ -22,9 +23,19 @@ _shown: dict[str, str] = {}
 def user_location(phase: str = "forward") -> Location:
     """The file and line of the user's code that is running, the file relative to the working directory if below it."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame.f_back is not None and not _is_of_user(frame.f_code.co_filename):
         frame = frame.f_back
     return Location(shown_path(frame.f_code.co_filename), frame.f_lineno, phase)
+
+
+@functools.cache
+def _is_of_user(path: str) -> bool:
+    """Whether a file is neither graphc's nor Python's own, as `copy.py` is, through which a tensor may be reached."""
+    if path.startswith(_STANDARD_LIBRARY):
+        return path.startswith(("site-packages", "dist-packages"), len(_STANDARD_LIBRARY)) and not path.startswith(
+            _PACKAGE
+        )
+    return not path.startswith(_PACKAGE)
 
 
 def shown_path(path: str) -> str:

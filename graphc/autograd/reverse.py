@@ -6,6 +6,7 @@ The result is an ordinary graph of the same primitives, so it can be differentia
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
 from graphc.ir.graph import Builder, Graph, Location, Node, Symbol
 from graphc.ir.rewrite import live_nodes
@@ -46,11 +47,15 @@ def differentiate(graph: Graph, wrt: Iterable[str] | None = None, output: str | 
 
 
 def pull_back(
-    builder: Builder, outputs: Sequence[Symbol], cotangents: Sequence[Symbol], targets: Sequence[Symbol]
+    builder: Builder,
+    outputs: Sequence[Symbol],
+    cotangents: Sequence[Symbol],
+    targets: Sequence[Symbol],
+    stopped: AbstractSet[Node] = frozenset(),
 ) -> list[Symbol | None]:
     """Append the reverse sweep to a builder: the cotangent of each target, or None where it is zero.
 
-    The nodes appended carry the Python lines of their forward nodes.
+    The nodes appended carry the Python lines of their forward nodes. No cotangent passes through nodes in ``stopped``.
     """
     wanted = {target.node for target in targets}
     useful = _depending_on(builder.nodes, wanted)
@@ -63,7 +68,7 @@ def pull_back(
         receive(output.node, cotangent)
     outer = builder.location
     for node in reversed(list(builder.nodes)):
-        if node not in total or node not in useful or not node.op.differentiable:
+        if node not in total or node not in useful or node in stopped or not node.op.differentiable:
             continue
         if node.location is not None:
             builder.location = Location(node.location.file, node.location.line, "backward")

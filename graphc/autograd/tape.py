@@ -23,6 +23,32 @@ if TYPE_CHECKING:
 _sequence = itertools.count()
 
 
+def next_sequence() -> int:
+    """The number of the next node: later operations have higher ones."""
+    return next(_sequence)
+
+
+def refuse_second_sweep() -> None:
+    """Raise RuntimeError in PyTorch's words for a node whose saved values were freed."""
+    raise RuntimeError(
+        "Trying to backward through the graph a second time (or directly access saved tensors after they have already "
+        "been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
+        "Specify retain_graph=True if you need to backward through the graph a second time or if you need to access "
+        "saved tensors after calling backward."
+    )
+
+
+def refuse_overwritten(name: str, saved: Tensor, expected: int, location: Location | None = None) -> None:
+    """Raise RuntimeError in PyTorch's words for a saved tensor that was written to since."""
+    kind = {"float32": "Float", "float64": "Double"}.get(saved.dtype.name, saved.dtype.name.capitalize())
+    raise RuntimeError(
+        "one of the variables needed for gradient computation has been modified by an inplace operation: "
+        f"[torch.{kind}Tensor {list(saved._array.shape)}], which is needed by {name}, is at version "
+        f"{saved._storage.version}; expected version {expected} instead."
+        + (f" The operation was made at {location}." if location is not None else "")
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Unsaved:
     """Stands for a value that a rule does not read: shape and dtype alone."""
@@ -57,7 +83,7 @@ class TapeNode:
         self.attrs = attrs
         # Asking a view for its node may make that node: its number must be lower than this one's.
         self.edges = tuple(gradient_edge(tensor) for tensor in inputs)
-        self.sequence = next(_sequence)
+        self.sequence = next_sequence()
         self.types = tuple((tensor._array.shape, tensor.dtype) for tensor in inputs)
         kept = primitive.saves_inputs
         if primitive.saves_for is not None:
@@ -97,19 +123,14 @@ class TapeNode:
     def pull_back(self, cotangent: Tensor) -> Sequence[Any]:
         """The cotangents of the inputs. Raises RuntimeError where a saved value is gone or was overwritten."""
         if self.released:
-            raise RuntimeError(
-                "Trying to backward through the graph a second time (or directly access saved tensors after they have "
-                "already been freed). Saved intermediate values of the graph are freed when you call .backward() or "
-                "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time or "
-                "if you need to access saved tensors after calling backward."
-            )
+            refuse_second_sweep()
         inputs = []
         for saved, version, (shape, dtype) in zip(self._saved, self._versions, self.types, strict=True):
             if saved is None:
                 inputs.append(Unsaved(shape, dtype))
                 continue
             if saved._storage.version != version:
-                self._refuse_overwritten(shape, dtype, saved._storage.version, version)
+                refuse_overwritten(self.name(), saved, version, self.location)
             inputs.append(saved)
         return self.primitive.vjp(cotangent, self._saved_output(), *inputs, **self.attrs)
 
@@ -119,18 +140,10 @@ class TapeNode:
         array, storage, version, dtype, chain = self._output
         if storage is None:
             return Unsaved(array, dtype)
+        output = Tensor._wrap(array, dtype, storage, chain, grad_fn=self)
         if storage.version != version:
-            self._refuse_overwritten(array.shape, dtype, storage.version, version)
-        return Tensor._wrap(array, dtype, storage, chain, grad_fn=self)
-
-    def _refuse_overwritten(self, shape: tuple[int, ...], dtype: DType, found: int, expected: int) -> None:
-        kind = {"float32": "Float", "float64": "Double"}.get(dtype.name, dtype.name.capitalize())
-        raise RuntimeError(
-            "one of the variables needed for gradient computation has been modified by an inplace operation: "
-            f"[torch.{kind}Tensor {list(shape)}], which is needed by {self.name()}, is at version {found}; expected "
-            f"version {expected} instead."
-            + (f" The operation was made at {self.location}." if self.location is not None else "")
-        )
+            refuse_overwritten(self.name(), output, version, self.location)
+        return output
 
     def __repr__(self) -> str:
         return f"<{self.name()} object at {hex(id(self))}>"

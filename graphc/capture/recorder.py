@@ -117,6 +117,8 @@ class GraphRecorder:
         self.builder = Builder(name)
         self.guards: dict[Any, Guard] = {}
         self.scalars: list[Scalar] = []
+        # Nodes that were computed where gradients were switched off.
+        self.stopped: set[Node] = set()
         self.gradients: dict[int, GradientSlot] = {}
         # Leaves from outside that were computed with, and whether they wanted a gradient.
         self.leaves: dict[int, tuple[Tensor, bool]] = {}
@@ -194,7 +196,10 @@ class GraphRecorder:
                 self.leaves.setdefault(id(tensor), (tensor, tensor._requires_grad))
         if output._chain:
             return  # a view of memory that has just been entered: its node is made when it is read
-        node = self.builder.add(primitive, nodes, attrs, self.location())
+        variant = "" if state.gradients else "no gradient"
+        node = self.builder.add(primitive, nodes, attrs, self.location(), variant)
+        if not state.gradients:
+            self.stopped.add(node)
         self._memories[output._storage] = [Memory(output, node, None)]
 
     def assign(self, target: Tensor, value: Tensor) -> None:

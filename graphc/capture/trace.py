@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from graphc.autograd.partition import Backward, split_backward
 from graphc.capture.errors import CaptureError
 from graphc.capture.recorder import (
     GradientGuard,
@@ -88,6 +89,11 @@ class Recording:
     description: Any
     gradients: tuple[GradientEffect, ...]
     guards: tuple[Guard | GradientGuard | RequiresGradGuard, ...]
+    # The backward half, where a result can be differentiated from outside; its saved values are the graph's outputs
+    # from ``saved_from`` on.
+    backward: Graph | None = None
+    wanted: tuple[str, ...] = ()
+    saved_from: int = 0
 
 
 def capture(function: Callable[..., Any], arguments: Sequence[Any], keywords: dict[str, Any]) -> tuple[Recording, Any]:
@@ -168,7 +174,15 @@ def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memo
                 outputs.append((f"{owner.input.name}.grad", recorder.node_of(final)))
     memories = recorder.memories()
     updates = [(memory.input, memory.node) for memory in memories if memory.node is not memory.input]
-    graph = _tidy(recorder.builder.build(outputs, updates))
+    pending = [outputs[detail[0]][1] for kind, detail in results if kind == "new" and detail[1]]
+    whole = recorder.builder.build(outputs, updates)
+    half = _backward_half(recorder, arguments, entered, pending, {state for state, _ in updates}) if pending else None
+    saved_from = len(outputs)
+    if half is not None:
+        outputs += [(f"saved_{position}", node) for position, node in enumerate(half.saved)]
+        results_and_saved = tuple(Output(*output) for output in outputs)
+        whole = Graph(whole.name, whole.inputs, whole.nodes, results_and_saved, whole.updates)
+    graph = _tidy(whole)
     kept = {node.name: position for position, node in enumerate(graph.inputs)}
     bindings = _bind(recorder, graph, entered)
     final_results: list[Result] = []
@@ -190,6 +204,23 @@ def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memo
         description,
         tuple(gradients),
         tuple(guards),
+        None if half is None else _tidy(half.graph),
+        () if half is None else half.wanted,
+        saved_from,
+    )
+
+
+def _backward_half(
+    recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memory], outputs: list[Node], written: set[Node]
+) -> Backward:
+    """The backward part of a graph whose outputs are differentiated by whoever called the function."""
+    wanted = [memory.input for tensor, memory in zip(arguments, entered, strict=True) if tensor.requires_grad]
+    for tensor, flag in recorder.leaves.values():
+        memory = recorder.memory_of(tensor)
+        if flag and memory is not None and memory.input is not None and memory.tensor._array is tensor._array:
+            wanted.append(memory.input)
+    return split_backward(
+        recorder.builder, outputs, list(dict.fromkeys(wanted)), stopped=recorder.stopped, overwritten=written
     )
 
 

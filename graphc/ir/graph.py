@@ -205,11 +205,18 @@ class Builder:
         self.inputs.append(node)
         return Symbol(self, node)
 
-    def add(self, op: Primitive, inputs: Iterable[Node], attrs: Attributes, location: Location | None = None) -> Node:
-        """The node for an operation: an equal one that stands already, or a new one at the end."""
+    def add(
+        self,
+        op: Primitive,
+        inputs: Iterable[Node],
+        attrs: Attributes,
+        location: Location | None = None,
+        variant: str = "",
+    ) -> Node:
+        """The node for an operation: an equal one of the same variant that stands already, or a new one at the end."""
         operands = tuple(inputs)
         attributes = tuple(sorted(attrs.items()))
-        key = (op.name, tuple(map(id, operands)), tuple((name, _exact(value)) for name, value in attributes))
+        key = (op.name, tuple(map(id, operands)), tuple((name, _exact(value)) for name, value in attributes), variant)
         if op.effect is None and key in self._interned:
             return self._interned[key]
         type = op.infer(*(operand.type for operand in operands), **attrs)

@@ -137,7 +137,7 @@ class Indexed(Primitive):
         return value
 
     def index_error(self, index: int, bound: int, **attrs: Any) -> Exception:
-        """What is raised, in PyTorch's words, for an index outside ``0 <= i < bound``; by eager mode and by programs alike."""
+        """What eager mode and programs raise, in PyTorch's words, for an index outside ``0 <= i < bound``."""
         return IndexError("index out of range in self")
 
 

@@ -75,6 +75,11 @@ def _conversion(name: str, dtype: DType) -> Callable[[Any], Any]:
     return method
 
 
+def _type_as(input: Any, other: Any) -> Any:
+    """This value in the dtype of another."""
+    return cast(input, other.dtype)
+
+
 METHODS: dict[str, Callable[..., Any]] = {
     name: function
     for module in (arithmetic, reduction, shaping, indexing, linear)
@@ -82,6 +87,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     if name not in _FUNCTIONS_ONLY
 } | {
     "where": _where,
+    "type_as": _type_as,
     **{name: getattr(activation, name) for name in _ACTIVATION_METHODS},
     **{name: _conversion(name, dtype) for name, dtype in _CONVERSIONS.items()},
 }
