@@ -24,7 +24,8 @@ INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give the exit status. Raises SystemExit where the script or ``--help`` does."""
-    chosen = _parser().parse_args(arguments)
+    own, rest = _split(sys.argv[1:] if arguments is None else arguments)
+    chosen = _parser().parse_args(own)
     if chosen.command == "doctor":
         return _doctor()
     script = Path(chosen.script)
@@ -32,8 +33,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reason = "is a folder, expected a Python file" if script.is_dir() else "does not exist"
         return _refuse(chosen.command, f"{str(script)!r} {reason}")
     if chosen.command == "run":
-        return _run(script, _without_separator(chosen.arguments))
-    return _dump(script, chosen.arguments, chosen.out)
+        return _run(script, rest)
+    return _dump(script, rest, chosen.out)
+
+
+def _split(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """The command line up to the script, and the script's own arguments, whatever they look like."""
+    if arguments[:1] not in (["run"], ["dump"]):
+        return arguments, []
+    position = 1
+    while position < len(arguments) and arguments[position].startswith("-"):
+        position += 2 if arguments[position] == "--out" else 1
+    return arguments[: position + 1], arguments[position + 1 :]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,8 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     dump.add_argument("--out", metavar="FOLDER", help="the folder to write to (default: out)")
     for command in (run, dump):
-        command.add_argument("script", help="the Python file")
-        command.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments of the script")
+        command.add_argument("script", help="the Python file; what follows are its arguments")
     commands.add_parser("doctor", help="compiler, flags, CPU, cache, GPU: what is there, and what mends what is not")
     return parser
 
@@ -77,7 +87,7 @@ def _doctor() -> int:
 def _run(script: Path, arguments: Sequence[str]) -> int:
     """Run a script as ``python script`` does: its own ``__main__`` module, ``sys.argv``, folder on ``sys.path``, and a
     traceback that starts at its first line."""
-    path = os.path.abspath(script)
+    path = str(script) if script.is_absolute() else os.path.join(os.getcwd(), script)
     module = ModuleType("__main__")
     vars(module).update(
         __annotations__={},
@@ -118,10 +128,6 @@ def _show(error: BaseException, path: str) -> None:
 
 
 # -- dumping -------------------------------------------------------------------------------------------------------
-
-
-def _without_separator(arguments: Sequence[str]) -> list[str]:
-    return list(arguments[1:] if arguments[:1] == ["--"] else arguments)
 
 
 def _take_out(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
@@ -171,7 +177,7 @@ def _dump(script: Path, arguments: Sequence[str], out: str | None) -> int:
 
     with observe_builds(write):
         try:
-            status = _run(script, _without_separator(arguments))
+            status = _run(script, arguments)
         finally:
             for target in written:
                 print(f"graphc dump: {target}{os.sep}", file=sys.stderr)

@@ -15,7 +15,7 @@ import numpy as np
 from graphc.autograd.tape import TapeNode
 from graphc.device import Device, cpu
 from graphc.ir.primitive import Attributes, Primitive
-from graphc.ir.types import DType, dtype_of
+from graphc.ir.types import DType, dtype_of, float64
 from graphc.ops.operators import bind_operators
 from graphc.recording import generation, state
 from graphc.source_lines import explained
@@ -77,6 +77,8 @@ class Tensor:
     )
     # numpy must leave `array * tensor` to the tensor.
     __array_priority__: ClassVar[int] = 1000
+    # Type promotion treats it as a Python number.
+    stands_for_number: ClassVar[bool] = False
     dtype: DType
 
     # -- making tensors ------------------------------------------------------------------------------------------
@@ -524,6 +526,25 @@ class Tensor:
         """Raises RuntimeError: this version holds no tensors on a GPU."""
         Device.of("cuda" if device is None else device).require()
         return self
+
+
+class RunTimeNumber(Tensor):
+    """A Python float that a program reads anew at every call: 0-d, float64. Computing with such numbers alone gives
+    another; with tensors it has the weight of a Python number in type promotion."""
+
+    __slots__ = ()
+    stands_for_number: ClassVar[bool] = True
+
+    @staticmethod
+    def of(value: Tensor) -> RunTimeNumber:
+        """A 0-d float64 tensor as a number."""
+        value.__class__ = RunTimeNumber
+        return value
+
+    def apply(self, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes) -> Tensor:
+        result = _apply(primitive, inputs, attrs)
+        alone = all(type(tensor) is RunTimeNumber for tensor in inputs)
+        return RunTimeNumber.of(result) if alone and not result.ndim and result.dtype == float64 else result
 
 
 def _restore(kind: type[Tensor], array: np.ndarray, requires_grad: bool) -> Tensor:

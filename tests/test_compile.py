@@ -90,6 +90,27 @@ def test_a_hyper_parameter_that_switches_a_branch_is_recorded_anew():
         assert_equal_state(net, twin)
 
 
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.parametrize("dtype", [gc.float32, gc.float64])
+def test_steps_of_0d_parameters_keep_every_bit(kind, dtype):
+    """A hyper-parameter read at run time has the weight of a Python number: it lifts no 0-d parameter to float64."""
+    results = []
+    for compiled in (False, True):
+        w = gc.tensor(0.7, dtype=dtype, requires_grad=True)
+        optimizer = OPTIMIZERS[kind]([w])
+
+        def step(x, w=w, optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = w * x
+            loss.backward()
+            optimizer.step()
+            return loss.detach()
+
+        step = gc.compile(step) if compiled else step
+        results.append([(step(gc.tensor(1.7, dtype=dtype)).item(), w.item()) for _ in range(6)])
+    assert results[0] == results[1]
+
+
 def test_train_and_eval_are_different_programs():
     """Dropout and batch normalisation follow the training flag of each call."""
     net, twin = pair_of_nets(lambda: nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Dropout(0.5)))

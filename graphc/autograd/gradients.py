@@ -25,7 +25,7 @@ def backward(
     if inputs is not None:
         chosen = [inputs] if isinstance(inputs, Tensor) else list(inputs)
         if not chosen:
-            raise RuntimeError("`inputs` argument to `.backward()` cannot be empty")
+            raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
         targets = {_edge_of_input(tensor): tensor for tensor in chosen}
     found = sweep(roots, retain_graph=keep, create_graph=create_graph, targets=targets)
     from graphc.recording import phase, state
@@ -61,7 +61,7 @@ def grad(
     keep = create_graph if retain_graph is None else retain_graph
     found = sweep(roots, retain_graph=keep, create_graph=create_graph, targets=edges)
     results: list[Tensor | None] = []
-    for tensor, edge in zip(wanted, edges, strict=True):
+    for position, (tensor, edge) in enumerate(zip(wanted, edges, strict=True)):
         result = found.get(edge)
         if result is None and materialize_grads:
             from graphc.ops.functions.creation import zeros_like
@@ -69,8 +69,8 @@ def grad(
             result = zeros_like(tensor)
         elif result is None and not allow_unused:
             raise RuntimeError(
-                "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True "
-                "if this is the desired behavior."
+                f"The differentiated Tensor at index {position} appears to not have been used in the graph. Set "
+                "allow_unused=True if this is the desired behavior."
             )
         results.append(result)
     return tuple(results)

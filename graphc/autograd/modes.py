@@ -34,14 +34,24 @@ class _GradMode:
 
             @functools.wraps(function)
             def generate(*args: Any, **kwargs: Any) -> Any:
+                # The mode holds while the generator runs, not while its caller does.
                 iterator = function(*args, **kwargs)
+                resume: Callable[..., Any] = iterator.send
+                given: Any = None
                 while True:
-                    with fresh():
-                        try:
-                            item = next(iterator)
-                        except StopIteration as stop:
-                            return stop.value
-                    yield item
+                    try:
+                        with fresh():
+                            item = resume(given)
+                    except StopIteration as stop:
+                        return stop.value
+                    try:
+                        resume, given = iterator.send, (yield item)
+                    except GeneratorExit:
+                        with fresh():
+                            iterator.close()
+                        raise
+                    except BaseException as error:
+                        resume, given = iterator.throw, error
 
             return generate
 
@@ -92,6 +102,10 @@ class set_grad_enabled(_GradMode):
         self._outer = self._before
         state.gradients = self._enabled
         return self
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        state.gradients = self._before  # as a decorator, it switches within the function alone
+        return super().__call__(function)
 
 
 def is_grad_enabled() -> bool:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from graphc.tensor import Tensor
 
 _sequence = itertools.count()
+# An update in place is one operation or a short composite.
+_MOST_STEPS_OF_ONE_UPDATE = 16
 
 
 def next_sequence() -> int:
@@ -61,6 +63,21 @@ class Unsaved:
         return len(self.shape)
 
 
+class HookHandle:
+    """Takes a hook away again."""
+
+    __slots__ = ("_hook", "_hooks")
+
+    def __init__(self, hooks: list[Callable[[Any], Any]], hook: Callable[[Any], Any]):
+        self._hooks, self._hook = hooks, hook
+        hooks.append(hook)
+
+    def remove(self) -> None:
+        """Stop calling the hook."""
+        if self._hook in self._hooks:
+            self._hooks.remove(self._hook)
+
+
 class TapeNode:
     """One operation that ran: its rule, what the rule reads, and where the cotangents of its inputs go."""
 
@@ -74,6 +91,7 @@ class TapeNode:
         "location",
         "primitive",
         "released",
+        "retaining",
         "sequence",
         "types",
     )
@@ -89,7 +107,7 @@ class TapeNode:
         if primitive.saves_for is not None:
             wanted = [position for position, edge in enumerate(self.edges) if edge is not None]
             kept = {read for position in wanted for read in primitive.saves_for[position]}
-        self._saved = tuple(
+        self._saved: tuple[Tensor | None, ...] | None = tuple(
             tensor if kept is None or position in kept else None for position, tensor in enumerate(inputs)
         )
         self._versions = tuple(tensor._storage.version for tensor in inputs)
@@ -97,6 +115,8 @@ class TapeNode:
         if not primitive.saves_output:
             self._output = (output._array.shape, None, 0, output.dtype, ())
         self.hooks: list[Callable[[Any], Any]] = []
+        # The tensor that keeps this node's cotangent in its `grad`: see Tensor.retain_grad.
+        self.retaining: Tensor | None = None
         self.released = False
         recorder = state.recorder
         self.location: Location | None = recorder.location() if recorder is not None else None
@@ -110,19 +130,37 @@ class TapeNode:
         """The nodes that receive the cotangents of the inputs, each with 0 (nodes have one output)."""
         return tuple((edge, 0) for edge in self.edges)
 
-    def register_hook(self, hook: Callable[[Any], Any]) -> None:
+    def register_hook(self, hook: Callable[[Any], Any]) -> HookHandle:
         """Call ``hook`` with the cotangent of the node's output; what it returns, unless None, replaces it."""
-        self.hooks.append(hook)
+        return HookHandle(self.hooks, hook)
+
+    def keep_overwritten(self, storage: Any) -> None:
+        """Before ``storage`` is overwritten with this node's result: what the rules that lead to it have saved of the
+        memory is kept in a copy, as ``x *= y`` needs ``x``."""
+        pending, steps = [self], 0
+        while pending and steps < _MOST_STEPS_OF_ONE_UPDATE:
+            node, steps = pending.pop(0), steps + 1
+            if not node._saved:
+                continue
+            saved, versions = list(node._saved), list(node._versions)
+            for position, tensor in enumerate(saved):
+                if tensor is not None and tensor._storage is storage and storage.version == versions[position]:
+                    saved[position] = tensor.clone()
+                    versions[position] = saved[position]._storage.version
+            node._saved, node._versions = tuple(saved), tuple(versions)
+            pending += [edge for edge in node.edges if isinstance(edge, TapeNode)]
 
     def release(self) -> None:
-        """Let go of the saved values; a second sweep through the node is then an error."""
+        """Let go of the saved values; where there were some, a second sweep through the node is then an error."""
         self.released = True
-        self._saved = ()
+        if self._output[1] is None and all(saved is None for saved in self._saved or ()):
+            return
+        self._saved = None
         self._output = (self._output[0].shape if self._output[1] is not None else self._output[0], None, 0, None, ())
 
     def pull_back(self, cotangent: Tensor) -> Sequence[Any]:
         """The cotangents of the inputs. Raises RuntimeError where a saved value is gone or was overwritten."""
-        if self.released:
+        if self._saved is None:
             refuse_second_sweep()
         inputs = []
         for saved, version, (shape, dtype) in zip(self._saved, self._versions, self.types, strict=True):
@@ -228,6 +266,8 @@ def sweep(
                 for hook in node.hooks:
                     replacement = hook(cotangent)
                     cotangent = cotangent if replacement is None else replacement
+                if getattr(node, "retaining", None) is not None:
+                    node.retaining._accumulate(cotangent)
                 if (wanted is None and isinstance(node, AccumulateGrad)) or (wanted is not None and node in wanted):
                     found[node] = cotangent
                 if isinstance(node, AccumulateGrad) or (useful is not None and node not in useful):

@@ -19,7 +19,7 @@ from graphc.ir.primitive import Attributes, Primitive
 from graphc.ir.types import TensorType, float64
 from graphc.recording import state
 from graphc.source_lines import user_location
-from graphc.tensor import Storage, Tensor, View
+from graphc.tensor import RunTimeNumber, Storage, Tensor, View
 
 
 @dataclass(slots=True)
@@ -247,7 +247,7 @@ class GraphRecorder:
                 known.holder is holder or (known.holder == holder and not isinstance(holder, dict))
             ):
                 return known.tensor
-        tensor = Tensor._wrap(np.array(value, np.float64), float64)
+        tensor = Tensor._wrap(np.array(value, np.float64), float64, kind=RunTimeNumber)
         memory = self._enter(tensor, (), str(key), "scalar")
         self.scalars.append(Scalar(holder, key, tensor, memory.node))
         return tensor

@@ -150,6 +150,7 @@ class Symbol:
     # A numpy scalar on the left must leave the operator to us.
     __array_priority__: ClassVar[int] = 1000
     requires_grad: ClassVar[bool] = False
+    stands_for_number: ClassVar[bool] = False
 
     def __init__(self, builder: Builder, node: Node):
         self.builder = builder

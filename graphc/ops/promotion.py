@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.integers import IntegerExpression
-from graphc.ir.types import DTYPE_OF_NUMPY, DTYPES, DType, bool_, float32, int64
+from graphc.ir.types import DTYPE_OF_NUMPY, DTYPES, DType, bool_, float32, float64, int64
 
 CATEGORIES = {"bool": 0, "int": 1, "float": 2}
 _default_dtype = float32
@@ -62,6 +62,8 @@ def _rank_and_dtype(operand: Any) -> tuple[int, DType]:
     """0 for a tensor with dimensions, 1 for a 0-d one, 2 for a number."""
     dtype = getattr(operand, "dtype", None)
     if isinstance(dtype, DType):
+        if operand.stands_for_number:
+            return 2, _default_dtype
         return (0 if operand.ndim else 1), dtype
     return 2, dtype_of_number(_python_number(operand))
 
@@ -89,6 +91,8 @@ def result_type(*operands: Any) -> DType:
             result = _PROMOTIONS[result, dtype]
     if result is None:
         raise TypeError("result_type expects at least one operand")
+    if found[0] is None and found[1] is None and any(hasattr(operand, "apply") for operand in operands):
+        return float64  # numbers alone are computed as Python computes them
     return result
 
 

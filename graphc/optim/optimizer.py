@@ -14,7 +14,7 @@ from graphc.autograd.modes import enable_grad, no_grad
 from graphc.creation import tensor, zeros_like
 from graphc.ir.types import float32, float64
 from graphc.recording import generation, paused, phase, state
-from graphc.tensor import Tensor
+from graphc.tensor import RunTimeNumber, Tensor
 
 
 class ParameterGroup(dict):
@@ -135,7 +135,7 @@ class Optimizer:
 
     def count(self, steps: Tensor) -> Any:
         """A step counter to compute with: a float, or under a capture a 0-d float64 tensor."""
-        return steps.item() if state.recorder is None else steps.to(float64)
+        return steps.item() if state.recorder is None else RunTimeNumber.of(steps.to(float64))
 
     # -- state ---------------------------------------------------------------------------------------------------
 
