@@ -113,7 +113,7 @@ class CompiledFunction:
             *[(tensor._array.shape, tensor.dtype.short, tensor._requires_grad) for tensor in tensors],
         )
         for entry in self._entries.get(key, ()):
-            if entry.bound.holds():
+            if entry.bound.holds(tensors):
                 return entry.bound(tensors)
         return self._first_call(key, arguments, keywords)
 
@@ -139,7 +139,7 @@ class CompiledFunction:
             for tensor in flatten(returned)[0]:
                 # As at later calls: what was swept inside can't be swept again.
                 if tensor._grad_fn is not None and tensor._grad_fn.released:
-                    tensor.detach_()
+                    tensor._leave_graph()
             # The newest first: after a change outside it is the one that holds.
             self._entries.setdefault(key, []).insert(0, self._newest)
             return returned

@@ -28,6 +28,7 @@ from graphc.ir.graph import Graph
 from graphc.ir.types import DType
 from graphc.recording import generation, paused
 from graphc.runtime.abi import ffi
+from graphc.sharing import SharingCheck
 from graphc.tensor import Storage, Tensor
 
 _from_buffer = ffi.from_buffer
@@ -60,7 +61,12 @@ class BoundProgram:
             (first + position, tuple(output.node.type.shape), output.node.type.dtype)
             for position, output in enumerate(graph.outputs)
         ]
-        self._written = [tensor._storage for _, tensor, changed in self._outside if changed]
+        self._written: list[Storage] = []
+        self._sharing = SharingCheck(
+            recording.sharing,
+            [position for _, position, changed in self._arguments if changed],
+            recording.arguments,
+        )
         self._draws = any(node.op.effect == "random" for node in graph.nodes)
         self._random_slot = first + len(graph.outputs)
         self._gradients = [(effect, _Reusable()) for effect in recording.gradients]
@@ -76,13 +82,16 @@ class BoundProgram:
             result.output for result in recording.results if isinstance(result, NewResult) and result.differentiable
         ]
 
-    def holds(self) -> bool:
-        """Whether the recording is right for the state of the world now; binds anew what has moved."""
+    def holds(self, tensors: Sequence[Tensor]) -> bool:
+        """Whether the recording is right for these arguments and the state of the world now; binds anew what has
+        moved."""
         if generation.count != self._generation:
             if not all(guard.holds() for guard in self._checked_on_change):
                 return False
             self._bind()
-        return all(guard.holds() for guard in self._checked_every_call) if self._checked_every_call else True
+        if self._checked_every_call and not all(guard.holds() for guard in self._checked_every_call):
+            return False
+        return self._sharing.holds(tensors)
 
     def _bind(self) -> None:
         """Take the addresses of tensors from outside and the values of run-time scalars."""
@@ -94,6 +103,8 @@ class BoundProgram:
                 self._staged.append((array, np.ascontiguousarray(array), changed))
                 array = self._staged[-1][1]
             pointers[slot] = _from_buffer(array)
+        self._written = [tensor._storage for _, tensor, changed in self._outside if changed]
+        self._sharing.bind([(tensor, changed) for _, tensor, changed in self._outside])
         for binding, value in self._scalars:
             value[()] = binding.scalar.current()
         self._generation = generation.count

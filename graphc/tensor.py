@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from graphc.autograd.tape import TapeNode
+from graphc.autograd.tape import HookHandle, TapeNode
 from graphc.device import Device, cpu
 from graphc.ir.primitive import Attributes, Primitive
 from graphc.ir.types import DType, dtype_of, float64
@@ -73,6 +73,7 @@ class Tensor:
         "_requires_grad",
         "_retains_grad",
         "_storage",
+        "_unseen",
         "dtype",
     )
     # numpy must leave `array * tensor` to the tensor.
@@ -107,6 +108,7 @@ class Tensor:
         tensor._grad = None
         tensor._accumulator = None
         tensor._retains_grad = False
+        tensor._unseen = False
         return tensor
 
     @staticmethod
@@ -322,19 +324,26 @@ class Tensor:
 
     def retain_grad(self) -> None:
         """Keep the gradient of this tensor, which is not a leaf, in ``grad`` too."""
+        from graphc.autograd.tape import Retaining
+
+        if not self.requires_grad:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if self.is_leaf or self._retains_grad:
             return
         self._retains_grad = True
-        self.grad_fn.register_hook(lambda cotangent: self._accumulate(cotangent))
+        HookHandle(self.grad_fn.hooks, Retaining(self))
 
-    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> None:
-        """Call ``hook`` with this tensor's gradient when it is computed; what it returns, unless None, replaces it."""
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> HookHandle:
+        """Call ``hook`` with this tensor's gradient when it is computed; what it returns, unless None, replaces it.
+
+        Returns a handle whose ``remove()`` takes the hook away again.
+        """
         from graphc.autograd.tape import gradient_edge
 
         edge = gradient_edge(self)
         if edge is None:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-        edge.hooks.append(hook)
+        return HookHandle(edge.hooks, hook)
 
     def _accumulate(self, cotangent: Tensor) -> None:
         if self.grad is None:
@@ -379,13 +388,21 @@ class Tensor:
         return Detach.bind(self)
 
     def detach_(self) -> Tensor:
-        """Leave the graph: this tensor becomes a leaf."""
+        """Leave the graph: this tensor becomes a leaf. Raises RuntimeError for a view."""
+        if self._base is not None:
+            raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+        return self._leave_graph()
+
+    def _leave_graph(self) -> Tensor:
         self._grad_fn, self._requires_grad, self._base = None, False, None
         return self
 
     @property
     def data(self) -> Tensor:
-        return self.detach()
+        # The tape does not see what is written through `data`: it saw the values that it has saved.
+        data = self.detach()
+        data._unseen = True
+        return data
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -409,9 +426,9 @@ class Tensor:
             )
         base = self._base
         if state.gradients and self.requires_grad:
-            if self.is_leaf and base is None:
+            if base is None and self.is_leaf:
                 raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-            if base is not None and base.is_leaf and base._requires_grad:
+            if base is not None and (self.is_leaf or (base.is_leaf and base._requires_grad)):
                 raise RuntimeError(
                     "a view of a leaf Variable that requires grad is being used in an in-place operation."
                 )
@@ -420,9 +437,11 @@ class Tensor:
                 "unsupported operation: more than one element of the written-to tensor refers to a single memory "
                 "location. Please clone() the tensor before performing the operation."
             )
+        follows = state.gradients and (self.requires_grad or value.requires_grad)
+        if follows and isinstance(value._grad_fn, TapeNode):
+            value._grad_fn.keep_overwritten(self._storage)
         if state.recorder is not None:
             state.recorder.assign(self, value)
-        follows = state.gradients and (self.requires_grad or value.requires_grad)
         if follows and base is not None:
             self._rewrite_base(base, value)
         elif follows:
@@ -431,7 +450,7 @@ class Tensor:
                 self._grad_fn = value.clone()._grad_fn
             self._history += 1
         np.copyto(self._array, value._array)
-        self._storage.version += 1
+        self._storage.version += not self._unseen
         return self
 
     def _rewrite_base(self, base: Tensor, value: Tensor) -> None:
@@ -571,8 +590,10 @@ def _apply(primitive: Primitive, inputs: Sequence[Any], attrs: Attributes) -> Te
     if primitive.aliases and (np.may_share_memory(array, arrays[0]) or not array.size):
         source = inputs[0]
         result = Tensor._wrap(array, dtype, source._storage, (*source._chain, (primitive, attrs)))
+        result._unseen = source._unseen
         if primitive.differentiable:
-            result._base = source if source._base is None else source._base
+            own = source._base is None or (source._requires_grad and source._grad_fn is None)
+            result._base = source if own else source._base
             result._base_version = result._base._history
     else:
         result = Tensor._wrap(array, dtype)

@@ -1,4 +1,5 @@
-"""Running one function of tensors in every way there is: eagerly, interpreted before and after the passes, compiled."""
+"""Running one function of tensors in every way there is: eagerly, recorded, interpreted before and after the passes,
+and compiled."""
 
 from __future__ import annotations
 
@@ -9,14 +10,11 @@ from typing import Any
 import numpy as np
 
 import graphc as gc
-from graphc.capture.trace import AliasResult, FromArgument, FromOutside, Recording, capture
+from graphc.capture.trace import AliasResult, FromArgument, FromOutside, Recording
 from graphc.capture.trees import flatten
-from graphc.codegen.executable import compile_loops, load
-from graphc.codegen.lower import lower
-from graphc.execution import BoundProgram
+from graphc.compiler import observe_builds
 from graphc.ir.graph import Graph
 from graphc.ir.interp import interpret
-from graphc.ir.passes.pipeline import optimize
 from graphc.tensor import Tensor
 
 SEED = 7
@@ -36,10 +34,10 @@ class EveryWay:
 
     returned: Any
     eager: Outcome
+    recorded: Outcome
     captured: Outcome
     optimized: Outcome
     compiled: Outcome
-    recording: Recording
 
 
 def run_every_way(function: Callable[[list[Tensor]], Any], make: Callable[[], list[Tensor]]) -> EveryWay:
@@ -52,18 +50,25 @@ def run_every_way(function: Callable[[list[Tensor]], Any], make: Callable[[], li
     returned = function(arguments)
     eager = _outcome(returned, arguments)
 
-    gc.manual_seed(SEED)
-    recording, _ = capture(function, (make(),), {})
-    optimized = optimize(recording.graph).graph
-    bound = BoundProgram(recording, load(compile_loops(lower(optimized))))
-
-    captured_outcome = interpreted(recording, recording.graph, make())
-    optimized_outcome = interpreted(recording, optimized, make())
-    arguments = make()
-    gc.manual_seed(SEED)
-    assert bound.holds()
-    compiled = _outcome(bound(arguments), arguments)
-    return EveryWay(returned, eager, captured_outcome, optimized_outcome, compiled, recording)
+    program = gc.compile(function)
+    builds: list[str] = []
+    with observe_builds(lambda name, _: builds.append(name)):
+        arguments = make()
+        gc.manual_seed(SEED)
+        recorded = _outcome(program(arguments), arguments)
+        stages = program.stages
+        arguments = make()
+        gc.manual_seed(SEED)
+        compiled = _outcome(program(arguments), arguments)
+    assert len(builds) == 1, "the second call was recorded again"
+    return EveryWay(
+        returned,
+        eager,
+        recorded,
+        interpreted(stages.recording, stages.joint, make()),
+        interpreted(stages.recording, stages.optimized, make()),
+        compiled,
+    )
 
 
 def _outcome(returned: Any, arguments: list[Tensor]) -> Outcome:

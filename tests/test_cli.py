@@ -239,7 +239,7 @@ def check_folder(folder: Path) -> None:
     assert all(output.name in labels for output in joint.outputs)
     toolchain = find_toolchain()
     done = subprocess.run(
-        [*toolchain.command, *compile_flags(toolchain, "-O0"), "-Werror", "-o", os.devnull, "-c", folder / "program.c"],
+        [*toolchain.command, *compile_flags(toolchain, "-O1"), "-Werror", "-o", os.devnull, "-c", folder / "program.c"],
         capture_output=True,
         text=True,
     )

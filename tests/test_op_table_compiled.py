@@ -142,7 +142,7 @@ def failures(samples: Sequence[OpSample]) -> list[str]:
         argument += len(pattern.tensors)
         for group, what, place in parts:
             expected = getattr(ways.eager, group)[place]
-            for way in ("captured", "optimized", "compiled"):
+            for way in ("recorded", "captured", "optimized", "compiled"):
                 array = getattr(getattr(ways, way), group)[place]
                 wrong = (
                     difference(array, expected, *tolerances(sample, pattern, expected))

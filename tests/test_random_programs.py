@@ -53,7 +53,7 @@ def compare(program: Program, way: str, found: Sequence[np.ndarray], expected: S
     """The differences between two runs of a program, in words."""
     if len(found) != len(expected):
         return [f"{way}: {len(found)} values instead of {len(expected)}"]
-    exactly = way in ("captured", "optimized")
+    exactly = way in ("recorded", "captured", "optimized")
     wrong = [
         (place, difference(one, other, *(() if exactly else tolerances(program, other))))
         for place, (one, other) in enumerate(zip(found, expected, strict=True))
@@ -89,7 +89,7 @@ def differences(programs: Sequence[Program]) -> list[tuple[Program, str]]:
     begin = first = 0
     for program, results, count in zip(programs, ways.returned, counts, strict=True):
         words: list[str] = []
-        for way in ("captured", "optimized", "compiled"):
+        for way in ("recorded", "captured", "optimized", "compiled"):
             outcome = getattr(ways, way)
             words += compare(
                 program,

@@ -63,6 +63,18 @@ class Unsaved:
         return len(self.shape)
 
 
+class Retaining:
+    """The hook of a tensor that retains its gradient: the last one, so that it sees what the others made of it."""
+
+    __slots__ = ("_tensor",)
+
+    def __init__(self, tensor: Tensor):
+        self._tensor = tensor
+
+    def __call__(self, cotangent: Tensor) -> None:
+        self._tensor._accumulate(cotangent)
+
+
 class HookHandle:
     """Takes a hook away again."""
 
@@ -70,7 +82,8 @@ class HookHandle:
 
     def __init__(self, hooks: list[Callable[[Any], Any]], hook: Callable[[Any], Any]):
         self._hooks, self._hook = hooks, hook
-        hooks.append(hook)
+        retaining = bool(hooks) and isinstance(hooks[-1], Retaining)
+        hooks.insert(len(hooks) - retaining, hook)
 
     def remove(self) -> None:
         """Stop calling the hook."""
@@ -91,7 +104,6 @@ class TapeNode:
         "location",
         "primitive",
         "released",
-        "retaining",
         "sequence",
         "types",
     )
@@ -115,8 +127,6 @@ class TapeNode:
         if not primitive.saves_output:
             self._output = (output._array.shape, None, 0, output.dtype, ())
         self.hooks: list[Callable[[Any], Any]] = []
-        # The tensor that keeps this node's cotangent in its `grad`: see Tensor.retain_grad.
-        self.retaining: Tensor | None = None
         self.released = False
         recorder = state.recorder
         self.location: Location | None = recorder.location() if recorder is not None else None
@@ -266,8 +276,6 @@ def sweep(
                 for hook in node.hooks:
                     replacement = hook(cotangent)
                     cotangent = cotangent if replacement is None else replacement
-                if getattr(node, "retaining", None) is not None:
-                    node.retaining._accumulate(cotangent)
                 if (wanted is None and isinstance(node, AccumulateGrad)) or (wanted is not None and node in wanted):
                     found[node] = cotangent
                 if isinstance(node, AccumulateGrad) or (useful is not None and node not in useful):

@@ -123,6 +123,7 @@ class GraphRecorder:
         # Leaves from outside that were computed with, and whether they wanted a gradient.
         self.leaves: dict[int, tuple[Tensor, bool]] = {}
         self._memories: dict[Storage, list[Memory]] = {}
+        self._made: dict[int, Tensor] = {}  # views that were made within
         self._find_names = find_names
         self._names = find_names()
         self._taken: dict[str, int] = {}
@@ -189,12 +190,14 @@ class GraphRecorder:
         if state.phase == "backward" and self.backward_began is None:
             self.backward_began = len(self.builder.nodes)
         if output._chain and output._storage in self._memories:
+            self._made[id(output)] = output
             return
         nodes = [self.node_of(tensor) for tensor in inputs]
         for tensor in inputs:
             if tensor._grad_fn is None and tensor.dtype.is_floating_point:
                 self.leaves.setdefault(id(tensor), (tensor, tensor._requires_grad))
         if output._chain:
+            self._made[id(output)] = output
             return  # a view of memory that has just been entered: its node is made when it is read
         variant = "" if state.gradients else "no gradient"
         node = self.builder.add(primitive, nodes, attrs, self.location(), variant)
@@ -244,7 +247,7 @@ class GraphRecorder:
     def scalar(self, holder: Any, key: Any, value: float) -> Tensor:
         for known in self.scalars:
             if known.key == key and (
-                known.holder is holder or (known.holder == holder and not isinstance(holder, dict))
+                known.holder is holder or (not isinstance(holder, dict) and known.holder == holder)
             ):
                 return known.tensor
         tensor = Tensor._wrap(np.array(value, np.float64), float64, kind=RunTimeNumber)
@@ -268,6 +271,14 @@ class GraphRecorder:
     def memories(self) -> list[Memory]:
         """Every memory that was there at entry, in the order in which it was met."""
         return [memory for group in self._memories.values() for memory in group if memory.input is not None]
+
+    def made(self, tensor: Tensor) -> bool:
+        """Whether a view was made by the function, rather than found."""
+        return id(tensor) in self._made
+
+    def reaches(self, storage: Storage) -> bool:
+        """Whether the function has a variable of its own for this memory."""
+        return id(storage) in self._names
 
     def memory_of(self, tensor: Tensor) -> Memory | None:
         """The memory that a tensor lies in, where the capture knows it."""

@@ -21,6 +21,7 @@ from graphc.capture.trees import flatten, unflatten
 from graphc.ir.graph import Graph, Node, Output
 from graphc.ir.rewrite import live_nodes
 from graphc.recording import state
+from graphc.sharing import Sharing
 from graphc.source_lines import user_location
 from graphc.tensor import Tensor, View
 
@@ -94,6 +95,8 @@ class Recording:
     backward: Graph | None = None
     wanted: tuple[str, ...] = ()
     saved_from: int = 0
+    sharing: Sharing = Sharing()
+    arguments: int = 0  # how many tensors a call is given
 
 
 def capture(function: Callable[..., Any], arguments: Sequence[Any], keywords: dict[str, Any]) -> tuple[Recording, Any]:
@@ -148,7 +151,8 @@ def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memo
         memory = recorder.memory_of(tensor)
         if memory is None or memory.input is not None:
             memory = memory or recorder._outside(tensor)
-            same = None if any(tensor is argument for argument in arguments) else tensor
+            found = not recorder.made(tensor) and not any(tensor is argument for argument in arguments)
+            same = tensor if found else None
             results.append(("alias", (memory, same, tensor._chain[len(memory.prefix) :])))
         else:
             pending = tensor.grad_fn is not None and not tensor.grad_fn.released
@@ -207,7 +211,23 @@ def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memo
         None if half is None else _tidy(half.graph),
         () if half is None else half.wanted,
         saved_from,
+        _sharing(recorder, arguments, entered),
+        len(arguments),
     )
+
+
+def _sharing(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memory]) -> Sharing:
+    """How the arguments share memory with each other and with what the function reaches by itself."""
+    first: dict[int, int] = {}
+    same: list[tuple[int, int, tuple[View, ...]]] = []
+    for position, (tensor, memory) in enumerate(zip(arguments, entered, strict=True)):
+        earlier = first.setdefault(id(memory), position)
+        if earlier != position:
+            same.append((position, earlier, tensor._chain[len(memory.prefix) :]))
+    pinned = [
+        (position, tensor._storage) for position, tensor in enumerate(arguments) if recorder.reaches(tensor._storage)
+    ]
+    return Sharing(tuple(same), tuple(pinned))
 
 
 def _backward_half(

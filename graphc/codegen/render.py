@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import jinja2.bccache
 
 import graphc
+from graphc.runtime.cache import cache_key, default_cache
 
 _PACKAGE = Path(graphc.__path__[0])
 
@@ -25,11 +28,27 @@ def template_folder() -> Path:
     raise FileNotFoundError(f"the templates are neither in {_PACKAGE} nor beside it; reinstall graphc")
 
 
+class CompiledTemplates(jinja2.BytecodeCache):
+    """Keeps what jinja2 makes of a template beside the compiled programs: making it takes longer than a build may."""
+
+    def load_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        stored = default_cache().lookup_bytes(self._key(bucket))
+        if stored is not None:
+            bucket.bytecode_from_string(stored)
+
+    def dump_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        default_cache().store_bytes(self._key(bucket), bucket.bytecode_to_string())
+
+    def _key(self, bucket: jinja2.bccache.Bucket) -> str:
+        return cache_key("template", bucket.key, bucket.checksum, jinja2.__version__, sys.version)
+
+
 @lru_cache(maxsize=1)
 def environment() -> jinja2.Environment:
     """The environment that all templates are rendered in."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(template_folder()),
+        bytecode_cache=CompiledTemplates(),
         undefined=jinja2.StrictUndefined,
         autoescape=False,
         trim_blocks=True,

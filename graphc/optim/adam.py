@@ -10,67 +10,101 @@ from collections.abc import Iterable
 from typing import Any
 
 from graphc.ops.functions.arithmetic import maximum
-from graphc.optim.optimizer import Optimizer, ParameterGroup, require, step_counter, zero_state
+from graphc.optim.optimizer import (
+    Optimizer,
+    ParameterGroup,
+    make_state,
+    require,
+    require_betas,
+    require_learning_rate,
+    require_one_implementation,
+    zero_state,
+)
 from graphc.tensor import Tensor
 
 
-class Adam(Optimizer):
-    """Steps of a size that adapts to the first and second moments of each gradient element."""
+class MomentOptimizer(Optimizer):
+    """What Adam and its kin share: weight decay, coupled or not, and running means of gradients and their squares."""
 
-    decoupled = False
+    def decayed(self, group: ParameterGroup, parameter: Tensor, gradient: Tensor) -> Tensor:
+        """The gradient to follow; decoupled weight decay is applied to the parameter itself."""
+        if self.is_set(group, "maximize"):
+            gradient = -gradient
+        if self.is_set(group, "weight_decay"):
+            decay = self.number(group, "weight_decay")
+            if self.is_set(group, "decoupled_weight_decay"):
+                parameter.mul_(1 - self.number(group, "lr") * decay)
+            else:
+                gradient = gradient + parameter * decay
+        return gradient
+
+    def moments(
+        self, gradient: Tensor, entry: dict[str, Any], first: Any, second: Any
+    ) -> tuple[Any, Tensor, Tensor]:
+        """Count the step and take in the gradient: the number of steps, the mean, and the mean square."""
+        entry["step"].add_(1)
+        mean, square = entry["exp_avg"], entry["exp_avg_sq"]
+        mean.copy_(mean + (gradient - mean) * (1 - first))
+        square.copy_(square * second + gradient * gradient * (1 - second))
+        return self.count(entry["step"]), mean, square
+
+
+class Adam(MomentOptimizer):
+    """Steps of a size that adapts to the first and second moments of each gradient element.
+
+    ``foreach``, ``capturable``, ``differentiable``, and ``fused`` are accepted and change nothing.
+    """
 
     def __init__(
         self,
         params: Iterable[Any],
-        lr: float = 1e-3,
+        lr: float | Tensor = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,
         amsgrad: bool = False,
         *,
+        foreach: bool | None = None,
         maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        decoupled_weight_decay: bool = False,
     ):
-        require(lr >= 0.0, "learning rate", lr)
+        require_learning_rate(lr)
         require(eps >= 0.0, "epsilon value", eps)
-        for position, beta in enumerate(betas):
-            require(0.0 <= beta < 1.0, f"beta parameter at index {position}", beta)
+        require_betas(betas)
         require(weight_decay >= 0.0, "weight_decay value", weight_decay)
+        if {isinstance(beta, Tensor) for beta in betas} != {True} and not all(isinstance(b, float) for b in betas):
+            raise ValueError("betas must be either both floats or both Tensors")
         super().__init__(
             params,
             {
                 "lr": lr,
-                "betas": betas,
+                "betas": tuple(betas),
                 "eps": eps,
                 "weight_decay": weight_decay,
                 "amsgrad": amsgrad,
                 "maximize": maximize,
+                "foreach": foreach,
+                "capturable": capturable,
+                "differentiable": differentiable,
+                "fused": fused,
+                "decoupled_weight_decay": decoupled_weight_decay,
             },
         )
+        require_one_implementation(fused, foreach, differentiable)
 
     def prepare(self, group: ParameterGroup, parameter: Tensor, entry: dict[str, Any]) -> None:
-        if "step" not in entry:
-            entry["step"] = step_counter()
-            entry["exp_avg"] = zero_state(parameter)
-            entry["exp_avg_sq"] = zero_state(parameter)
+        make_state(entry, parameter, "exp_avg", "exp_avg_sq")
         if group["amsgrad"] and "max_exp_avg_sq" not in entry:
             entry["max_exp_avg_sq"] = zero_state(parameter)
 
     def update(self, group: ParameterGroup, parameter: Tensor, gradient: Tensor, entry: dict[str, Any]) -> None:
         lr, epsilon = self.number(group, "lr"), self.number(group, "eps")
         first, second = self.numbers(group, "betas")
-        if self.is_set(group, "maximize"):
-            gradient = -gradient
-        if self.is_set(group, "weight_decay"):
-            decay = self.number(group, "weight_decay")
-            if self.decoupled:
-                parameter.mul_(1 - lr * decay)
-            else:
-                gradient = gradient + parameter * decay
-        entry["step"].add_(1)
-        steps = self.count(entry["step"])
-        mean, square = entry["exp_avg"], entry["exp_avg_sq"]
-        mean.copy_(mean + (gradient - mean) * (1 - first))
-        square.copy_(square * second + gradient * gradient * (1 - second))
+        gradient = self.decayed(group, parameter, gradient)
+        steps, mean, square = self.moments(gradient, entry, first, second)
         if self.is_set(group, "amsgrad"):
             entry["max_exp_avg_sq"].copy_(maximum(entry["max_exp_avg_sq"], square))
             square = entry["max_exp_avg_sq"]
@@ -80,19 +114,43 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with weight decay applied to the parameter itself, 0.01 by default."""
+    """Adam with weight decay applied to the parameter itself, 0.01 by default.
 
-    decoupled = True
+    ``foreach``, ``capturable``, ``differentiable``, and ``fused`` are accepted and change nothing.
+    """
 
     def __init__(
         self,
         params: Iterable[Any],
-        lr: float = 1e-3,
+        lr: float | Tensor = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ):
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+        super().__init__(
+            params,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+            foreach=foreach,
+            maximize=maximize,
+            capturable=capturable,
+            differentiable=differentiable,
+            fused=fused,
+            decoupled_weight_decay=True,
+        )
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """As :meth:`Optimizer.load_state_dict`; weight decay stays decoupled, whatever Adam's file says."""
+        super().load_state_dict(state_dict)
+        for group in self.param_groups:
+            group["decoupled_weight_decay"] = True

@@ -5,36 +5,119 @@ Source: https://docs.pytorch.org/docs/stable/optim.html
 
 from __future__ import annotations
 
+import functools
+import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from typing import Any
 
 from graphc.autograd.modes import enable_grad, no_grad
+from graphc.capture.errors import CaptureError
 from graphc.creation import tensor, zeros_like
-from graphc.ir.types import float32, float64
+from graphc.ir.types import float64
+from graphc.nn.module import RemovableHandle
+from graphc.ops.functions.indexing import where
+from graphc.ops.promotion import get_default_dtype
 from graphc.recording import generation, paused, phase, state
-from graphc.tensor import RunTimeNumber, Tensor
+from graphc.tensor import Tensor
+
+
+def refuse_capture(what: str) -> None:
+    """Raise CaptureError, naming the user's line, where a step is being recorded: ``what`` would happen only once."""
+    if state.recorder is not None:
+        raise CaptureError(
+            f"{what} inside a compiled function, which the program could not repeat; do it outside, between the calls",
+            state.recorder.location(),
+        )
 
 
 class ParameterGroup(dict):
-    """Parameters and their hyper-parameters. A change is noticed by compiled steps at their next call."""
+    """Parameters and their hyper-parameters. A change is noticed by compiled steps at their next call.
+
+    Under a capture a hyper-parameter that the user's own code reads is guarded: another value is another build.
+    Writing one there raises CaptureError.
+    """
+
+    def __getitem__(self, key: str) -> Any:
+        value = dict.__getitem__(self, key)
+        if state.recorder is not None and isinstance(value, int | float | str | tuple | None):
+            state.recorder.guard(_Values(self), key, value)
+        return value
 
     def __setitem__(self, key: str, value: Any) -> None:
+        refuse_capture(f"the hyper-parameter {key!r} is written")
         dict.__setitem__(self, key, value)
         generation.advance()
 
+    def __ior__(self, other: Any) -> ParameterGroup:
+        self.update(other)
+        return self
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """A hyper-parameter, or the default."""
+        return self[key] if key in self else default
+
     def update(self, *others: Any, **values: Any) -> None:
         """Change several hyper-parameters."""
+        refuse_capture("hyper-parameters are written")
         dict.update(self, *others, **values)
         generation.advance()
+
+
+class ParameterState(dict):
+    """What an optimizer remembers of one parameter. Under a capture nothing may be added or replaced, which would happen
+    in the recorded call alone: CaptureError."""
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        refuse_capture(f"the optimizer's state {key!r} is made or replaced (take one step before compiling)")
+        dict.__setitem__(self, key, value)
+        generation.advance()
+
+
+def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A ``step`` that runs the optimizer's hooks, and notes for schedulers that it ran."""
+
+    @functools.wraps(step)
+    def hooked(*arguments: Any, **keywords: Any) -> Any:
+        optimizer = arguments[0]
+        for hook in list(optimizer._step_pre_hooks.values()):
+            changed = hook(optimizer, arguments, keywords)
+            if changed is not None:
+                if not isinstance(changed, tuple) or len(changed) != 2:
+                    raise RuntimeError(
+                        f"{step} must return None or a tuple of (new_args, new_kwargs), but got {changed}."
+                    )
+                arguments, keywords = changed
+        result = step(*arguments, **keywords)
+        optimizer._opt_called = True
+        for hook in list(optimizer._step_post_hooks.values()):
+            hook(optimizer, arguments, keywords)
+        return result
+
+    return hooked
 
 
 class Optimizer:
     """Updates parameters from their gradients. Subclasses define :meth:`prepare` and :meth:`update`.
 
+    ``foreach``, ``fused``, ``capturable``, and ``differentiable`` choose between implementations in PyTorch. Here there
+    is one, which compiles; they are accepted, kept in the groups, and change nothing.
+
+    Args:
+        params: parameters, pairs of a name and a parameter, or dicts of ``params`` and hyper-parameters.
+        defaults: hyper-parameters of groups that don't give their own.
+
     Raises ValueError or TypeError, as PyTorch's do, for parameters that are none or that belong to two groups.
     """
+
+    # State that is one number for a whole parameter; it keeps its dtype when it is loaded.
+    scalar_state: tuple[str, ...] = ("step",)
+
+    def __init_subclass__(cls, **keywords: Any):
+        super().__init_subclass__(**keywords)
+        if "step" in vars(cls):
+            cls.step = _with_hooks(cls.step)
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
         if isinstance(params, Tensor):
@@ -42,8 +125,11 @@ class Optimizer:
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, but got torch.Tensor"
             )
         self.defaults = defaults
-        self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(ParameterState)
         self.param_groups: list[ParameterGroup] = []
+        self._step_pre_hooks: dict[int, Callable[..., Any]] = {}
+        self._step_post_hooks: dict[int, Callable[..., Any]] = {}
+        self._opt_called = False
         groups = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
@@ -54,22 +140,45 @@ class Optimizer:
         """Add parameters with hyper-parameters of their own; those not given are the defaults."""
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+        refuse_capture("a parameter group is added")
         group = ParameterGroup(param_group)
         given = group["params"]
         if isinstance(given, set):
-            raise TypeError("optimizer parameters need to be organized in ordered collections, but sets are not")
-        parameters = [given] if isinstance(given, Tensor) else list(given)
+            raise TypeError(
+                "optimizer parameters need to be organized in ordered collections, but "
+                "the ordering of tensors in sets will change between runs. Please use a list instead."
+            )
+        given = [given] if isinstance(given, Tensor) else list(given)
+        names = [entry[0] for entry in given if isinstance(entry, tuple)]
+        if names and len(names) != len(given):
+            raise ValueError("all optimizer params should be with/without names. Some param names are missing")
+        parameters = [entry[1] for entry in given] if names else given
         for parameter in parameters:
             if not isinstance(parameter, Tensor):
-                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(parameter)}")
+                raise TypeError(
+                    f"optimizer can only optimize Tensors, but one of the params is {type(parameter).__name__}"
+                )
             if not parameter.is_leaf:
                 raise ValueError("can't optimize a non-leaf Tensor")
         for name, value in self.defaults.items():
             group.setdefault(name, value)
+        if len({id(parameter) for parameter in parameters}) != len(parameters):
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error; "
+                "see github.com/pytorch/pytorch/issues/40967 for more information",
+                stacklevel=3,
+            )
+        if any(("param_names" in other) != bool(names) for other in self.param_groups):
+            raise ValueError(
+                "all optimizer param groups should be with/without names. cannot add param group "
+                f"{'with' if names else 'without'} names to the optimizer"
+            )
         known = {id(parameter) for other in self.param_groups for parameter in other["params"]}
         if known & {id(parameter) for parameter in parameters}:
             raise ValueError("some parameters appear in more than one parameter group")
         group["params"] = parameters
+        if names:
+            group["param_names"] = names
         self.param_groups.append(group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -81,6 +190,7 @@ class Optimizer:
                 elif parameter.grad is not None:
                     parameter.grad.detach_().zero_()
 
+    @_with_hooks
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient. A closure is called first; its result is given back."""
         loss = None
@@ -89,16 +199,22 @@ class Optimizer:
                 loss = closure()
         with no_grad(), phase("update"):
             work = [
-                (group, parameter, parameter.grad, self.state[parameter])
+                (group, parameter, parameter.grad)
                 for group in self.param_groups
                 for parameter in group["params"]
                 if parameter.grad is not None
             ]
             with paused():
-                for group, parameter, _, entry in work:
+                for group, parameter, _ in work:
+                    entry = self.state.get(parameter, ParameterState())
                     self.prepare(group, parameter, entry)
-            for group, parameter, gradient, entry in work:
-                self.update(group, parameter, gradient, entry)
+                    if entry:
+                        self.state[parameter] = entry
+            if state.recorder is not None:
+                layout = _Layout(self, [parameter for _, parameter, _ in work])
+                state.recorder.guard(layout, "tensors", layout.tensors)
+            for group, parameter, gradient in work:
+                self.update(group, parameter, gradient, self.state.get(parameter, {}))
         return loss
 
     def prepare(self, group: ParameterGroup, parameter: Tensor, entry: dict[str, Any]) -> None:
@@ -109,33 +225,53 @@ class Optimizer:
         """Write the parameter's new value and state in place."""
         raise NotImplementedError
 
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` before each step; ``args`` begins with the optimizer. It may give back
+        other ``(args, kwargs)``."""
+        return self._register(self._step_pre_hooks, hook)
+
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` after each step."""
+        return self._register(self._step_post_hooks, hook)
+
+    @staticmethod
+    def _register(hooks: dict[int, Callable[..., Any]], hook: Callable[..., Any]) -> RemovableHandle:
+        key = max(hooks, default=-1) + 1
+        hooks[key] = hook
+        generation.advance()
+        return RemovableHandle(hooks, key)
+
     # -- hyper-parameters ----------------------------------------------------------------------------------------
 
     def number(self, group: ParameterGroup, key: str) -> Any:
         """A hyper-parameter to compute with: a float, or under a capture a 0-d tensor that is read at every call."""
-        if state.recorder is None:
-            return group[key]
-        return state.recorder.scalar(group, key, float(group[key]))
+        return _number(group, key, key, dict.__getitem__(group, key))
 
     def numbers(self, group: ParameterGroup, key: str) -> tuple[Any, ...]:
         """A tuple of hyper-parameters, such as Adam's betas, each as :meth:`number` gives one."""
-        values = group[key]
-        if state.recorder is None:
-            return values
         return tuple(
-            state.recorder.scalar(_Item(group, key, position), f"{key}_{position}", float(value))
-            for position, value in enumerate(values)
+            _number(_Item(group, key, position), f"{key}_{position}", position, value)
+            for position, value in enumerate(dict.__getitem__(group, key))
         )
 
     def is_set(self, group: ParameterGroup, key: str) -> bool:
         """Whether a hyper-parameter is true or not zero; a capture holds only while that stays so."""
+        value = bool(dict.__getitem__(group, key))
         if state.recorder is not None:
-            state.recorder.guard(group, key, group[key], truth=True)
-        return bool(group[key])
+            state.recorder.guard(group, key, value, truth=True)
+        return value
 
     def count(self, steps: Tensor) -> Any:
-        """A step counter to compute with: a float, or under a capture a 0-d float64 tensor."""
-        return steps.item() if state.recorder is None else RunTimeNumber.of(steps.to(float64))
+        """State that is one number, such as a step counter, to compute with: a float, or under a capture a 0-d float64
+        tensor."""
+        return steps.item() if state.recorder is None else steps.to(float64)
+
+    @staticmethod
+    def choose(condition: Any, chosen: Any, other: Any) -> Any:
+        """``where`` for conditions on what :meth:`number` and :meth:`count` give."""
+        if isinstance(condition, Tensor):
+            return where(condition, chosen, other)
+        return chosen if condition else other
 
     # -- state ---------------------------------------------------------------------------------------------------
 
@@ -154,25 +290,49 @@ class Optimizer:
             packed = {key: value for key, value in group.items() if key != "params"}
             packed["params"] = [numbers.setdefault(id(parameter), len(numbers)) for parameter in group["params"]]
             groups.append(packed)
-        entries = {numbers[id(parameter)]: dict(entry) for parameter, entry in self.state.items()}
+        entries = {numbers.get(id(owner), owner): dict(entry) for owner, entry in self.state.items()}
         return {"state": entries, "param_groups": groups}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over hyper-parameters and state. Raises ValueError where the groups have other lengths."""
-        given = deepcopy(state_dict)
-        if len(given["param_groups"]) != len(self.param_groups):
+        """Take over hyper-parameters and a copy of the state.
+
+        State takes the dtype of its parameter, but for counters; numbers where tensors belong, as old files have them,
+        become tensors. Raises ValueError where the groups have other lengths.
+        """
+        refuse_capture("an optimizer's state is loaded")
+        groups = [dict(group) for group in state_dict["param_groups"]]
+        if len(groups) != len(self.param_groups):
             raise ValueError("loaded state dict has a different number of parameter groups")
         parameters: dict[int, Tensor] = {}
-        for mine, theirs in zip(self.param_groups, given["param_groups"], strict=True):
-            if len(mine["params"]) != len(theirs["params"]):
+        for mine, theirs in zip(self.param_groups, groups, strict=True):
+            numbers = theirs.pop("params")
+            if len(mine["params"]) != len(numbers):
                 raise ValueError(
                     "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
                 )
-            parameters.update(zip(theirs["params"], mine["params"], strict=True))
-        for mine, theirs in zip(self.param_groups, given["param_groups"], strict=True):
-            mine.update({key: value for key, value in theirs.items() if key != "params"})
-        self.state = defaultdict(dict, {parameters[number]: entry for number, entry in given["state"].items()})
+            parameters.update(zip(numbers, mine["params"], strict=True))
+        for mine, theirs in zip(self.param_groups, groups, strict=True):
+            kept = {key: mine[key] for key in ("params", "param_names", *self.defaults) if key in mine}
+            mine.clear()
+            mine.update({**deepcopy(theirs), **{key: value for key, value in kept.items() if key not in theirs}})
+        self.state = defaultdict(ParameterState)
+        for number, entry in state_dict["state"].items():
+            if number in parameters:
+                self.state[parameters[number]] = self._loaded(parameters[number], entry)
+            else:
+                self.state[number] = deepcopy(entry)
         generation.advance()
+
+    def _loaded(self, parameter: Tensor, entry: dict[str, Any]) -> ParameterState:
+        loaded = ParameterState()
+        for name, value in entry.items():
+            if name not in self.scalar_state:
+                loaded[name] = _converted(parameter, value)
+            elif isinstance(value, Tensor):
+                loaded[name] = value.detach().clone()
+            else:
+                loaded[name] = tensor(float(value), dtype=get_default_dtype())
+        return loaded
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
@@ -182,6 +342,22 @@ class Optimizer:
         return "\n".join([*lines, ")"])
 
 
+def _number(holder: Any, name: Any, key: Any, value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.item() if state.recorder is None else value.reshape(()).to(float64)
+    return value if state.recorder is None else state.recorder.scalar(holder, name, float(value))
+
+
+def _converted(parameter: Tensor, value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.detach().to(parameter.dtype if parameter.is_floating_point() else None).clone()
+    if isinstance(value, dict):
+        return {key: _converted(parameter, inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_converted(parameter, inner) for inner in value)
+    return deepcopy(value)
+
+
 class _Item:
     """One number of a tuple in a group, as a holder that a capture can read again."""
 
@@ -189,7 +365,7 @@ class _Item:
         self.group, self.key, self.position = group, key, position
 
     def __getitem__(self, key: str) -> float:
-        return self.group[self.key][self.position]
+        return dict.__getitem__(self.group, self.key)[self.position]
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -202,9 +378,53 @@ class _Item:
         return hash((id(self.group), self.key, self.position))
 
 
+class _Values:
+    """The hyper-parameters of a group as attributes: a holder for guards of values, apart from guards of truth."""
+
+    def __init__(self, group: ParameterGroup):
+        self._group = group
+
+    def __getattr__(self, key: str) -> Any:
+        return dict.get(self._group, key)
+
+
+class _Layout:
+    """The tensors that a captured step is bound to, as a holder that a capture can read again."""
+
+    def __init__(self, optimizer: Optimizer, stepped: Sequence[Tensor]):
+        self._optimizer, self._stepped = optimizer, stepped
+
+    @property
+    def tensors(self) -> _Same:
+        """All parameters and hooks, and the state of those parameters that were stepped."""
+        optimizer = self._optimizer
+        parameters = [parameter for group in optimizer.param_groups for parameter in dict.__getitem__(group, "params")]
+        values = [value for parameter in self._stepped for value in optimizer.state.get(parameter, {}).values()]
+        return _Same((*parameters, *values, *optimizer._step_pre_hooks.values(), *optimizer._step_post_hooks.values()))
+
+
+class _Same:
+    """Objects that are equal to others only where they are the very same ones."""
+
+    def __init__(self, objects: tuple[Any, ...]):
+        self._objects = objects
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, _Same)
+            and len(self._objects) == len(other._objects)
+            and all(mine is theirs for mine, theirs in zip(self._objects, other._objects, strict=True))
+        )
+
+    __hash__ = None
+
+    def __repr__(self) -> str:
+        return f"the same {len(self._objects)}"
+
+
 def step_counter() -> Tensor:
-    """A counter of steps that starts at 0: a 0-d float32 tensor, as PyTorch keeps it."""
-    return tensor(0.0, dtype=float32)
+    """A counter of steps that starts at 0: a 0-d tensor of the default dtype, as PyTorch keeps it."""
+    return tensor(0.0, dtype=get_default_dtype())
 
 
 def zero_state(parameter: Tensor) -> Tensor:
@@ -212,7 +432,37 @@ def zero_state(parameter: Tensor) -> Tensor:
     return zeros_like(parameter.detach())
 
 
+def make_state(entry: dict[str, Any], parameter: Tensor, *names: str) -> None:
+    """Where they are not there yet: the step counter, and zeros of the parameter's shape under each name."""
+    if "step" not in entry:
+        entry["step"] = step_counter()
+    for name in names:
+        if name not in entry:
+            entry[name] = zero_state(parameter)
+
+
 def require(condition: bool, name: str, value: Any) -> None:
     """Raise ValueError in PyTorch's words for a hyper-parameter that is out of its range."""
     if not condition:
         raise ValueError(f"Invalid {name}: {value}")
+
+
+def require_learning_rate(lr: Any) -> None:
+    """Raise ValueError for a learning rate below 0, or a tensor of several."""
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ValueError("Tensor lr must be 1-element")
+    require(lr >= 0.0, "learning rate", lr)
+
+
+def require_betas(betas: Sequence[float]) -> None:
+    """Raise ValueError for rates of decay outside [0, 1)."""
+    for position, beta in enumerate(betas):
+        require(0.0 <= beta < 1.0, f"beta parameter at index {position}", beta)
+
+
+def require_one_implementation(fused: bool | None, foreach: bool | None, differentiable: bool) -> None:
+    """Raise RuntimeError for options that PyTorch refuses together, so that a program fails alike on both."""
+    if fused and differentiable:
+        raise RuntimeError("`fused` does not support `differentiable`")
+    if fused and foreach:
+        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")

@@ -1,0 +1,35 @@
+"""Which device the memory in a file is for, and where it goes: ``map_location``.
+
+Source: https://docs.pytorch.org/docs/stable/generated/torch.load.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from graphc.device import Device
+
+MapLocation = None | str | int | Device | Mapping[str, str] | Callable[[Any, str], Any]
+
+
+def require_location(map_location: MapLocation, location: str, memory: Any) -> None:
+    """Check that memory saved on ``location`` goes where graphc holds tensors.
+
+    Raises RuntimeError for memory of another device that ``map_location`` does not send to the CPU.
+    """
+    if callable(map_location) and not isinstance(map_location, Device):
+        if map_location(memory, location) is not None:
+            return
+        target: Any = location
+    elif isinstance(map_location, Mapping):
+        target = map_location.get(location, location)
+    else:
+        target = location if map_location is None else map_location
+    if isinstance(target, Device | int) or map_location is not None:
+        Device.of(target).require()
+    elif target != "cpu":
+        raise RuntimeError(
+            f"Attempting to deserialize object on device {location!r} but this version of graphc holds tensors on the "
+            "CPU alone. Please use load with map_location='cpu' to map your storages to the CPU."
+        )

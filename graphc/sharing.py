@@ -1,0 +1,76 @@
+"""Which arguments of a compiled function may share memory, with each other and with tensors from outside.
+
+A program is recorded for one pattern of sharing. Where it writes in place, or where arguments shared memory when it was
+recorded, a call with another pattern is another program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphc.tensor import Storage, Tensor, View
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """What the recording took for granted about its arguments' memory.
+
+    ``same``: this argument is that earlier one seen through views. ``pinned``: this argument's memory is that of a
+    tensor that the function also reaches from outside.
+    """
+
+    same: tuple[tuple[int, int, tuple[View, ...]], ...] = ()
+    pinned: tuple[tuple[int, Storage], ...] = ()
+
+
+class SharingCheck:
+    """Tells at each call whether the arguments share memory as when the program was recorded."""
+
+    __slots__ = ("_apart", "_outside", "_outside_written", "_sharing", "_trivial", "_written")
+
+    def __init__(self, sharing: Sharing, written: Sequence[int], count: int):
+        """``written``: the positions of arguments that the program writes; ``count``: how many arguments there are."""
+        self._sharing = sharing
+        self._written = tuple(written)
+        one = {position: first for position, first, _ in sharing.same}
+        self._apart = tuple(
+            (position, other)
+            for position in written
+            for other in range(count)
+            if one.get(other, other) != one.get(position, position)
+        )
+        self._outside: frozenset[Storage] = frozenset()
+        self._outside_written: frozenset[Storage] = frozenset()
+        self._trivial = False
+
+    def bind(self, outside: Sequence[tuple[Tensor, bool]]) -> None:
+        """Take note of the tensors from outside, each with whether it is written."""
+        self._outside = frozenset(tensor._storage for tensor, _ in outside)
+        self._outside_written = frozenset(tensor._storage for tensor, changed in outside if changed)
+        self._trivial = not (self._sharing.same or self._sharing.pinned or self._apart or self._outside_written)
+
+    def holds(self, tensors: Sequence[Tensor]) -> bool:
+        """Whether the program is right for arguments that share memory as these do."""
+        if self._trivial and not self._written:
+            return True
+        for position, first, chain in self._sharing.same:
+            tensor, earlier = tensors[position], tensors[first]
+            if tensor._storage is not earlier._storage or tensor._chain != earlier._chain + chain:
+                return False
+        for position, storage in self._sharing.pinned:
+            if tensors[position]._storage is not storage:
+                return False
+        for position, other in self._apart:
+            if _overlap(tensors[position], tensors[other]):
+                return False
+        if any(tensors[position]._storage in self._outside for position in self._written):
+            return False
+        written = self._outside_written
+        return not written or not any(tensor._storage in written for tensor in tensors)
+
+
+def _overlap(one: Tensor, other: Tensor) -> bool:
+    return one._storage is other._storage and np.may_share_memory(one._array, other._array)
