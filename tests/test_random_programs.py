@@ -24,7 +24,7 @@ REQUESTED = int(os.environ.get("GRAPHC_PROGRAMS", "0"))
 TOGETHER = 16
 BUILDS = max(REQUESTED // TOGETHER, 16)
 
-# Relative to an element, and to the largest of its array: sums of random terms may cancel.
+# Relative to an element, and to the largest that the program computes: sums of random terms may cancel.
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
 
 # The same programs at every normal run; new ones when more are asked for. A failing program is reduced here, statement
@@ -39,23 +39,28 @@ SETTINGS = settings(
 )
 
 
-def tolerances(program: Program, expected: np.ndarray) -> tuple[float, float]:
+def tolerances(program: Program, expected: np.ndarray, largest: float) -> tuple[float, float]:
     if expected.dtype.kind != "f":
         return 0.0, 0.0
     single = expected.dtype == np.float32 or any(dtype == "float32" for _, _, dtype, _ in program.arguments)
     # Casts to float32 may stand anywhere in a program.
     single = single or "float32" in program.source or "softmax" in program.source
     relative = TOLERANCE["float32" if single else "float64"]
-    return relative, relative * float(np.abs(expected[np.isfinite(expected)]).max(initial=1e-3))
+    return relative, relative * largest
+
+
+def largest_of(array: np.ndarray) -> float:
+    return float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
 
 
 def compare(program: Program, way: str, found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> list[str]:
     """The differences between two runs of a program, in words."""
     if len(found) != len(expected):
         return [f"{way}: {len(found)} values instead of {len(expected)}"]
+    largest = max((largest_of(array) for array in expected if array.dtype.kind == "f"), default=0.0)
     exactly = way in ("recorded", "captured", "optimized")
     wrong = [
-        (place, difference(one, other, *(() if exactly else tolerances(program, other))))
+        (place, difference(one, other, *(() if exactly else tolerances(program, other, largest))))
         for place, (one, other) in enumerate(zip(found, expected, strict=True))
     ]
     return [f"{way}: value {place}: {words}" for place, words in wrong if words]

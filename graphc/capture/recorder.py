@@ -123,6 +123,7 @@ class GraphRecorder:
         # Leaves from outside that were computed with, and whether they wanted a gradient.
         self.leaves: dict[int, tuple[Tensor, bool]] = {}
         self._memories: dict[Storage, list[Memory]] = {}
+        self._saved: list[Memory] = []  # in the order of their first writes
         self._made: dict[int, Tensor] = {}  # views that were made within
         self._find_names = find_names
         self._names = find_names()
@@ -210,6 +211,7 @@ class GraphRecorder:
         memory = self._find(target) or self._outside(target)
         if memory.input is not None and memory.at_entry is None:
             memory.at_entry = memory.tensor._array.copy()
+            self._saved.append(memory)
         chain = target._chain[len(memory.prefix) :]
         stages = self._follow(memory.node, chain)
         self.builder.location = self.location()
@@ -260,9 +262,9 @@ class GraphRecorder:
 
     def undo(self) -> None:
         """Give memory from outside, and gradients, the values that they had at entry."""
-        for memory in self.memories():
-            if memory.at_entry is not None:
-                np.copyto(memory.tensor._array, memory.at_entry)
+        # The last write first: a copy of memory that overlaps other memory may hold what was written there before it.
+        for memory in reversed(self._saved):
+            np.copyto(memory.tensor._array, memory.at_entry)
         for slot in self.gradients.values():
             slot.tensor._grad = slot.at_entry
 

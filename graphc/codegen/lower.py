@@ -71,7 +71,8 @@ class _Lowering:
     # Index checks.
 
     def _checks_of(self, anchor: Anchor) -> Iterable[Group]:
-        for node in anchor.visited:
+        # In the order of the graph, so that the first operation that eager mode would refuse is the one that is named.
+        for node in sorted(anchor.visited, key=lambda node: self.positions.get(node, 0)):
             indices = getattr(node.op, "checked_indices", None)
             if indices is None:
                 continue

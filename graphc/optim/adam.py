@@ -38,9 +38,7 @@ class MomentOptimizer(Optimizer):
                 gradient = gradient + parameter * decay
         return gradient
 
-    def moments(
-        self, gradient: Tensor, entry: dict[str, Any], first: Any, second: Any
-    ) -> tuple[Any, Tensor, Tensor]:
+    def moments(self, gradient: Tensor, entry: dict[str, Any], first: Any, second: Any) -> tuple[Any, Tensor, Tensor]:
         """Count the step and take in the gradient: the number of steps, the mean, and the mean square."""
         entry["step"].add_(1)
         mean, square = entry["exp_avg"], entry["exp_avg_sq"]

@@ -56,7 +56,10 @@ class ParameterGroup(dict):
 
     def get(self, key: str, default: Any = None) -> Any:
         """A hyper-parameter, or the default."""
-        return self[key] if key in self else default
+        try:
+            return self[key]
+        except KeyError:
+            return default
 
     def update(self, *others: Any, **values: Any) -> None:
         """Change several hyper-parameters."""
@@ -66,8 +69,10 @@ class ParameterGroup(dict):
 
 
 class ParameterState(dict):
-    """What an optimizer remembers of one parameter. Under a capture nothing may be added or replaced, which would happen
-    in the recorded call alone: CaptureError."""
+    """What an optimizer remembers of one parameter.
+
+    Under a capture nothing may be added or replaced, for it would happen in the recorded call alone: CaptureError.
+    """
 
     def __setitem__(self, key: str, value: Any) -> None:
         refuse_capture(f"the optimizer's state {key!r} is made or replaced (take one step before compiling)")

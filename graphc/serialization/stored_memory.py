@@ -7,7 +7,6 @@ shares the bytes but not the ``Storage``, as two tensors over one numpy array do
 
 from __future__ import annotations
 
-import math
 from pickle import UnpicklingError
 from typing import Any
 
@@ -224,7 +223,9 @@ def window_offset(window: np.ndarray, array: np.ndarray) -> int | None:
     if distance < 0 or distance % array.itemsize:
         return None
     offset = distance // array.itemsize
-    reach = sum((extent - 1) * (step // array.itemsize) for extent, step in zip(array.shape, array.strides, strict=True))
+    reach = sum(
+        (extent - 1) * (step // array.itemsize) for extent, step in zip(array.shape, array.strides, strict=True)
+    )
     return offset if offset + reach < window.size else None
 
 
@@ -235,6 +236,7 @@ def element_strides(array: np.ndarray) -> tuple[int, ...]:
     return tuple(step // array.itemsize for step in array.strides)
 
 
-def element_count(shape: tuple[int, ...]) -> int:
-    """How many elements a shape has."""
-    return math.prod(shape)
+def swapped_bytes(raw: np.ndarray, element: ElementType) -> np.ndarray:
+    """The bytes of elements in the other byte order, in memory of their own. Complex elements are two numbers."""
+    width = element.itemsize // 2 if element.name.startswith("complex") else element.itemsize
+    return raw.reshape(-1, width)[:, ::-1].copy().reshape(-1)

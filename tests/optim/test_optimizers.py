@@ -1,0 +1,531 @@
+"""Optimizers: every one agrees with PyTorch's, compiled steps with eager ones, and states go from one to the other."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import graphc as gc
+from graphc import nn, optim
+
+ROOT_SHAPES = {"weight": (3, 4), "bias": (4,), "scale": (), "last": (4, 2)}
+
+# A name for each, the class, and its options.
+CASES = {
+    "sgd": ("SGD", {"lr": 0.05}),
+    "sgd momentum": ("SGD", {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.02}),
+    "sgd nesterov": ("SGD", {"lr": 0.05, "momentum": 0.9, "nesterov": True}),
+    "sgd dampening": ("SGD", {"lr": 0.001, "momentum": 0.9, "dampening": 0.3, "maximize": True}),
+    "adam": ("Adam", {"lr": 0.02}),
+    "adam decayed": ("Adam", {"lr": 0.02, "weight_decay": 0.1, "amsgrad": True, "betas": (0.8, 0.95)}),
+    "adam decoupled": ("Adam", {"lr": 0.02, "weight_decay": 0.1, "decoupled_weight_decay": True, "maximize": True}),
+    "adamw": ("AdamW", {"lr": 0.02, "amsgrad": True}),
+    "adamax": ("Adamax", {"lr": 0.02}),
+    "adamax decayed": ("Adamax", {"lr": 0.02, "weight_decay": 0.1, "maximize": True, "eps": 1e-4}),
+    "nadam": ("NAdam", {"lr": 0.02}),
+    "nadam decayed": ("NAdam", {"lr": 0.02, "weight_decay": 0.1, "momentum_decay": 0.02}),
+    "nadam decoupled": ("NAdam", {"lr": 0.02, "weight_decay": 0.1, "decoupled_weight_decay": True, "maximize": True}),
+    "radam": ("RAdam", {"lr": 0.02}),
+    "radam decayed": ("RAdam", {"lr": 0.02, "weight_decay": 0.1, "betas": (0.9, 0.9)}),
+    "radam decoupled": ("RAdam", {"lr": 0.02, "weight_decay": 0.1, "decoupled_weight_decay": True, "maximize": True}),
+    "radam short": ("RAdam", {"lr": 0.02, "betas": (0.9, 0.5)}),
+    "rmsprop": ("RMSprop", {"lr": 0.01}),
+    "rmsprop centered": ("RMSprop", {"lr": 0.01, "centered": True, "eps": 1e-3, "weight_decay": 0.1}),
+    "rmsprop momentum": ("RMSprop", {"lr": 0.01, "momentum": 0.9, "alpha": 0.9, "maximize": True}),
+    "adagrad": ("Adagrad", {"lr": 0.05}),
+    "adagrad decayed": (
+        "Adagrad",
+        {"lr": 0.05, "lr_decay": 0.1, "weight_decay": 0.1, "initial_accumulator_value": 0.5, "maximize": True},
+    ),
+    "adadelta": ("Adadelta", {}),
+    "adadelta decayed": ("Adadelta", {"lr": 0.5, "rho": 0.8, "weight_decay": 0.1, "eps": 1e-3, "maximize": True}),
+    "asgd": ("ASGD", {"lr": 0.05, "lambd": 0.1}),
+    "asgd averaged": ("ASGD", {"lr": 0.002, "t0": 4, "weight_decay": 0.1, "alpha": 0.5, "maximize": True}),
+    "rprop": ("Rprop", {"lr": 0.01}),
+    "rprop limited": ("Rprop", {"lr": 0.01, "etas": (0.4, 1.5), "step_sizes": (0.008, 0.03), "maximize": True}),
+}
+
+
+def start(seed=0):
+    generator = np.random.default_rng(seed)
+    return {name: generator.normal(size=shape) for name, shape in ROOT_SHAPES.items()}
+
+
+def inputs(steps, seed=1):
+    generator = np.random.default_rng(seed)
+    return [(generator.normal(size=(5, 3)), generator.normal(size=(5, 2))) for _ in range(steps)]
+
+
+def loss_of(parameters, x, y):
+    weight, bias, scale, last = parameters
+    return ((((x @ weight + bias).tanh() * scale) @ last - y) ** 2).mean()
+
+
+class Training:
+    """The same small problem in graphc and in PyTorch, told apart by the module that is given."""
+
+    def __init__(self, library, kind, options, dtype="float64", groups=False, compiled=False):
+        self.library, self.dtype = library, getattr(library, dtype)
+        self.parameters = [library.tensor(value, dtype=self.dtype, requires_grad=True) for value in start().values()]
+        given = self.parameters
+        if groups:
+            given = [{"params": self.parameters[:2]}, {"params": self.parameters[2:], "lr": 0.003}]
+        self.optimizer = getattr(library.optim, kind)(given, **options)
+        self.step = gc.compile(self.plain_step) if compiled else self.plain_step
+
+    def plain_step(self, x, y):
+        self.optimizer.zero_grad()
+        loss = loss_of(self.parameters, x, y)
+        loss.backward()
+        self.optimizer.step()
+        return loss
+
+    def run(self, batches):
+        for x, y in batches:
+            loss = self.step(self.library.tensor(x, dtype=self.dtype), self.library.tensor(y, dtype=self.dtype))
+        return loss
+
+    def values(self):
+        return {name: p.detach().numpy().copy() for name, p in zip(ROOT_SHAPES, self.parameters, strict=True)}
+
+
+def assert_close(left, right, tolerance):
+    assert left.keys() == right.keys()
+    for name, value in left.items():
+        np.testing.assert_allclose(value, right[name], rtol=tolerance, atol=tolerance, err_msg=name)
+
+
+def arrays(value):
+    """State with arrays for tensors, to compare graphc's with PyTorch's."""
+    if isinstance(value, dict):
+        return {key: arrays(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [arrays(inner) for inner in value]
+    return value.detach().numpy() if hasattr(value, "detach") else value
+
+
+def as_graphc(value):
+    """PyTorch's state with graphc's tensors in place of PyTorch's."""
+    if isinstance(value, dict):
+        return {key: as_graphc(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [as_graphc(inner) for inner in value]
+    return gc.tensor(value.detach().numpy()) if hasattr(value, "detach") else value
+
+
+def as_torch(value):
+    torch = pytest.importorskip("torch")
+    if isinstance(value, dict):
+        return {key: as_torch(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [as_torch(inner) for inner in value]
+    return torch.tensor(value.detach().numpy()) if isinstance(value, gc.Tensor) else value
+
+
+def assert_state_close(mine, theirs, tolerance):
+    if isinstance(theirs, dict):
+        assert list(mine) == list(theirs)
+        for key in theirs:
+            assert_state_close(mine[key], theirs[key], tolerance)
+    elif isinstance(theirs, list):
+        assert len(mine) == len(theirs)
+        for one, other in zip(mine, theirs, strict=True):
+            assert_state_close(one, other, tolerance)
+    elif isinstance(theirs, np.ndarray):
+        assert (mine.dtype, mine.shape) == (theirs.dtype, theirs.shape)
+        np.testing.assert_allclose(mine, theirs, rtol=tolerance, atol=tolerance)
+    else:
+        assert mine == theirs
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("case", CASES)
+def test_agrees_with_torch(case, dtype):
+    """Twelve steps leave PyTorch's parameters, state dict (keys, order, dtypes, values), and repr."""
+    torch = pytest.importorskip("torch")
+    mine, theirs = (Training(library, *CASES[case], dtype) for library in (gc, torch))
+    mine.run(inputs(12)), theirs.run(inputs(12))
+    tolerance = 1e-12 if dtype == "float64" else 1e-6
+    assert_close(mine.values(), theirs.values(), tolerance)
+    # Counters and running products are float32 in both.
+    state = arrays(mine.optimizer.state_dict()), arrays(theirs.optimizer.state_dict())
+    assert_state_close(*state, max(tolerance, 1e-7) if "nadam" in case else tolerance * 10)
+    assert repr(mine.optimizer) == repr(theirs.optimizer)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_compiled_step_is_the_eager_one_and_follows_lr(case):
+    """The whole step as one program, over steps with other rates, from one build."""
+    eager, compiled = (Training(gc, *CASES[case], groups=True, compiled=flag) for flag in (False, True))
+    compiled.run(inputs(1))
+    eager.run(inputs(1))
+    stages = compiled.step.stages
+    for number, batch in enumerate(inputs(8, seed=2)):
+        for training in (eager, compiled):
+            for group in training.optimizer.param_groups:
+                group["lr"] *= (1.0, 0.5, 3.0)[number % 3]
+        np.testing.assert_allclose(compiled.run([batch]).item(), eager.run([batch]).item(), rtol=1e-11)
+    assert compiled.step.stages is stages
+    assert_close(compiled.values(), eager.values(), 1e-11)
+    states = (arrays(training.optimizer.state_dict()) for training in (compiled, eager))
+    assert_state_close(*states, 1e-6)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_resumed_training_equals_an_uninterrupted_one(case):
+    """A state dict, pickled and loaded by a new optimizer of other hyper-parameters, goes on bit for bit."""
+    kind, options = CASES[case]
+    whole = Training(gc, kind, options)
+    whole.run(inputs(5))
+    resumed = Training(gc, kind, {**options, "lr": 0.7})
+    for target, source in zip(resumed.parameters, whole.parameters, strict=True):
+        target.data.copy_(source.detach())
+    resumed.optimizer.load_state_dict(pickle.loads(pickle.dumps(whole.optimizer.state_dict())))
+    whole.run(inputs(5, seed=3)), resumed.run(inputs(5, seed=3))
+    assert_close(resumed.values(), whole.values(), 0)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_states_go_both_ways_between_torch_and_graphc(case):
+    """Training begun in one library goes on in the other as if it had stayed."""
+    torch = pytest.importorskip("torch")
+    libraries = {gc: as_torch, torch: as_graphc}
+    for first, second in ((gc, torch), (torch, gc)):
+        begun, stayed = Training(first, *CASES[case]), Training(first, *CASES[case])
+        begun.run(inputs(4)), stayed.run(inputs(9)[:4])
+        moved = Training(second, *CASES[case])
+        for target, value in zip(moved.parameters, begun.values().values(), strict=True):
+            target.data.copy_(second.tensor(value))
+        moved.optimizer.load_state_dict(libraries[first](begun.optimizer.state_dict()))
+        moved.run(inputs(9)[4:]), stayed.run(inputs(9)[4:])
+        # What PyTorch rounds when it loads float32 products into float64 state is rounded here later.
+        assert_close(moved.values(), stayed.values(), 1e-7 if "nadam" in case or "asgd" in case else 1e-12)
+
+
+def test_numbers_in_old_state_dicts_become_counters():
+    """Files of old PyTorch versions count steps in Python numbers."""
+    training = Training(gc, "Adam", {"lr": 0.1})
+    training.run(inputs(3))
+    state = training.optimizer.state_dict()
+    state["state"] = {number: {**entry, "step": 3} for number, entry in state["state"].items()}
+    training.optimizer.load_state_dict(state)
+    counter = training.optimizer.state[training.parameters[0]]["step"]
+    assert (counter.item(), counter.dtype) == (3, gc.float32)
+
+
+def test_loaded_state_is_a_copy():
+    """Two optimizers that share a state dict don't share buffers."""
+    training = Training(gc, "SGD", {"lr": 0.1, "momentum": 0.9})
+    training.run(inputs(1))
+    other = Training(gc, "SGD", {"lr": 0.1, "momentum": 0.9})
+    other.optimizer.load_state_dict(training.optimizer.state_dict())
+    before = other.optimizer.state[other.parameters[0]]["momentum_buffer"].numpy().copy()
+    training.run(inputs(1))
+    np.testing.assert_array_equal(other.optimizer.state[other.parameters[0]]["momentum_buffer"].numpy(), before)
+
+
+@pytest.mark.parametrize("kind", ["Adam", "SGD"])
+def test_loading_and_adding_groups_reach_a_compiled_step(kind):
+    """After load_state_dict and add_param_group the compiled step goes on as the eager one does."""
+    options = {"lr": 0.1, "momentum": 0.9, "dampening": 0.5} if kind == "SGD" else {"lr": 0.1}
+    eager, compiled = (Training(gc, kind, options) for _ in range(2))
+    for training in (eager, compiled):
+        training.optimizer = getattr(optim, kind)(training.parameters[:2], **options)
+    compiled.step = gc.compile(compiled.plain_step)
+    eager.run(inputs(3)), compiled.run(inputs(3))
+    saved = copy.deepcopy(eager.optimizer.state_dict())
+    eager.run(inputs(2, seed=5)), compiled.run(inputs(2, seed=5))
+    for training in (eager, compiled):
+        training.optimizer.load_state_dict(saved)
+    eager.run(inputs(2, seed=6)), compiled.run(inputs(2, seed=6))
+    assert_close(compiled.values(), eager.values(), 1e-12)
+    for training in (eager, compiled):
+        training.optimizer.add_param_group({"params": training.parameters[2:], "lr": 0.01})
+    eager.run(inputs(3, seed=7)), compiled.run(inputs(3, seed=7))
+    assert_close(compiled.values(), eager.values(), 1e-12)
+    assert not np.array_equal(compiled.values()["last"], start()["last"])
+
+
+def test_hyper_parameters_that_switch_code_are_guarded():
+    """Weight decay turned on between calls is another build, not a wrong step."""
+    eager, compiled = (Training(gc, "RMSprop", {"lr": 0.01}, compiled=flag) for flag in (False, True))
+    for decay in (0, 0.3, 0.1, 0):
+        for training in (eager, compiled):
+            training.optimizer.param_groups[0]["weight_decay"] = decay
+            training.run(inputs(2))
+    assert_close(compiled.values(), eager.values(), 1e-12)
+    assert "2 builds" in repr(compiled.step)
+
+
+def test_a_rate_that_the_users_code_reads_is_guarded():
+    """A user's own optimizer computes with Python numbers; another rate is another build."""
+
+    class Plain(optim.Optimizer):
+        def __init__(self, params, lr):
+            super().__init__(params, {"lr": lr})
+
+        @gc.no_grad()
+        def step(self):
+            for group in self.param_groups:
+                for parameter in group["params"]:
+                    parameter -= group["lr"] * parameter.grad
+
+    weight = gc.ones(3, requires_grad=True)
+    optimizer = Plain([weight], 0.5)
+
+    @gc.compile
+    def step():
+        optimizer.zero_grad()
+        weight.sum().backward()
+        optimizer.step()
+
+    step(), step()
+    optimizer.param_groups[0]["lr"] = 0.25
+    step()
+    assert weight.tolist() == [-0.25] * 3
+
+
+def test_state_made_or_rates_set_within_a_compiled_step_are_refused():
+    """Both would happen once, in the recorded call; the error names the line."""
+    weight = gc.ones(3, requires_grad=True)
+    optimizer = optim.SGD([weight], 0.5)
+
+    def lower():
+        optimizer.param_groups[0]["lr"] *= 0.5
+
+    def remember():
+        optimizer.state[weight]["mean"] = gc.zeros(3)
+
+    def add():
+        optimizer.add_param_group({"params": [gc.ones(1)]})
+
+    for function in (lower, remember, add):
+        with pytest.raises(gc.CaptureError, match=r"test_optimizers\.py:\d+: .*inside a compiled function"):
+            gc.compile(function)()
+    assert [group["lr"] for group in optimizer.param_groups] == [0.5]
+
+
+def test_a_tensor_as_learning_rate():
+    """It is read at every step, also by a compiled one, and filled by a change in place."""
+    for flag in (False, True):
+        rate = gc.tensor(0.05, dtype=gc.float64)
+        training = Training(gc, "Adam", {"lr": rate}, compiled=flag)
+        twin = Training(gc, "Adam", {"lr": 0.05})
+        training.run(inputs(3)), twin.run(inputs(3))
+        rate.fill_(0.01)
+        twin.optimizer.param_groups[0]["lr"] = 0.01
+        training.run(inputs(3)), twin.run(inputs(3))
+        assert_close(training.values(), twin.values(), 1e-12)
+    with pytest.raises(ValueError, match="Tensor lr must be 1-element"):
+        optim.Adam([gc.ones(1, requires_grad=True)], lr=gc.ones(2))
+
+
+LBFGS_CASES = {
+    "plain": {"lr": 0.1, "max_iter": 5},
+    "short history": {"lr": 0.1, "max_iter": 6, "history_size": 2},
+    "search": {"max_iter": 4, "line_search_fn": "strong_wolfe"},
+    "few evaluations": {"max_iter": 8, "max_eval": 6, "line_search_fn": "strong_wolfe", "lr": 3},
+    "far": {"max_iter": 3, "line_search_fn": "strong_wolfe", "lr": 40.0, "history_size": 3},
+    "near": {"max_iter": 3, "line_search_fn": "strong_wolfe", "lr": 1e-3},
+    "tolerant": {"max_iter": 20, "tolerance_grad": 0.05, "tolerance_change": 1e-3, "line_search_fn": "strong_wolfe"},
+}
+
+
+class Minimization(Training):
+    """The problem with one batch, for an optimizer that asks for the loss many times."""
+
+    def __init__(self, library, options):
+        super().__init__(library, "LBFGS", options)
+        self.batch = [library.tensor(value, dtype=self.dtype) for value in inputs(1)[0]]
+        self.losses = []
+
+    def closure(self):
+        self.optimizer.zero_grad()
+        loss = loss_of(self.parameters, *self.batch)
+        loss.backward()
+        self.losses.append(loss.detach())
+        return loss
+
+    def take(self, steps):
+        """What each step returned, and every loss on the way."""
+        returned = [self.optimizer.step(self.closure).item() for _ in range(steps)]
+        return returned, [loss.item() for loss in self.losses]
+
+
+@pytest.mark.parametrize("case", LBFGS_CASES)
+def test_lbfgs_agrees_with_torch(case):
+    """Losses, evaluations, parameters, and state over ten steps; then each goes on from the other's state."""
+    torch = pytest.importorskip("torch")
+    mine, theirs = (Minimization(library, LBFGS_CASES[case]) for library in (gc, torch))
+    for one, other in zip(mine.take(10), theirs.take(10), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-8)
+    assert_close(mine.values(), theirs.values(), 1e-7)
+    assert repr(mine.optimizer) == repr(theirs.optimizer)
+    my_state, their_state = (arrays(training.optimizer.state_dict()["state"][0]) for training in (mine, theirs))
+    assert set(my_state) == set(their_state)
+    for name in ("n_iter", "func_evals"):
+        assert my_state[name] == their_state[name]
+    assert len(my_state["old_dirs"]) == len(their_state["old_dirs"])
+    moved = as_graphc(theirs.optimizer.state_dict()), as_torch(mine.optimizer.state_dict())
+    mine.optimizer.load_state_dict(moved[0]), theirs.optimizer.load_state_dict(moved[1])
+    for one, other in zip(mine.take(2), theirs.take(2), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-7)
+
+
+def test_lbfgs_within_a_compiled_step_is_refused_with_the_line():
+    """How often it calls the closure depends on values; nothing is changed."""
+    training = Minimization(gc, {})
+    with pytest.raises(gc.CaptureError, match=r"test_optimizers\.py:\d+: .*needs the value of a tensor"):
+        gc.compile(lambda: training.optimizer.step(training.closure))()
+    assert_close(training.values(), start(), 0)
+
+
+def test_lbfgs_takes_one_group_and_known_searches():
+    """As PyTorch's."""
+    weights = [gc.ones(2, requires_grad=True), gc.ones(2, requires_grad=True)]
+    with pytest.raises(ValueError, match="LBFGS doesn't support per-parameter options"):
+        optim.LBFGS([{"params": weights[:1]}, {"params": weights[1:]}])
+    optimizer = optim.LBFGS(weights, line_search_fn="armijo")
+    with pytest.raises(RuntimeError, match="only 'strong_wolfe' is supported"):
+        optimizer.step(lambda: weights[0].sum())
+
+
+REFUSED = [
+    ("SGD", {"lr": -1}),
+    ("SGD", {"momentum": -0.1}),
+    ("SGD", {"nesterov": True}),
+    ("Adam", {"betas": (1.0, 0.9)}),
+    ("Adam", {"betas": (0.9, -0.1)}),
+    ("Adam", {"betas": (0, 0.9)}),
+    ("Adam", {"fused": True, "foreach": True}),
+    ("Adam", {"fused": True, "differentiable": True}),
+    ("AdamW", {"eps": -1}),
+    ("Adamax", {"weight_decay": -1}),
+    ("NAdam", {"momentum_decay": -1}),
+    ("RAdam", {"betas": (2.0, 0.9)}),
+    ("RMSprop", {"alpha": -1}),
+    ("RMSprop", {"momentum": -1}),
+    ("Adagrad", {"lr_decay": -1}),
+    ("Adagrad", {"initial_accumulator_value": -1}),
+    ("Adadelta", {"rho": 1.5}),
+    ("ASGD", {"weight_decay": -1}),
+    ("Rprop", {"etas": (0.5, 0.9)}),
+    ("LBFGS", {"lr": -1}),
+]
+
+
+@pytest.mark.parametrize(("kind", "options"), REFUSED)
+def test_bad_hyper_parameters_fail_as_in_torch(kind, options):
+    """The same class and words."""
+    torch = pytest.importorskip("torch")
+    errors = []
+    for library in (gc, torch):
+        with pytest.raises((ValueError, RuntimeError)) as caught:
+            getattr(library.optim, kind)([library.ones(1, requires_grad=True)], **options)
+        errors.append((caught.type, str(caught.value)))
+    assert errors[0] == errors[1]
+
+
+def test_signatures_are_those_of_torch():
+    """Names, order, kinds, and defaults of every argument."""
+    torch = pytest.importorskip("torch")
+    import inspect
+
+    for kind in sorted({kind for kind, _ in CASES.values()} | {"LBFGS"}):
+        mine, theirs = (inspect.signature(getattr(library.optim, kind).__init__) for library in (gc, torch))
+        for left, right in zip(mine.parameters.values(), theirs.parameters.values(), strict=True):
+            assert (left.name, left.kind, left.default) == (right.name, right.kind, right.default), kind
+
+
+def test_parameter_groups_are_checked_as_in_torch():
+    """What is no parameter, twice there, named in part, or of a set."""
+    torch = pytest.importorskip("torch")
+
+    def attempts(library):
+        one, two = (library.ones(1, requires_grad=True) for _ in range(2))
+        optimizer = library.optim.SGD([one])
+        named = library.optim.SGD([("one", one)])
+        yield lambda: library.optim.SGD([])
+        yield lambda: library.optim.SGD([3])
+        yield lambda: library.optim.SGD([one * 2])
+        yield lambda: library.optim.SGD([("one", one), two])
+        yield lambda: optimizer.add_param_group([two])
+        yield lambda: optimizer.add_param_group({"params": {two}})
+        yield lambda: optimizer.add_param_group({"params": one})
+        yield lambda: optimizer.add_param_group({"params": [("two", two)]})
+        yield lambda: named.add_param_group({"params": two})
+        yield lambda: optimizer.load_state_dict({"state": {}, "param_groups": []})
+        yield lambda: optimizer.load_state_dict({"state": {}, "param_groups": [{"params": [0, 1]}]})
+
+    for mine, theirs in zip(attempts(gc), attempts(torch), strict=True):
+        errors = []
+        for attempt in (mine, theirs):
+            with pytest.raises((TypeError, ValueError)) as caught:
+                attempt()
+            errors.append((caught.type, str(caught.value)))
+        assert errors[0] == errors[1]
+    weight = gc.ones(1, requires_grad=True)
+    with pytest.warns(UserWarning, match="duplicate parameters"):
+        optim.SGD([weight, weight])
+
+
+def test_named_parameters():
+    """Names are kept in the group and the state dict."""
+    layer = nn.Linear(2, 3)
+    optimizer = optim.Adam(layer.named_parameters())
+    assert optimizer.param_groups[0]["param_names"] == ["weight", "bias"]
+    assert optimizer.state_dict()["param_groups"][0]["param_names"] == ["weight", "bias"]
+    optimizer.load_state_dict(optim.Adam(layer.parameters(), lr=0.5).state_dict())
+    assert optimizer.param_groups[0]["param_names"] == ["weight", "bias"]
+    assert optimizer.param_groups[0]["lr"] == 0.5
+
+
+def test_hooks_and_closures():
+    """Hooks run around a step, may change its arguments, and can be removed; a closure's result is given back."""
+    weight = gc.ones(2, requires_grad=True)
+    optimizer = optim.SGD([weight], lr=1.0)
+    seen = []
+
+    def closure():
+        optimizer.zero_grad()
+        loss = weight.sum()
+        loss.backward()
+        return loss
+
+    before = optimizer.register_step_pre_hook(lambda opt, args, kwargs: ((opt, closure), {}))
+    after = optimizer.register_step_post_hook(lambda opt, args, kwargs: seen.append((opt, len(args), kwargs)))
+    assert optimizer.step().item() == 2.0
+    assert seen == [(optimizer, 2, {})]
+    assert weight.tolist() == [0.0, 0.0]
+    before.remove(), after.remove()
+    assert optimizer.step() is None
+    assert len(seen) == 1
+    with gc.no_grad():
+        assert optimizer.step(closure).requires_grad
+
+
+def test_zero_grad():
+    """Gradients are dropped, or set to zero in place."""
+    weight = gc.ones(2, requires_grad=True)
+    optimizer = optim.SGD([weight], lr=1.0)
+    weight.sum().backward()
+    gradient = weight.grad
+    optimizer.zero_grad(set_to_none=False)
+    assert weight.grad is gradient
+    assert gradient.tolist() == [0.0, 0.0]
+    optimizer.zero_grad()
+    assert weight.grad is None
+
+
+def test_frozen_parameters_and_parameters_without_gradient_are_left():
+    """No state is made for them, and a compiled step notices when one thaws."""
+    eager, compiled = (Training(gc, "NAdam", {"lr": 0.02}, compiled=flag) for flag in (False, True))
+    for training in (eager, compiled):
+        training.parameters[0].requires_grad_(False)
+        training.run(inputs(2))
+        assert training.parameters[0] not in training.optimizer.state
+        training.parameters[0].requires_grad_(True)
+        training.run(inputs(3))
+        assert training.optimizer.state[training.parameters[0]]["step"].item() == 3
+    assert_close(compiled.values(), eager.values(), 1e-12)
