@@ -213,6 +213,7 @@ from graphc.ops.promotion import can_cast, get_default_dtype, result_type
 from graphc.random_stream import RandomStream as Generator
 from graphc.runtime.errors import CompileError, CompilerNotFound
 from graphc.runtime.threads import get_num_threads, set_num_threads
+from graphc.serialization import load, save
 from graphc.tensor import Size, Tensor
 
 __version__ = "0.1.0"
@@ -323,6 +324,7 @@ __all__ = [
     "less",
     "less_equal",
     "linspace",
+    "load",
     "log",
     "log1p",
     "log2",
@@ -386,6 +388,7 @@ __all__ = [
     "round",
     "rsqrt",
     "rsub",
+    "save",
     "scatter",
     "scatter_add",
     "select",

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from graphc.device import Device
-from graphc.ir.types import DType, bool_, float32, float64, int64
+from graphc.ir.types import DType, bool_, float64, int64
 from graphc.ops.pointwise import Copy
 from graphc.ops.promotion import get_default_dtype
 from graphc.ops.sources import Full, Iota, RandomNormal, RandomUniform
+from graphc.random_stream import RandomStream
 from graphc.recording import state
 from graphc.tensor import Tensor
 
@@ -167,7 +168,7 @@ def _known(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def arange(
-    start: float, end: float | None = None, step: float = 1, *, dtype: DType | None = None, device: Any = None, **_: Any
+    start: float, end: float | None = None, step: float = 1, *, dtype: DType | None = None, device: Any = None
 ) -> Tensor:
     """Numbers from ``start`` (0 if only one is given) up to but without ``end``; int64 where all are ints.
 
@@ -192,9 +193,10 @@ def arange(
     return result.to(dtype)
 
 
-def linspace(start: float, end: float, steps: int, *, dtype: DType | None = None, **_: Any) -> Tensor:
+def linspace(start: float, end: float, steps: int, *, dtype: DType | None = None, device: Any = None) -> Tensor:
     """``steps`` numbers from ``start`` to ``end``, both included, at equal distances; as PyTorch, counted from both
     ends towards the middle."""
+    _require(device)
     dtype = dtype or get_default_dtype()
     kind = dtype.numpy.type
     step = kind((kind(end) - kind(start)) / kind(max(steps - 1, 1)))
@@ -205,35 +207,71 @@ def linspace(start: float, end: float, steps: int, *, dtype: DType | None = None
     return tensor(np.where(np.arange(steps) < steps // 2, low, high).astype(dtype.numpy))
 
 
-def eye(n: int, m: int | None = None, *, dtype: DType | None = None, **_: Any) -> Tensor:
+def eye(n: int, m: int | None = None, *, dtype: DType | None = None, device: Any = None) -> Tensor:
     """Ones on the diagonal of an n×m matrix of zeros."""
+    _require(device)
     return from_numpy(np.eye(n, n if m is None else m, dtype=(dtype or get_default_dtype()).numpy))
 
 
-def rand(*size: Any, dtype: DType | None = None, requires_grad: bool = False, device: Any = None, **_: Any) -> Tensor:
-    """Uniform numbers in [0, 1), PyTorch's stream."""
+def rand(
+    *size: Any,
+    dtype: DType | None = None,
+    requires_grad: bool = False,
+    device: Any = None,
+    generator: RandomStream | None = None,
+) -> Tensor:
+    """Uniform numbers in [0, 1), PyTorch's stream. A generator of one's own serves outside compiled functions."""
     _require(device)
-    return _finish(Tensor.source(RandomUniform, shape=_shape(size), dtype=dtype or float32), requires_grad)
+    dtype = dtype or get_default_dtype()
+    if generator is not None:
+        return _drawn("rand", generator.uniform, _shape(size), dtype, requires_grad)
+    return _finish(Tensor.source(RandomUniform, shape=_shape(size), dtype=dtype), requires_grad)
 
 
-def randn(*size: Any, dtype: DType | None = None, requires_grad: bool = False, device: Any = None, **_: Any) -> Tensor:
-    """Normal numbers, PyTorch's stream."""
+def randn(
+    *size: Any,
+    dtype: DType | None = None,
+    requires_grad: bool = False,
+    device: Any = None,
+    generator: RandomStream | None = None,
+) -> Tensor:
+    """Normal numbers, PyTorch's stream. A generator of one's own serves outside compiled functions."""
     _require(device)
-    return _finish(Tensor.source(RandomNormal, shape=_shape(size), dtype=dtype or float32), requires_grad)
+    dtype = dtype or get_default_dtype()
+    if generator is not None:
+        return _drawn("randn", generator.normal, _shape(size), dtype, requires_grad)
+    return _finish(Tensor.source(RandomNormal, shape=_shape(size), dtype=dtype), requires_grad)
 
 
-def randint(low: int, high: Any = None, size: Any = None, *, dtype: DType | None = None, **_: Any) -> Tensor:
+def _drawn(name: str, draw: Any, shape: tuple[int, ...], dtype: DType, requires_grad: bool) -> Tensor:
+    _refuse_in_capture(f"{name}(generator=...)")
+    return _finish(from_numpy(draw(shape, dtype.numpy)), requires_grad)
+
+
+def randint(
+    low: int,
+    high: Any = None,
+    size: Any = None,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    generator: RandomStream | None = None,
+) -> Tensor:
     """Integers in [low, high), PyTorch's stream; ``randint(high, size)`` starts at 0. Outside compiled functions."""
     if size is None:
         low, high, size = 0, low, high
+    _require(device)
     _refuse_in_capture("randint")
     from graphc.generator import default_generator
 
-    return from_numpy(default_generator.integers(low, high, _shape((size,)))).to(dtype)
+    return from_numpy((generator or default_generator).integers(low, high, _shape((size,)))).to(dtype)
 
 
-def randperm(n: int, *, dtype: DType | None = None, generator: Any = None, **_: Any) -> Tensor:
+def randperm(
+    n: int, *, dtype: DType | None = None, device: Any = None, generator: RandomStream | None = None
+) -> Tensor:
     """The integers below n in random order, PyTorch's stream. Outside compiled functions."""
+    _require(device)
     _refuse_in_capture("randperm")
     from graphc.generator import default_generator
 

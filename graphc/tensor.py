@@ -14,7 +14,7 @@ import numpy as np
 
 from graphc.autograd.tape import HookHandle, TapeNode
 from graphc.device import Device, cpu
-from graphc.ir.primitive import Attributes, Primitive
+from graphc.ir.primitive import PRIMITIVES, Attributes, Primitive
 from graphc.ir.types import DType, dtype_of, float64
 from graphc.ops.operators import bind_operators
 from graphc.recording import generation, state
@@ -138,6 +138,16 @@ class Tensor:
     @property
     def ndim(self) -> int:
         return self._array.ndim
+
+    @property
+    def T(self) -> Tensor:
+        """The dimensions in reverse order."""
+        return self.permute(*reversed(range(self.ndim)))
+
+    @property
+    def mT(self) -> Tensor:
+        """The last two dimensions swapped."""
+        return self.transpose(-2, -1)
 
     def dim(self) -> int:
         """The number of dimensions."""
@@ -314,8 +324,12 @@ class Tensor:
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
         if value is not None and (not isinstance(value, Tensor) or value.shape != self.shape):
-            given = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            raise RuntimeError(f"assigned grad has data of a different size: {given}; expected {tuple(self.shape)}")
+            if not isinstance(value, Tensor):
+                raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value)}")
+            raise RuntimeError(
+                f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size "
+                f"'{list(self.shape)}'. Please ensure that the gradient and the tensor are the same size"
+            )
         if state.recorder is not None:
             state.recorder.gradient_written(self)
         if (value is None) != (self._grad is None):
@@ -347,15 +361,13 @@ class Tensor:
 
     def _accumulate(self, cotangent: Tensor) -> None:
         if self.grad is None:
-            fresh = cotangent if cotangent._is_sole_owner() else cotangent.clone()
+            # A cotangent may be another leaf's too, or the caller's: a gradient has memory of its own.
+            fresh = cotangent.clone()
             self.grad = fresh if state.gradients else fresh.detach()
         elif state.gradients:
             self.grad = self._grad + cotangent
         else:
             self._grad._assign(self._grad + cotangent)
-
-    def _is_sole_owner(self) -> bool:
-        return not self._chain and self._array.flags.c_contiguous
 
     @explained
     def backward(
@@ -432,6 +444,8 @@ class Tensor:
                 raise RuntimeError(
                     "a view of a leaf Variable that requires grad is being used in an in-place operation."
                 )
+        if not self._array.flags.writeable and 0 not in self._array.strides:
+            raise RuntimeError("the memory of this tensor is read-only: it was made from a read-only array")
         if not self._array.flags.writeable:
             raise RuntimeError(
                 "unsupported operation: more than one element of the written-to tensor refers to a single memory "
@@ -589,7 +603,11 @@ def _apply(primitive: Primitive, inputs: Sequence[Any], attrs: Attributes) -> Te
     result: Tensor
     if primitive.aliases and (np.may_share_memory(array, arrays[0]) or not array.size):
         source = inputs[0]
-        result = Tensor._wrap(array, dtype, source._storage, (*source._chain, (primitive, attrs)))
+        chain = (*source._chain, (primitive, attrs))
+        if not state.gradients and source.requires_grad:
+            # Made where gradients are off: it shares the memory and not the history.
+            chain = (*chain, (PRIMITIVES["detach"], {}))
+        result = Tensor._wrap(array, dtype, source._storage, chain)
         result._unseen = source._unseen
         if primitive.differentiable:
             own = source._base is None or (source._requires_grad and source._grad_fn is None)

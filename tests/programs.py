@@ -132,10 +132,13 @@ class Writer:
         """Whether the program stays one that eager mode accepts, gradients included, with values of moderate size."""
         trial = Program(program.seed, program.arguments, (*before, statement))
         try:
+            arguments = trial.tensors()
             with np.errstate(all="ignore"):
-                results = trial.function()(*trial.tensors())
+                results = trial.function()(*arguments)
         except (RuntimeError, ValueError, IndexError, TypeError):
             return False
+        if any(tensor.requires_grad != wants for tensor, (*_, wants) in zip(arguments, program.arguments, strict=True)):
+            return False  # a program could not give an argument a history
         arrays = [result.numpy() for result in results]
         return all(
             array.size <= MOST_ELEMENTS
@@ -353,15 +356,22 @@ def _write(w: Writer) -> str | None:
     if w.random.random() < 0.6:
         view = _view_text(w, x)
         target = view if view is not None else x
-    y = w.partner(x, _is_number)
+    # Reading memory while it is being written has no meaning in PyTorch.
+    y = w.partner(x, lambda value: _is_number(value) and value._storage is not w.values[x]._storage)
     forms = [
-        "{t}.mul_(0.5)", "{t}.add_(1)", "{t}.zero_()", "{t}.fill_(2)", "{t}.add_({y})", "{t}.copy_({y})",
-        "{t}.mul_({y})", "{t}.sub_({y}, alpha=2)", "{t}.neg_()", "{t}.clamp_(-1, 1)", "{t}.masked_fill_({t} > 0.61, 0.5)",
+        "{t}.mul_(0.5)", "{t}.add_(1)", "{t}.zero_()", "{t}.fill_(2)", "{t}.neg_()", "{t}.clamp_(-1, 1)",
+        "{t}.masked_fill_({t} > 0.61, 0.5)", "{t}.mul_({t}.clone())",
     ]  # fmt: skip
     if target == x:
-        forms += ["{t} += 1", "{t} *= {y}", "{t} -= 0.5 * {y}", "{t} /= 3"]
+        forms += ["{t} += 1", "{t} /= 3", "{t} *= -0.5"]
     if target.endswith("]"):
-        forms += ["{t} = 1.5", "{t} += 1", "{t} *= 2", "{t} = {y}", "{t} = {t} * 0.5"] * 2
+        forms += ["{t} = 1.5", "{t} += 1", "{t} *= 2", "{t} = {t} * 0.5"] * 2
+    if y is not None:
+        forms += ["{t}.add_({y})", "{t}.copy_({y})", "{t}.mul_({y})", "{t}.sub_({y}, alpha=2)"]
+        if target == x:
+            forms += ["{t} *= {y}", "{t} -= 0.5 * {y}"]
+        if target.endswith("]"):
+            forms += ["{t} = {y}", "{t} += {y}"] * 2
     return w.random.choice(forms).format(t=target, y=y)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from graphc.capture.errors import CaptureError
-from graphc.ir.graph import Builder, Location, Node
+from graphc.ir.graph import Builder, Location, Node, exact_key
 from graphc.ir.primitive import Attributes, Primitive
 from graphc.ir.types import TensorType, float64
 from graphc.recording import state
@@ -45,7 +45,8 @@ class Guard:
 
     def holds(self) -> bool:
         """Whether the value is still the same."""
-        return (bool(self.current()) if self.truth else self.current()) == self.value
+        current = bool(self.current()) if self.truth else self.current()
+        return exact_key(current) == exact_key(self.value)
 
     def current(self) -> Any:
         """The value now."""
@@ -190,13 +191,13 @@ class GraphRecorder:
     def record(self, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes, output: Tensor) -> None:
         if state.phase == "backward" and self.backward_began is None:
             self.backward_began = len(self.builder.nodes)
+        for tensor in inputs:
+            if tensor._grad_fn is None and tensor.dtype.is_floating_point:
+                self.leaves.setdefault(id(tensor), (tensor, tensor._requires_grad))
         if output._chain and output._storage in self._memories:
             self._made[id(output)] = output
             return
         nodes = [self.node_of(tensor) for tensor in inputs]
-        for tensor in inputs:
-            if tensor._grad_fn is None and tensor.dtype.is_floating_point:
-                self.leaves.setdefault(id(tensor), (tensor, tensor._requires_grad))
         if output._chain:
             self._made[id(output)] = output
             return  # a view of memory that has just been entered: its node is made when it is read

@@ -5,7 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from graphc.ir.graph import exact_key
 from graphc.tensor import Tensor
+
+
+class Plain:
+    """A plain value within a description; the exact key beside it is what is compared."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any):
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Plain)
+
+    def __hash__(self) -> int:
+        return 0
 
 
 def flatten(tree: Any) -> tuple[list[Tensor], Any]:
@@ -32,7 +48,7 @@ def _describe(tree: Any, tensors: list[Tensor]) -> Any:
             f"a compiled function was given a {type(tree).__name__}; expected tensors, hashable Python values, and "
             "tuples, lists, or dicts of them (make an array a tensor with graphc.from_numpy)"
         ) from None
-    return ("value", type(tree), tree)
+    return ("value", exact_key(tree), Plain(tree))
 
 
 def unflatten(description: Any, tensors: Iterator[Any]) -> Any:
@@ -40,7 +56,7 @@ def unflatten(description: Any, tensors: Iterator[Any]) -> Any:
     if description is Tensor:
         return next(tensors)
     if description[0] == "value":
-        return description[2]
+        return description[2].value
     kind, items = description
     if issubclass(kind, dict):
         return kind((key, unflatten(value, tensors)) for key, value in items)

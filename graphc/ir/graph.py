@@ -175,10 +175,10 @@ class Symbol:
         return f"<symbol {self.node.op.name}: {self.node.type}>"
 
 
-def _exact(value: Any) -> Any:
+def exact_key(value: Any) -> Any:
     """A key that tells 1 from 1.0 from True and 0.0 from -0.0."""
     if isinstance(value, tuple):
-        return tuple(_exact(item) for item in value)
+        return tuple(exact_key(item) for item in value)
     return (type(value).__name__, value.hex() if isinstance(value, float) else value)
 
 
@@ -217,7 +217,7 @@ class Builder:
         """The node for an operation: an equal one of the same variant that stands already, or a new one at the end."""
         operands = tuple(inputs)
         attributes = tuple(sorted(attrs.items()))
-        key = (op.name, tuple(map(id, operands)), tuple((name, _exact(value)) for name, value in attributes), variant)
+        key = (op.name, tuple(map(id, operands)), tuple((name, exact_key(value)) for name, value in attributes), variant)
         if op.effect is None and key in self._interned:
             return self._interned[key]
         type = op.infer(*(operand.type for operand in operands), **attrs)

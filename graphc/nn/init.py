@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 
 from graphc.autograd.modes import no_grad
-from graphc.creation import rand, randn
+from graphc.creation import from_numpy, rand, randn
+from graphc.generator import default_generator
 from graphc.ir.types import float64
+from graphc.recording import state
 from graphc.tensor import Tensor
 
 
@@ -31,13 +33,17 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 @no_grad()
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: None = None) -> Tensor:
     """Fill with uniform numbers in [a, b)."""
-    return tensor._assign(rand(*tensor.shape, dtype=tensor.dtype) * (b - a) + a)
+    if state.recorder is not None:
+        return tensor._assign(rand(*tensor.shape, dtype=tensor.dtype) * (b - a) + a)
+    return tensor._assign(from_numpy(default_generator.uniform(tensor.shape, tensor.dtype.numpy, a, b)))
 
 
 @no_grad()
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: None = None) -> Tensor:
     """Fill with normal numbers of the mean and standard deviation."""
-    return tensor._assign(randn(*tensor.shape, dtype=tensor.dtype) * std + mean)
+    if state.recorder is not None:
+        return tensor._assign(randn(*tensor.shape, dtype=tensor.dtype) * std + mean)
+    return tensor._assign(from_numpy(default_generator.normal(tensor.shape, tensor.dtype.numpy, mean, std)))
 
 
 @no_grad()

@@ -134,10 +134,8 @@ class NAdam(MomentOptimizer):
         gradient = self.decayed(group, parameter, gradient)
         steps, mean, square = self.moments(gradient, entry, first, second)
         momentum, next_momentum = (first * (1 - 0.5 * 0.96 ** (count * decay)) for count in (steps, steps + 1))
-        # The running product is rounded to its own dtype at every step, in eager and compiled steps alike.
-        product = entry["mu_product"]
-        product.mul_(momentum.to(product.dtype) if isinstance(momentum, Tensor) else momentum)
-        product = self.count(product)
+        entry["mu_product"].mul_(momentum)
+        product = self.count(entry["mu_product"])
         root = (square / (1 - second**steps)).sqrt() + self.number(group, "eps")
         parameter.sub_(gradient / root * (lr * (1 - momentum) / (1 - product)))
         parameter.sub_(mean / root * (lr * next_momentum / (1 - product * next_momentum)))

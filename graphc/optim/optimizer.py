@@ -20,7 +20,7 @@ from graphc.nn.module import RemovableHandle
 from graphc.ops.functions.indexing import where
 from graphc.ops.promotion import get_default_dtype
 from graphc.recording import generation, paused, phase, state
-from graphc.tensor import Tensor
+from graphc.tensor import RunTimeNumber, Tensor
 
 
 def refuse_capture(what: str) -> None:
@@ -169,8 +169,7 @@ class Optimizer:
             group.setdefault(name, value)
         if len({id(parameter) for parameter in parameters}) != len(parameters):
             warnings.warn(
-                "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error; "
-                "see github.com/pytorch/pytorch/issues/40967 for more information",
+                "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error",
                 stacklevel=3,
             )
         if any(("param_names" in other) != bool(names) for other in self.param_groups):
@@ -268,15 +267,17 @@ class Optimizer:
 
     def count(self, steps: Tensor) -> Any:
         """State that is one number, such as a step counter, to compute with: a float, or under a capture a 0-d float64
-        tensor."""
-        return steps.item() if state.recorder is None else steps.to(float64)
+        tensor with a number's weight in type promotion."""
+        return steps.item() if state.recorder is None else RunTimeNumber.of(steps.to(float64, copy=True))
 
     @staticmethod
     def choose(condition: Any, chosen: Any, other: Any) -> Any:
-        """``where`` for conditions on what :meth:`number` and :meth:`count` give."""
-        if isinstance(condition, Tensor):
-            return where(condition, chosen, other)
-        return chosen if condition else other
+        """``where`` for conditions on what :meth:`number` and :meth:`count` give. Of two numbers it is a number."""
+        if not isinstance(condition, Tensor):
+            return chosen if condition else other
+        result = where(condition, chosen, other)
+        numbers = all(isinstance(value, float | RunTimeNumber) for value in (chosen, other))
+        return RunTimeNumber.of(result) if numbers else result
 
     # -- state ---------------------------------------------------------------------------------------------------
 
@@ -349,7 +350,7 @@ class Optimizer:
 
 def _number(holder: Any, name: Any, key: Any, value: Any) -> Any:
     if isinstance(value, Tensor):
-        return value.item() if state.recorder is None else value.reshape(()).to(float64)
+        return value.item() if state.recorder is None else RunTimeNumber.of(value.reshape(()).to(float64, copy=True))
     return value if state.recorder is None else state.recorder.scalar(holder, name, float(value))
 
 

@@ -28,7 +28,7 @@ class _SavedMemory:
 
     def __init__(self, window: np.ndarray, element: ElementType, key: str, source: Any):
         self.window, self.element, self.key = window, element, key
-        # Held until the file is written: a storage is known by its identity.
+        # Held until the file is written: a storage is known by where it lies.
         self.source = source
 
 
@@ -38,7 +38,7 @@ class CheckpointPickler(pickle._Pickler):
 
     def __init__(self, file: io.BytesIO):
         super().__init__(file, protocol=PROTOCOL)
-        self._by_storage: dict[int, _SavedMemory] = {}
+        self._by_place: dict[tuple[int, int, DType], _SavedMemory] = {}
         self._memories: list[_SavedMemory] = []
 
     def memories(self) -> list[tuple[str, np.ndarray]]:
@@ -104,12 +104,14 @@ class CheckpointPickler(pickle._Pickler):
         return torch_name("torch._utils", "_rebuild_tensor_v2"), layout
 
     def _memory_of(self, storage: Storage, dtype: DType) -> _SavedMemory | None:
-        known = self._by_storage.get(id(storage))
+        window = memory_window(storage)
+        if window is None:
+            return None
+        # Two storages may show one memory, as two tensors made from one numpy array do.
+        place = window.__array_interface__["data"][0] if window.size else id(storage)
+        known = self._by_place.get((place, window.size, dtype))
         if known is None:
-            window = memory_window(storage.array)
-            if window is None:
-                return None
-            known = self._by_storage[id(storage)] = self._new_memory(window, dtype, storage)
+            known = self._by_place[place, window.size, dtype] = self._new_memory(window, dtype, storage)
         return known
 
     def _new_memory(self, window: np.ndarray, dtype: DType, source: Any) -> _SavedMemory:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import struct
 import sys
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -30,7 +31,7 @@ _ZIP_BEGINNING = b"PK\x03\x04"
 # What reading a pickle that is no pickle may raise.
 _DAMAGE = (
     EOFError, IndexError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, MemoryError,
-    AssertionError,
+    AssertionError, struct.error,
 )  # fmt: skip
 
 

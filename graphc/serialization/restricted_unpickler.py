@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import pickle
 import pickletools
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from pickle import UnpicklingError
@@ -24,13 +25,14 @@ from graphc.serialization.torch_names import TorchName, read_name
 
 # Instructions that a checkpoint of any protocol may hold. Not among them: persistent ids as text, extension codes,
 # instances of protocol 0, buffers outside the file, and byte arrays that are made before their bytes are read.
-_INSTRUCTIONS = """
-    PROTO FRAME STOP MARK POP POP_MARK DUP GLOBAL STACK_GLOBAL REDUCE NEWOBJ BUILD BINPERSID
-    NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 LONG4 BINFLOAT
-    BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8
-    EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_LIST APPEND APPENDS EMPTY_DICT DICT LIST SETITEM SETITEMS
-    EMPTY_SET ADDITEMS FROZENSET BINPUT LONG_BINPUT BINGET LONG_BINGET MEMOIZE
-""".split()
+_INSTRUCTIONS = {
+    "PROTO", "FRAME", "STOP", "MARK", "POP", "POP_MARK", "DUP", "GLOBAL", "STACK_GLOBAL", "REDUCE", "NEWOBJ",
+    "BUILD", "BINPERSID", "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "LONG4",
+    "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINSTRING", "SHORT_BINSTRING", "BINBYTES",
+    "SHORT_BINBYTES", "BINBYTES8", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_LIST",
+    "APPEND", "APPENDS", "EMPTY_DICT", "DICT", "LIST", "SETITEM", "SETITEMS", "EMPTY_SET", "ADDITEMS",
+    "FROZENSET", "BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET", "MEMOIZE",
+}  # fmt: skip
 
 
 def _refuse_instruction(name: str) -> Callable[[Any], None]:
@@ -66,6 +68,8 @@ class RestrictedUnpickler(pickle._Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """What a name in the file stands for. Raises UnpicklingError for a name that is not allowed."""
+        if self.proto < 3:  # names as Python 2 had them
+            module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
         found = read_name(module, name)
         if found is None:
             found = PLAIN_NAMES.get((module, name))

@@ -25,12 +25,14 @@ from graphc.tensor import Tensor
 LARGEST_HEADER = 100_000_000
 _LENGTH_BYTES = 8
 _METADATA = "__metadata__"
+# In the order of the format's own library, smaller elements before larger ones.
 _NAME_OF_CODE = {
-    "BOOL": "bool", "U8": "uint8", "I8": "int8", "U16": "uint16", "I16": "int16", "U32": "uint32", "I32": "int32",
-    "U64": "uint64", "I64": "int64", "F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64",
-    "C64": "complex64", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "F8_E8M0": "float8_e8m0fnu",
+    "BOOL": "bool", "U8": "uint8", "I8": "int8", "F8_E5M2": "float8_e5m2", "F8_E4M3": "float8_e4m3fn",
+    "F8_E8M0": "float8_e8m0fnu", "I16": "int16", "U16": "uint16", "F16": "float16", "BF16": "bfloat16", "I32": "int32",
+    "U32": "uint32", "F32": "float32", "C64": "complex64", "F64": "float64", "I64": "int64", "U64": "uint64",
 }  # fmt: skip
 _CODE_OF_NAME = {name: code for code, name in _NAME_OF_CODE.items()}
+_RANK_OF_NAME = {name: rank for rank, name in enumerate(_NAME_OF_CODE.values())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def save_file(
     """
     _require_savable(tensors, metadata)
     # Larger elements first, so that every tensor begins at a multiple of its element's size.
-    names = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
+    names = sorted(tensors, key=lambda name: (-_RANK_OF_NAME[tensors[name].dtype.name], name))
     header: dict[str, Any] = {} if metadata is None else {_METADATA: dict(metadata)}
     position = 0
     for name in names:
@@ -97,7 +99,6 @@ def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def _require_savable(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None) -> None:
-    owners: dict[int, str] = {}
     for name, tensor in tensors.items():
         if not isinstance(name, str) or name == _METADATA:
             raise TypeError(f"save_file expects names that are strings other than {_METADATA!r}, got {name!r}")
@@ -106,15 +107,41 @@ def _require_savable(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] 
         if element_type_of(tensor.dtype).name not in _CODE_OF_NAME:
             raise ValueError(f"{name!r} has dtype {tensor.dtype}, which safetensors does not have")
         tensor._value("save_file()")
-        other = owners.setdefault(id(tensor._storage), name)
-        if other != name and np.may_share_memory(tensors[other]._array, tensor._array):
-            raise ValueError(
-                f"{other!r} and {name!r} share memory, which a file of safetensors cannot say; leave one of them out, "
-                "or give it memory of its own with clone()"
-            )
+    _require_apart(tensors)
     for key, value in (metadata or {}).items():
         if not isinstance(key, str) or not isinstance(value, str):
             raise TypeError(f"save_file expects metadata of strings, got {key!r}: {value!r}")
+
+
+def _require_apart(tensors: Mapping[str, Tensor]) -> None:
+    """Raise ValueError where two tensors have an element in common."""
+    spans = sorted((*_span(tensor._array), name) for name, tensor in tensors.items() if tensor.numel())
+    reaching: list[tuple[int, str]] = []
+    for start, end, name in spans:
+        reaching = [(other_end, other) for other_end, other in reaching if other_end > start]
+        for _, other in reaching:
+            if _share_elements(tensors[other]._array, tensors[name]._array):
+                raise ValueError(
+                    f"{other!r} and {name!r} share memory, which a file of safetensors cannot say; leave one of them "
+                    "out, or give it memory of its own with clone()"
+                )
+        reaching.append((end, name))
+
+
+def _span(array: np.ndarray) -> tuple[int, int]:
+    """The addresses of an array's first byte and of the one behind its last."""
+    start = end = array.__array_interface__["data"][0]
+    for extent, step in zip(array.shape, array.strides, strict=True):
+        start += min(0, (extent - 1) * step)
+        end += max(0, (extent - 1) * step)
+    return start, end + array.itemsize
+
+
+def _share_elements(first: np.ndarray, second: np.ndarray) -> bool:
+    try:
+        return np.shares_memory(first, second, max_work=10_000)
+    except (np.exceptions.TooHardError, OverflowError):
+        return True
 
 
 def _little_endian(tensor: Tensor) -> Any:

@@ -7,8 +7,10 @@ shares the bytes but not the ``Storage``, as two tensors over one numpy array do
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pickle import UnpicklingError
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -18,6 +20,10 @@ from graphc.serialization.element_types import ElementType
 from graphc.tensor import Storage, Tensor, View
 
 _HIGHEST_RANK = 64 if np.lib.NumpyVersion(np.__version__) >= "2.0.0b1" else 32
+
+
+# For a storage that holds a window which no chain of views leads to: all the memory that the window lies in.
+_whole_memory: WeakKeyDictionary[Storage, np.ndarray] = WeakKeyDictionary()
 
 
 class UnsupportedTensor:
@@ -80,7 +86,11 @@ class StoredMemory:
         elif whole and known.array.shape == shape:
             return Tensor._wrap(array, dtype, known)
         chain = chain_to(known.array, offset, array)
-        return Tensor._wrap(array, dtype) if chain is None else Tensor._wrap(array, dtype, known, chain)
+        if chain is not None:
+            return Tensor._wrap(array, dtype, known, chain)
+        apart = Storage(array)
+        _whole_memory[apart] = flat
+        return Tensor._wrap(array, dtype, apart)
 
 
 def _require_layout(record: str, offset: Any, size: Any, stride: Any) -> None:
@@ -175,7 +185,7 @@ def _candidates(whole: np.ndarray, offset: int, target: np.ndarray) -> list[tupl
     if len(steps) == 1:
         stop = offset + (extents[0] - 1) * steps[0] + 1
         chains.append((*flatten, _slice((offset,), (stop,), (steps[0],)), *arrange))
-    if any(outer % inner for outer, inner in zip(steps, steps[1:], strict=False)):
+    if any(outer % inner for outer, inner in pairwise(steps)):
         return chains
     inner = tuple(outer // step for outer, step in zip(steps, [*steps[1:], 1], strict=True))
     tail = (1,) * len(inner[-1:])
@@ -198,11 +208,12 @@ def _digits(offset: int, steps: list[int]) -> tuple[int, ...]:
     return (*digits, offset)
 
 
-def memory_window(array: np.ndarray) -> np.ndarray | None:
-    """The memory from an array's first element to its last as a 1-d array that shares it.
+def memory_window(storage: Storage) -> np.ndarray | None:
+    """The memory of a storage from its first element to its last as a 1-d array that shares it.
 
-    None where the array runs backwards or its strides are no whole numbers of elements.
+    None where the storage's array runs backwards or its strides are no whole numbers of elements.
     """
+    array = _whole_memory.get(storage, storage.array)
     if any(step < 0 or step % array.itemsize for step in array.strides):
         return None
     if array.flags.c_contiguous:

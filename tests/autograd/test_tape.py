@@ -582,10 +582,14 @@ SCENARIOS = [
 ]  # fmt: skip
 
 
+# PyTorch goes on about things that are not here: complex numbers, distributed training, weight_norm.
+WORDS = {"flag_of_made_integers": 0, "detach_view_in_place": 7, "deep_copy_of_computed": 16}
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
 def test_like_torch(scenario: Any) -> None:
     """Values, flags, and the words of errors are PyTorch's."""
-    assert_like_torch(scenario)
+    assert_like_torch(scenario, words=WORDS.get(scenario.__name__))
 
 
 def test_names_of_nodes() -> None:

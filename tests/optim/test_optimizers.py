@@ -1,13 +1,13 @@
 """Optimizers: every one agrees with PyTorch's, compiled steps with eager ones, and states go from one to the other."""
 
 import copy
-import pickle
 
 import numpy as np
 import pytest
 
 import graphc as gc
 from graphc import nn, optim
+from graphc.ops.promotion import set_default_dtype
 
 ROOT_SHAPES = {"weight": (3, 4), "bias": (4,), "scale": (), "last": (4, 2)}
 
@@ -172,16 +172,68 @@ def test_a_compiled_step_is_the_eager_one_and_follows_lr(case):
     assert_state_close(*states, 1e-6)
 
 
+@pytest.mark.parametrize("case", ["adamax", "nadam", "radam decayed", "rmsprop centered", "asgd averaged", "rprop"])
+def test_compiled_steps_in_single_precision(case):
+    """Run-time scalars are float64 numbers, and make no float64 of float32 parameters or state."""
+    eager, compiled = (Training(gc, *CASES[case], dtype="float32", compiled=flag) for flag in (False, True))
+    eager.run(inputs(8)), compiled.run(inputs(8))
+    assert_close(compiled.values(), eager.values(), 3e-6)
+    states = (arrays(training.optimizer.state_dict()) for training in (compiled, eager))
+    assert_state_close(*states, 1e-5)
+
+
+@pytest.mark.parametrize("default", [gc.float32, gc.float64])
+@pytest.mark.parametrize("case", CASES)
+def test_compiled_steps_of_0d_parameters_keep_every_bit(case, default):
+    """A run-time number lifts no 0-d parameter or counter to float64, whatever dtype counters have."""
+    kind, options = CASES[case]
+    found = []
+    set_default_dtype(default)
+    try:
+        for compiled in (False, True):
+            weight = gc.tensor(0.7, dtype=gc.float32, requires_grad=True)
+            optimizer = getattr(optim, kind)([weight], **options)
+
+            def step(x, weight=weight, optimizer=optimizer):
+                optimizer.zero_grad()
+                (weight * x).backward()
+                optimizer.step()
+
+            run = gc.compile(step) if compiled else step
+            for number in range(8):
+                run(gc.tensor(1.7 - number / 4, dtype=gc.float32))
+            state = {name: value.item() for name, value in optimizer.state.get(weight, {}).items()}
+            kinds = {type(value) for value in optimizer.state.get(weight, {}).values()}
+            found.append((weight.item(), state, kinds - {gc.Tensor}))
+    finally:
+        set_default_dtype(gc.float32)
+    assert found[0] == found[1]
+    assert not found[0][2]
+
+
+def test_optimizers_are_copied_with_their_parameters():
+    """A deep copy of parameters and optimizer together trains on its own, from the same state."""
+    training = Training(gc, "SGD", {"lr": 0.05, "momentum": 0.9, "dampening": 0.5})
+    training.run(inputs(2))
+    twin = Training(gc, "SGD", {})
+    twin.parameters, twin.optimizer = copy.deepcopy((training.parameters, training.optimizer))
+    twin.run(inputs(3, seed=4))
+    before = training.values()
+    training.run(inputs(3, seed=4))
+    assert_close(training.values(), twin.values(), 0)
+    assert not np.array_equal(before["weight"], training.values()["weight"])
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_resumed_training_equals_an_uninterrupted_one(case):
-    """A state dict, pickled and loaded by a new optimizer of other hyper-parameters, goes on bit for bit."""
+    """A state dict loaded by a new optimizer of other hyper-parameters, goes on bit for bit."""
     kind, options = CASES[case]
     whole = Training(gc, kind, options)
     whole.run(inputs(5))
     resumed = Training(gc, kind, {**options, "lr": 0.7})
     for target, source in zip(resumed.parameters, whole.parameters, strict=True):
         target.data.copy_(source.detach())
-    resumed.optimizer.load_state_dict(pickle.loads(pickle.dumps(whole.optimizer.state_dict())))
+    resumed.optimizer.load_state_dict(copy.deepcopy(whole.optimizer.state_dict()))
     whole.run(inputs(5, seed=3)), resumed.run(inputs(5, seed=3))
     assert_close(resumed.values(), whole.values(), 0)
 
@@ -529,3 +581,17 @@ def test_frozen_parameters_and_parameters_without_gradient_are_left():
         training.run(inputs(3))
         assert training.optimizer.state[training.parameters[0]]["step"].item() == 3
     assert_close(compiled.values(), eager.values(), 1e-12)
+
+
+def test_a_state_loaded_after_a_refused_capture_is_damped():
+    """The refused step has made empty state; the loaded buffer holds gradients, so the next one enters damped."""
+    options = {"lr": 0.05, "momentum": 0.9, "dampening": 0.5}
+    whole, other = Training(gc, "SGD", options), Training(gc, "SGD", options)
+    with pytest.raises(gc.CaptureError):
+        gc.compile(lambda x, y: other.plain_step(x, y).item())(*map(gc.tensor, inputs(1)[0]))
+    whole.run(inputs(1))
+    other.optimizer.load_state_dict(whole.optimizer.state_dict())
+    for target, source in zip(other.parameters, whole.parameters, strict=True):
+        target.data.copy_(source.detach())
+    whole.run(inputs(2, seed=2)), other.run(inputs(2, seed=2))
+    assert_close(other.values(), whole.values(), 0)

@@ -1,6 +1,6 @@
 """Learning-rate schedulers, as in ``torch.optim.lr_scheduler``."""
 
-from graphc.optim.lr_scheduler.base import LRScheduler
+from graphc.optim.lr_scheduler.base import LRScheduler, _LRScheduler
 from graphc.optim.lr_scheduler.combined import ChainedScheduler, SequentialLR
 from graphc.optim.lr_scheduler.cyclic import CosineAnnealingWarmRestarts, CyclicLR, OneCycleLR
 from graphc.optim.lr_scheduler.decay import (
@@ -33,4 +33,5 @@ __all__ = [
     "ReduceLROnPlateau",
     "SequentialLR",
     "StepLR",
+    "_LRScheduler",
 ]

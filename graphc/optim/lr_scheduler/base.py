@@ -143,6 +143,10 @@ class LRScheduler:
         return [group["lr"] * factor for group in self.optimizer.param_groups]
 
 
+class _LRScheduler(LRScheduler):
+    """The base under its old name, from which schedulers of older programs are derived."""
+
+
 def require_optimizer(optimizer: Any) -> Optimizer:
     """Raise TypeError for what is no optimizer."""
     if not isinstance(optimizer, Optimizer):

@@ -17,8 +17,10 @@ from graphc.random_stream import RandomStream
 from graphc.tensor import Tensor
 from graphc.utils.data.dataset import Dataset, TensorDataset
 
-# PyTorch draws a seed as a 63-bit integer.
-_SEED_RANGE = 2**63 - 1
+
+def _draw_seed(source: RandomStream) -> int:
+    """A seed as PyTorch draws one: 63 bits, all ones among them."""
+    return int(source.integers(-(2**62), 2**62, ())) + 2**62
 
 
 class DataLoader:
@@ -68,7 +70,7 @@ class DataLoader:
     def __iter__(self) -> Iterator[Any]:
         # PyTorch draws a base seed for workers at each pass, then one for the order: the stream moves alike.
         source = default_generator if self.generator is None else self.generator
-        source.integers(0, _SEED_RANGE, ())
+        _draw_seed(source)
         return self._batches(source)
 
     def _batches(self, source: RandomStream) -> Iterator[Any]:
@@ -77,7 +79,7 @@ class DataLoader:
         if self.shuffle:
             own = self.generator
             if own is None:
-                own = RandomStream(int(source.integers(0, _SEED_RANGE, ())))
+                own = RandomStream(_draw_seed(source))
             order = own.permutation(count)
         if self.batch_size is None:
             yield from (self.dataset[int(index)] for index in order)
