@@ -6,15 +6,16 @@ addresses of arguments and results, and runs.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from graphc.capture.recorder import GradientGuard, Owner
 from graphc.capture.trace import (
     AliasResult,
     FromArgument,
+    FromGradient,
     FromOutside,
     FromScalar,
     NewResult,
@@ -29,7 +30,7 @@ from graphc.ir.types import DType
 from graphc.recording import generation, paused
 from graphc.runtime.abi import ffi
 from graphc.sharing import SharingCheck
-from graphc.tensor import Storage, Tensor
+from graphc.tensor import Storage, Tensor, View
 
 _from_buffer = ffi.from_buffer
 
@@ -45,11 +46,14 @@ class BoundProgram:
         written = {update.state for update in graph.updates}
         self._arguments: list[tuple[int, int, bool]] = []
         self._outside: list[tuple[int, Tensor, bool]] = []
+        self._gradient_inputs: list[tuple[int, Owner, bool]] = []
         self._scalars: list[tuple[FromScalar, np.ndarray]] = []
         self._kept: list[Any] = []
         for slot, (node, binding) in enumerate(zip(graph.inputs, recording.bindings, strict=True)):
             if isinstance(binding, FromArgument):
                 self._arguments.append((slot, binding.position, node in written))
+            elif isinstance(binding, FromGradient):
+                self._gradient_inputs.append((slot, binding.owner, node in written))
             elif isinstance(binding, FromOutside):
                 self._outside.append((slot, binding.tensor, node in written))
             else:
@@ -69,18 +73,14 @@ class BoundProgram:
         )
         self._draws = any(node.op.effect == "random" for node in graph.nodes)
         self._random_slot = first + len(graph.outputs)
-        self._gradients = [(effect, _Reusable()) for effect in recording.gradients]
-        self._of_gradient = {
-            effect.output: reusable for effect, reusable in self._gradients if effect.output is not None
-        }
-        self._checked_every_call = [guard for guard in recording.guards if hasattr(guard, "found")]
-        self._checked_on_change = [guard for guard in recording.guards if not hasattr(guard, "found")]
+        self._checked_every_call = [guard for guard in recording.guards if isinstance(guard, GradientGuard)]
+        self._checked_on_change = [guard for guard in recording.guards if not isinstance(guard, GradientGuard)]
         self._staged: list[tuple[np.ndarray, np.ndarray, bool]] = []
         self._generation = -1
         self._backward = None if recording.backward is None else BackwardProgram(recording.backward, build)
-        self._differentiable = [
-            result.output for result in recording.results if isinstance(result, NewResult) and result.differentiable
-        ]
+        self._differentiable = list(
+            dict.fromkeys(r.output for r in recording.results if isinstance(r, NewResult) and r.differentiable)
+        )
 
     def holds(self, tensors: Sequence[Tensor]) -> bool:
         """Whether the recording is right for these arguments and the state of the world now; binds anew what has
@@ -89,7 +89,7 @@ class BoundProgram:
             if not all(guard.holds() for guard in self._checked_on_change):
                 return False
             self._bind()
-        if self._checked_every_call and not all(guard.holds() for guard in self._checked_every_call):
+        if self._checked_every_call and not all(guard.holds(tensors) for guard in self._checked_every_call):
             return False
         return self._sharing.holds(tensors)
 
@@ -121,12 +121,17 @@ class BoundProgram:
                     staged.append((array, np.ascontiguousarray(array), changed))
                     array = staged[-1][1]
                 pointers[slot] = _from_buffer(array)
+            for slot, owner, changed in self._gradient_inputs:
+                array = owner.of(tensors)._grad._array
+                if not array.flags.c_contiguous:
+                    staged.append((array, np.ascontiguousarray(array), changed))
+                    array = staged[-1][1]
+                pointers[slot] = _from_buffer(array)
             for original, copy, _ in self._staged:
                 np.copyto(copy, original)
             results = []
-            for position, (slot, shape, dtype) in enumerate(self._outputs):
-                reusable = self._of_gradient.get(position)
-                array = np.empty(shape, dtype.numpy) if reusable is None else reusable.array(shape, dtype)
+            for slot, shape, dtype in self._outputs:
+                array = np.empty(shape, dtype.numpy)
                 pointers[slot] = _from_buffer(array)
                 results.append((array, dtype))
             if self._draws:
@@ -142,18 +147,16 @@ class BoundProgram:
         for _, position, changed in self._arguments:
             if changed:
                 tensors[position]._storage.version += 1
-        for effect, reusable in self._gradients:
-            if effect.output is not None:
-                effect.tensor._grad = reusable.tensor(*results[effect.output])
-            else:
-                effect.tensor._grad = effect.value
+        for _, owner, changed in self._gradient_inputs:
+            if changed:
+                owner.of(tensors)._grad._storage.version += 1
         return self._returned(results, tensors)
 
     def _call_node(self, results: list[tuple[np.ndarray, DType]], tensors: Sequence[Tensor]) -> CompiledBackward:
         """The tape's node for a call whose results can be differentiated."""
         recording = self.recording
         inputs = {
-            node.name: tensors[binding.position] if isinstance(binding, FromArgument) else binding.tensor
+            node.name: self._bound_to(binding, tensors)
             for node, binding in zip(recording.graph.inputs, recording.bindings, strict=True)
             if not isinstance(binding, FromScalar)
         }
@@ -167,13 +170,17 @@ class BoundProgram:
         return CompiledBackward(self._backward, inputs | scalars, recording.wanted, saved)
 
     def _returned(self, results: list[tuple[np.ndarray, DType]], tensors: Sequence[Tensor]) -> Any:
+        """Put gradients where they belong, and make what the function returns."""
         recording = self.recording
         call = None if self._backward is None else self._call_node(results, tensors)
-        if recording.description is Tensor:
-            return self._result(recording.results[0], results, tensors, call)
-        return unflatten(
-            recording.description, iter([self._result(result, results, tensors, call) for result in recording.results])
-        )
+        made: dict[int, Tensor] = {}
+        for effect in recording.gradients:
+            if effect.output is None:
+                effect.owner.of(tensors)._grad = effect.value
+            else:
+                made[effect.output] = effect.owner.of(tensors)._grad = Tensor._wrap(*results[effect.output])
+        returned = [self._result(result, results, tensors, call, made) for result in recording.results]
+        return returned[0] if recording.description is Tensor else unflatten(recording.description, iter(returned))
 
     def _result(
         self,
@@ -181,52 +188,31 @@ class BoundProgram:
         results: list[tuple[np.ndarray, DType]],
         tensors: Sequence[Tensor],
         call: CompiledBackward | None,
+        made: dict[int, Tensor],
     ) -> Tensor:
         if isinstance(result, NewResult):
-            tensor = Tensor._wrap(*results[result.output])
-            if result.differentiable:
-                tensor._grad_fn = CompiledResult(call, self._differentiable.index(result.output))
-                tensor._requires_grad = True
-            return tensor
+            tensor = made.get(result.output)
+            if tensor is None:
+                tensor = made[result.output] = Tensor._wrap(*results[result.output])
+                if result.differentiable:
+                    tensor._grad_fn = CompiledResult(call, self._differentiable.index(result.output))
+                    tensor._requires_grad = True
+            return _follow(tensor, result.chain)
         if result.same is not None:
             return result.same
         binding = self.recording.bindings[result.input]
-        tensor = tensors[binding.position] if isinstance(binding, FromArgument) else binding.tensor
-        with paused():
-            for primitive, attrs in result.chain:
-                tensor = tensor.apply(primitive, (tensor,), attrs)
-        return tensor
+        return _follow(self._bound_to(binding, tensors), result.chain)
+
+    @staticmethod
+    def _bound_to(binding: FromArgument | FromGradient | FromOutside, tensors: Sequence[Tensor]) -> Tensor:
+        if isinstance(binding, FromArgument):
+            return tensors[binding.position]
+        return binding.owner.of(tensors)._grad if isinstance(binding, FromGradient) else binding.tensor
 
 
-class _Reusable:
-    """The memory of a gradient, used again at the next call unless someone else holds on to it."""
-
-    __slots__ = ("_kept",)
-
-    def __init__(self) -> None:
-        self._kept: Tensor | None = None
-
-    def array(self, shape: tuple[int, ...], dtype: DType) -> np.ndarray:
-        """Memory to write the gradient to."""
-        kept = self._kept
-        # References to the tensor: here twice, the call's argument, and the owner's `grad`. To its array: the tensor's,
-        # the storage's, and the call's argument.
-        if (
-            kept is None
-            or sys.getrefcount(kept) > 4
-            or sys.getrefcount(kept._storage) > 2
-            or sys.getrefcount(kept._array) > 3
-            or kept._array.shape != shape
-        ):
-            self._kept = None
-            return np.empty(shape, dtype.numpy)
-        return kept._array
-
-    def tensor(self, array: np.ndarray, dtype: DType) -> Tensor:
-        """The tensor over memory that :meth:`array` gave."""
-        kept = self._kept
-        if kept is None or kept._array is not array:
-            kept = self._kept = Tensor._wrap(array, dtype, Storage(array))
-        else:
-            kept._storage.version += 1
-        return kept
+def _follow(tensor: Tensor, chain: Sequence[View]) -> Tensor:
+    """The view of a tensor that a chain of view primitives leads to."""
+    with paused():
+        for primitive, attrs in chain:
+            tensor = tensor.apply(primitive, (tensor,), attrs)
+    return tensor

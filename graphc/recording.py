@@ -44,6 +44,9 @@ class Recorder(Protocol):
         """The recording holds only while ``holder[key]`` (or the attribute ``key``) equals ``value``, or with ``truth``
         while it is true or false as ``value`` is."""
 
+    def swept(self, sequence: int, name: str) -> None:
+        """A backward sweep reaches the tape node of that number: raises where it was made before the recording."""
+
     def location(self) -> Location:
         """The user's line that is running."""
 

@@ -26,6 +26,9 @@ class Sharing:
     pinned: tuple[tuple[int, Storage], ...] = ()
 
 
+NOTHING_SHARED = Sharing()
+
+
 class SharingCheck:
     """Tells at each call whether the arguments share memory as when the program was recorded."""
 
@@ -50,11 +53,11 @@ class SharingCheck:
         """Take note of the tensors from outside, each with whether it is written."""
         self._outside = frozenset(tensor._storage for tensor, _ in outside)
         self._outside_written = frozenset(tensor._storage for tensor, changed in outside if changed)
-        self._trivial = not (self._sharing.same or self._sharing.pinned or self._apart or self._outside_written)
+        self._trivial = not (self._sharing.same or self._sharing.pinned or self._written or self._outside_written)
 
     def holds(self, tensors: Sequence[Tensor]) -> bool:
         """Whether the program is right for arguments that share memory as these do."""
-        if self._trivial and not self._written:
+        if self._trivial:
             return True
         for position, first, chain in self._sharing.same:
             tensor, earlier = tensors[position], tensors[first]

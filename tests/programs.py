@@ -250,7 +250,7 @@ def _reduce(w: Writer) -> str | None:
         return None
     dim = w.dim(x)
     keep = w.random.choice((", keepdim=True", ""))
-    forms = ["{x}.sum()", "{x}.mean()", "{x}.amax()", "{x}.max()", "{x}.prod() * 0.1"]
+    forms = ["{x}.sum()", "{x}.mean()", "{x}.amax()", "{x}.max()", "{x}.clamp(-1, 1).prod()"]
     if dim is not None:
         forms += [
             "{x}.sum({d}{k})", "{x}.mean({d}{k})", "{x}.amax({d}{k})", "{x}.amin({d}{k})", "{x}.argmax({d}{k})",

@@ -67,10 +67,10 @@ def weight_tying() -> Case:
 
     def step(x):
         opt.zero_grad()
-        l = tied(net(x).tanh()).square().mean()
-        l.backward()
+        loss = tied(net(x).tanh()).square().mean()
+        loss.backward()
         opt.step()
-        return l.detach()
+        return loss.detach()
 
     return step, normal(5, 3), lambda: [dict(net.state_dict()), dict(tied.state_dict())]
 
@@ -83,14 +83,14 @@ def two_optimizers() -> Case:
     def step(x):
         o1.zero_grad()
         o2.zero_grad()
-        l = b(a(x)).square().mean()
-        l.backward()
+        loss = b(a(x)).square().mean()
+        loss.backward()
         o1.step()
         l2 = b(a(x).detach()).abs().mean()
         o2.zero_grad()
         l2.backward()
         o2.step()
-        return {"l": l.detach(), "m": (l2.detach(), None)}
+        return {"loss": loss.detach(), "m": (l2.detach(), None)}
 
     return step, normal(5, 3), lambda: [dict(a.state_dict()), dict(b.state_dict())]
 
@@ -102,9 +102,9 @@ def closure() -> Case:
     def step(x):
         def closure():
             o.zero_grad()
-            l = a(x).square().mean()
-            l.backward()
-            return l
+            loss = a(x).square().mean()
+            loss.backward()
+            return loss
 
         return o.step(closure).detach()
 
@@ -258,10 +258,10 @@ def index_error() -> Case:
 
     def step(i):
         o.zero_grad()
-        l = emb(i).square().sum()
-        l.backward()
+        loss = emb(i).square().sum()
+        loss.backward()
         o.step()
-        return l.detach()
+        return loss.detach()
 
     return step, lambda i: (gc.tensor([1, 2, 1, 0] if i != 2 else [1, 7, 1, 0]),), lambda: [dict(emb.state_dict())]
 
@@ -332,14 +332,13 @@ def result_requires_grad() -> Case:
 def zero_grad_false() -> Case:
     w = gc.ones(3, requires_grad=True)
     o = optim.SGD([w], lr=0.1)
-    sched = None
 
     def step(x):
         o.zero_grad(set_to_none=False)
-        l = (w * x).sum()
-        l.backward()
+        loss = (w * x).sum()
+        loss.backward()
         o.step()
-        return l.detach()
+        return loss.detach()
 
     def args(i):
         o.param_groups[0]["lr"] = 0.1 / (i + 1)
@@ -352,7 +351,6 @@ def hook_inside_accumulates_hooks() -> Case:
     w = gc.ones(3, requires_grad=True)
 
     def step(x):
-        h = []
         w.register_hook(lambda g: g.clamp(-0.5, 0.5))
         (w * x).sum().backward()
         return None
@@ -389,10 +387,10 @@ def noncontig_param() -> Case:
 
     def step(x):
         o.zero_grad()
-        l = (w * x).square().sum()
-        l.backward()
+        loss = (w * x).square().sum()
+        loss.backward()
         o.step()
-        return l.detach()
+        return loss.detach()
 
     return step, normal(4, 3), lambda: [w, w.grad]
 

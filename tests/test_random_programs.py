@@ -7,6 +7,7 @@ Programs come from :mod:`tests.programs`. Several share one build, since startin
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,8 @@ BUILDS = max(REQUESTED // TOGETHER, 16)
 
 # Relative to an element, and to the largest that the program computes: sums of random terms may cancel.
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
+
+MATRIX_PRODUCT = re.compile(r" @ |matmul|linear")
 
 # The same programs at every normal run; new ones when more are asked for. A failing program is reduced here, statement
 # by statement: shrinking by another seed would give another program.
@@ -58,7 +61,8 @@ def compare(program: Program, way: str, found: Sequence[np.ndarray], expected: S
     if len(found) != len(expected):
         return [f"{way}: {len(found)} values instead of {len(expected)}"]
     largest = max((largest_of(array) for array in expected if array.dtype.kind == "f"), default=0.0)
-    exactly = way in ("recorded", "captured", "optimized")
+    # numpy multiplies a matrix by its own transpose in another order, and the passes may find that two are one.
+    exactly = way in ("recorded", "captured") or (way == "optimized" and not MATRIX_PRODUCT.search(program.source))
     wrong = [
         (place, difference(one, other, *(() if exactly else tolerances(program, other, largest))))
         for place, (one, other) in enumerate(zip(found, expected, strict=True))

@@ -130,7 +130,9 @@ def test_step_is_clean(make: Callable[[], Made], threads: int, tmp_path: Path) -
         else:
             array = np.array(binding.scalar.current(), node.type.dtype.numpy)
         arrays.append(np.array(array, order="C", ndmin=1, copy=True))
-    arrays += [np.empty(output.node.type.shape or (1,), output.node.type.dtype.numpy) for output in recording.graph.outputs]
+    arrays += [
+        np.empty(output.node.type.shape or (1,), output.node.type.dtype.numpy) for output in recording.graph.outputs
+    ]
     if program.draws_random:
         arrays.append(default_generator.buffer.copy())
     assert run_sanitized(program, arrays, tmp_path, threads=threads)[0] == 0

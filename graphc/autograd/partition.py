@@ -6,12 +6,12 @@ program does not write are read again where they are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from graphc.autograd.reverse import pull_back
-from graphc.ir.graph import Builder, Graph, Node
+from graphc.ir.graph import Builder, Graph, Node, Symbol
 from graphc.ir.primitive import Source, View
 
 
@@ -32,7 +32,7 @@ class Backward:
 def split_backward(
     builder: Builder,
     outputs: Sequence[Node],
-    wrt: Sequence[Node],
+    wrt: Mapping[str, Sequence[Node]],
     *,
     stopped: AbstractSet[Node] = frozenset(),
     overwritten: AbstractSet[Node] = frozenset(),
@@ -42,15 +42,26 @@ def split_backward(
     Args:
         builder: holds the forward graph; cotangent inputs and backward nodes are appended to it.
         outputs: the differentiable outputs.
-        wrt: the inputs that want a gradient.
+        wrt: for each input that wants a gradient, by name, the values that it had where it was used: its own, and
+            those that were written to it while gradients were off.
         stopped: nodes that were computed where gradients were switched off.
         overwritten: inputs whose value is gone after the forward program; it is saved where it is read.
     """
     forward = set(builder.nodes)
     cotangents = [builder.input(f"cotangent_{k}", node.type) for k, node in enumerate(outputs)]
-    gradients = pull_back(
-        builder, [builder.symbol(node) for node in outputs], cotangents, [builder.symbol(node) for node in wrt], stopped
+    values = [node for nodes in wrt.values() for node in nodes]
+    found = pull_back(
+        builder,
+        [builder.symbol(node) for node in outputs],
+        cotangents,
+        [builder.symbol(node) for node in values],
+        stopped | set(values),
     )
+    gradients: dict[str, Symbol] = {}
+    pairs = zip([name for name, nodes in wrt.items() for _ in nodes], found, strict=True)
+    for name, gradient in pairs:
+        if gradient is not None:
+            gradients[name] = gradients[name] + gradient if name in gradients else gradient
     given = {cotangent.node for cotangent in cotangents}
     backward = Builder(f"{builder.name}_backward")
     saved: list[Node] = []
@@ -79,13 +90,8 @@ def split_backward(
             pending.pop()
         return made[node]
 
-    results = [
-        (f"{node.name}.grad", visit(gradient.node), node.name)
-        for node, gradient in zip(wrt, gradients, strict=True)
-        if gradient is not None
-    ]
-    graph = backward.build([(name, node) for name, node, _ in results])
-    return Backward(graph, tuple(saved), tuple(name for _, _, name in results))
+    graph = backward.build([(f"{name}.grad", visit(gradient.node)) for name, gradient in gradients.items()])
+    return Backward(graph, tuple(saved), tuple(gradients))
 
 
 def _is_free(node: Node) -> bool:

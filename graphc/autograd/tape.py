@@ -253,7 +253,9 @@ def sweep(
     wanted = None if targets is None else set(targets)
     useful = None if wanted is None else _leading_to(wanted, [node for node, _ in roots])
     cotangents: dict[Edge, Tensor] = {}
+    # Leaves come last, in the order in which they were reached: the same program is the same text in every process.
     pending: list[tuple[int, int, Edge]] = []
+    arrivals = itertools.count()
     found: dict[Edge, Tensor] = {}
 
     def receive(node: Edge, cotangent: Tensor) -> None:
@@ -261,7 +263,7 @@ def sweep(
             cotangents[node] = cotangents[node] + cotangent
         else:
             cotangents[node] = cotangent
-            heapq.heappush(pending, (-node.sequence, id(node), node))
+            heapq.heappush(pending, (-node.sequence, next(arrivals), node))
 
     outer_gradients, outer_location = state.gradients, state.location
     state.gradients = create_graph
@@ -272,6 +274,8 @@ def sweep(
             while pending:
                 node = heapq.heappop(pending)[2]
                 cotangent = cotangents.pop(node)
+                if state.recorder is not None:
+                    state.recorder.swept(node.sequence, node.name())
                 state.location = node.location
                 for hook in node.hooks:
                     replacement = hook(cotangent)

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from graphc.autograd.tape import next_sequence
 from graphc.capture.errors import CaptureError
 from graphc.ir.graph import Builder, Location, Node, exact_key
-from graphc.ir.primitive import Attributes, Primitive
+from graphc.ir.primitive import PRIMITIVES, Attributes, Primitive
 from graphc.ir.types import TensorType, float64
 from graphc.recording import state
 from graphc.source_lines import user_location
@@ -58,18 +59,36 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """A tensor whose ``grad`` a program reads or writes: one from outside, or the argument at a position."""
+
+    tensor: Tensor | None
+    position: int = 0
+
+    def of(self, arguments: Sequence[Tensor]) -> Tensor:
+        """The tensor, for the arguments of one call."""
+        return arguments[self.position] if self.tensor is None else self.tensor
+
+
+@dataclass(frozen=True, slots=True)
 class GradientGuard:
-    """The recording holds while a tensor's ``grad`` is absent, or is the tensor that was found."""
+    """The recording holds while a tensor has a ``grad``, or has none, as it was found."""
 
-    tensor: Tensor
-    found: Tensor | None
+    owner: Owner
+    present: bool
 
-    def holds(self) -> bool:
-        """Whether ``grad`` is as it was found."""
-        return self.tensor._grad is self.found
+    def holds(self, arguments: Sequence[Tensor]) -> bool:
+        """Whether ``grad`` is as it was found, for the arguments of one call."""
+        tensor = self.owner.of(arguments)
+        gradient = tensor._grad
+        if gradient is None:
+            return not self.present
+        return self.present and gradient.dtype == tensor.dtype and not gradient.requires_grad
 
     def __str__(self) -> str:
-        return f"grad of a tensor of shape {list(self.tensor.shape)} {'is None' if self.found is None else 'is kept'}"
+        return f"grad of {'an argument' if self.owner.tensor is None else 'a tensor from outside'} is " + (
+            "there" if self.present else "None"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +142,12 @@ class GraphRecorder:
         self.gradients: dict[int, GradientSlot] = {}
         # Leaves from outside that were computed with, and whether they wanted a gradient.
         self.leaves: dict[int, tuple[Tensor, bool]] = {}
+        # The values that a leaf that wants a gradient had where it was used.
+        self.leaf_values: dict[int, dict[Node, None]] = {}
         self._memories: dict[Storage, list[Memory]] = {}
         self._saved: list[Memory] = []  # in the order of their first writes
         self._made: dict[int, Tensor] = {}  # views that were made within
+        self._first_sequence = next_sequence()
         self._find_names = find_names
         self._names = find_names()
         self._taken: dict[str, int] = {}
@@ -194,6 +216,8 @@ class GraphRecorder:
         for tensor in inputs:
             if tensor._grad_fn is None and tensor.dtype.is_floating_point:
                 self.leaves.setdefault(id(tensor), (tensor, tensor._requires_grad))
+                if tensor._requires_grad and state.gradients:
+                    self.leaf_values.setdefault(id(tensor), {})[self.node_of(tensor)] = None
         if output._chain and output._storage in self._memories:
             self._made[id(output)] = output
             return
@@ -219,6 +243,9 @@ class GraphRecorder:
         for stage, (primitive, attrs) in zip(reversed(stages[:-1]), reversed(chain), strict=True):
             base, update = self.builder.symbol(stage), self.builder.symbol(new)
             new = primitive.write_back(base, update, **attrs).node
+        if target._requires_grad and not state.gradients and state.phase == "forward":
+            # A leaf's value is a node of its own, so that its gradient is not that of what was written to it.
+            new = self.builder.add(PRIMITIVES["copy"], [new], {}, variant=f"written {len(self.builder.nodes)}")
         memory.node = new
         memory.written_at = self.builder.location
 
@@ -268,6 +295,14 @@ class GraphRecorder:
             np.copyto(memory.tensor._array, memory.at_entry)
         for slot in self.gradients.values():
             slot.tensor._grad = slot.at_entry
+
+    def swept(self, sequence: int, name: str) -> None:
+        if 0 <= sequence < self._first_sequence:
+            raise CaptureError(
+                f"backward() goes on into {name}, which was computed before the compiled function was called: its "
+                "values would be built in. Call backward() outside, or compute that part inside",
+                self.location(),
+            )
 
     # -- what was found ------------------------------------------------------------------------------------------
 

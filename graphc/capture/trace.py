@@ -11,9 +11,11 @@ from graphc.autograd.partition import Backward, split_backward
 from graphc.capture.errors import CaptureError
 from graphc.capture.recorder import (
     GradientGuard,
+    GradientSlot,
     GraphRecorder,
     Guard,
     Memory,
+    Owner,
     RequiresGradGuard,
     Scalar,
 )
@@ -21,7 +23,7 @@ from graphc.capture.trees import flatten, unflatten
 from graphc.ir.graph import Graph, Node, Output
 from graphc.ir.rewrite import live_nodes
 from graphc.recording import state
-from graphc.sharing import Sharing
+from graphc.sharing import NOTHING_SHARED, Sharing
 from graphc.source_lines import user_location
 from graphc.tensor import Tensor, View
 
@@ -41,21 +43,29 @@ class FromOutside:
 
 
 @dataclass(frozen=True, slots=True)
+class FromGradient:
+    """A graph input that is the ``grad`` of a tensor, whichever it is at the call; written where it is state."""
+
+    owner: Owner
+
+
+@dataclass(frozen=True, slots=True)
 class FromScalar:
     """A graph input that is a number read at every call."""
 
     scalar: Scalar
 
 
-Binding = FromArgument | FromOutside | FromScalar
+Binding = FromArgument | FromOutside | FromGradient | FromScalar
 
 
 @dataclass(frozen=True, slots=True)
 class NewResult:
-    """A returned tensor with memory of its own: the graph's output at this position."""
+    """A returned tensor in new memory, that of the graph's output at this position: views to apply to it."""
 
     output: int
     differentiable: bool
+    chain: tuple[View, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +82,9 @@ Result = NewResult | AliasResult
 
 @dataclass(frozen=True, slots=True)
 class GradientEffect:
-    """After the run, ``tensor.grad`` is the graph's output at this position, or None, or ``value`` from outside."""
+    """After the run the owner has this ``grad``: the graph's output at a position, or None, or one from outside."""
 
-    tensor: Tensor
+    owner: Owner
     output: int | None
     value: Tensor | None = None
 
@@ -95,7 +105,7 @@ class Recording:
     backward: Graph | None = None
     wanted: tuple[str, ...] = ()
     saved_from: int = 0
-    sharing: Sharing = Sharing()
+    sharing: Sharing = NOTHING_SHARED
     arguments: int = 0  # how many tensors a call is given
 
 
@@ -144,8 +154,21 @@ def trace(function: Callable[..., Any], *example: Any, **keywords: Any) -> Graph
 
 def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memory], returned: Any) -> Recording:
     tensors, description = flatten(returned)
-    memories = recorder.memories()
     outputs: list[tuple[str, Node]] = []
+    slots = list(recorder.gradients.values())
+    within = [memory for memory in map(recorder.memory_of, [*tensors, *_final_gradients(slots)]) if memory is not None]
+    whole_outputs: dict[int, int] = {}  # memory that several results share is one output, by the memory's id
+
+    def output_of(tensor: Tensor, memory: Memory, name: str) -> tuple[int, tuple[View, ...]]:
+        """The output that holds a tensor, and the views that lead from it to the tensor."""
+        if sum(other is memory for other in within) == 1:
+            outputs.append((name, recorder.node_of(tensor)))
+            return len(outputs) - 1, ()
+        if id(memory) not in whole_outputs:
+            whole_outputs[id(memory)] = len(outputs)
+            outputs.append((name, memory.node))
+        return whole_outputs[id(memory)], tensor._chain[len(memory.prefix) :]
+
     results: list[tuple[str, Any]] = []
     for position, tensor in enumerate(tensors):
         memory = recorder.memory_of(tensor)
@@ -155,30 +178,32 @@ def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memo
             same = tensor if found else None
             results.append(("alias", (memory, same, tensor._chain[len(memory.prefix) :])))
         else:
-            pending = tensor.grad_fn is not None and not tensor.grad_fn.released
-            results.append(("new", (len(outputs), pending)))
-            outputs.append((f"result_{position}" if len(tensors) > 1 else "result", recorder.node_of(tensor)))
+            output, chain = output_of(tensor, memory, f"result_{position}" if len(tensors) > 1 else "result")
+            origin = memory.tensor if chain else tensor
+            pending = origin.grad_fn is not None and not origin.grad_fn.released
+            results.append(("new", (output, pending, chain)))
     gradients: list[GradientEffect] = []
     guards: list[Any] = list(recorder.guards.values())
-    for slot in recorder.gradients.values():
+    for slot in slots:
+        owner = _owner(slot.tensor, arguments)
         if slot.read_first:
-            guards.append(GradientGuard(slot.tensor, slot.at_entry))
+            guards.append(GradientGuard(owner, slot.at_entry is not None))
         final = slot.tensor._grad
         if final is None:
-            gradients.append(GradientEffect(slot.tensor, None))
+            gradients.append(GradientEffect(owner, None))
         elif final is not slot.at_entry or not slot.read_first:
-            owner = recorder.memory_of(slot.tensor)
+            of = recorder.memory_of(slot.tensor)
             memory = recorder.memory_of(final)
-            if owner is None or owner.input is None:
+            if of is None or of.input is None:
                 continue  # the gradient of a tensor that the function made itself
             if memory is None or memory.input is not None:
-                gradients.append(GradientEffect(slot.tensor, None, final))
+                gradients.append(GradientEffect(owner, None, final))
             else:
-                gradients.append(GradientEffect(slot.tensor, len(outputs)))
-                outputs.append((f"{owner.input.name}.grad", recorder.node_of(final)))
+                gradients.append(GradientEffect(owner, output_of(final, memory, f"{of.input.name}.grad")[0]))
     memories = recorder.memories()
     updates = [(memory.input, memory.node) for memory in memories if memory.node is not memory.input]
-    pending = [outputs[detail[0]][1] for kind, detail in results if kind == "new" and detail[1]]
+    pending_outputs = dict.fromkeys(detail[0] for kind, detail in results if kind == "new" and detail[1])
+    pending = [outputs[position][1] for position in pending_outputs]
     whole = recorder.builder.build(outputs, updates)
     half = _backward_half(recorder, arguments, entered, pending, {state for state, _ in updates}) if pending else None
     saved_from = len(outputs)
@@ -188,7 +213,7 @@ def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memo
         whole = Graph(whole.name, whole.inputs, whole.nodes, results_and_saved, whole.updates)
     graph = _tidy(whole)
     kept = {node.name: position for position, node in enumerate(graph.inputs)}
-    bindings = _bind(recorder, graph, entered)
+    bindings = _bind(recorder, graph, entered, arguments)
     final_results: list[Result] = []
     for kind, detail in results:
         if kind == "new":
@@ -234,14 +259,17 @@ def _backward_half(
     recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memory], outputs: list[Node], written: set[Node]
 ) -> Backward:
     """The backward part of a graph whose outputs are differentiated by whoever called the function."""
-    wanted = [memory.input for tensor, memory in zip(arguments, entered, strict=True) if tensor.requires_grad]
-    for tensor, flag in recorder.leaves.values():
+    wanted: dict[str, dict[Node, None]] = {}
+    for tensor, memory in zip(arguments, entered, strict=True):
+        if tensor.requires_grad and tensor.grad_fn is not None:
+            wanted[memory.input.name] = {memory.input: None}
+    for tensor, _ in recorder.leaves.values():
         memory = recorder.memory_of(tensor)
-        if flag and memory is not None and memory.input is not None and memory.tensor._array is tensor._array:
-            wanted.append(memory.input)
-    return split_backward(
-        recorder.builder, outputs, list(dict.fromkeys(wanted)), stopped=recorder.stopped, overwritten=written
-    )
+        values = recorder.leaf_values.get(id(tensor))
+        if values and memory is not None and memory.input is not None:
+            wanted.setdefault(memory.input.name, {}).update(values)
+    values_of = {name: tuple(values) for name, values in wanted.items()}
+    return split_backward(recorder.builder, outputs, values_of, stopped=recorder.stopped, overwritten=written)
 
 
 def _tidy(graph: Graph) -> Graph:
@@ -264,19 +292,45 @@ def _tidy(graph: Graph) -> Graph:
     )
 
 
-def _bind(recorder: GraphRecorder, graph: Graph, entered: list[Memory]) -> tuple[Binding, ...]:
+def _final_gradients(slots: Sequence[GradientSlot]) -> list[Tensor]:
+    return [slot.tensor._grad for slot in slots if slot.tensor._grad is not None]
+
+
+def _owner(tensor: Tensor, arguments: Sequence[Tensor]) -> Owner:
+    for position, argument in enumerate(arguments):
+        if argument is tensor:
+            return Owner(None, position)
+    return Owner(tensor)
+
+
+def _bind(
+    recorder: GraphRecorder, graph: Graph, entered: list[Memory], arguments: Sequence[Tensor]
+) -> tuple[Binding, ...]:
     of_argument = {memory.input.name: position for position, memory in reversed(list(enumerate(entered)))}
     of_scalar = {scalar.node.name: scalar for scalar in recorder.scalars}
     of_memory = {memory.input.name: memory for memory in recorder.memories()}
+    of_gradient = {
+        id(slot.at_entry._storage): _owner(slot.tensor, arguments)
+        for slot in recorder.gradients.values()
+        if slot.at_entry is not None and _is_whole(slot.at_entry)
+    }
     bindings: list[Binding] = []
     for node in graph.inputs:
         if node.name in of_argument:
             bindings.append(FromArgument(of_argument[node.name]))
         elif node.name in of_scalar:
             bindings.append(FromScalar(of_scalar[node.name]))
+        elif id(of_memory[node.name].tensor._storage) in of_gradient:
+            bindings.append(FromGradient(of_gradient[id(of_memory[node.name].tensor._storage)]))
         else:
             bindings.append(FromOutside(of_memory[node.name].tensor))
     return tuple(bindings)
+
+
+def _is_whole(tensor: Tensor) -> bool:
+    """Whether a tensor shows all of its memory as it lies."""
+    own, whole = tensor._array, tensor._storage.array
+    return (own.shape, own.strides, own.ctypes.data) == (whole.shape, whole.strides, whole.ctypes.data)
 
 
 def _forward_part(recorder: GraphRecorder, graph: Graph) -> Graph:

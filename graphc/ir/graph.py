@@ -217,7 +217,12 @@ class Builder:
         """The node for an operation: an equal one of the same variant that stands already, or a new one at the end."""
         operands = tuple(inputs)
         attributes = tuple(sorted(attrs.items()))
-        key = (op.name, tuple(map(id, operands)), tuple((name, exact_key(value)) for name, value in attributes), variant)
+        key = (
+            op.name,
+            tuple(map(id, operands)),
+            tuple((name, exact_key(value)) for name, value in attributes),
+            variant,
+        )
         if op.effect is None and key in self._interned:
             return self._interned[key]
         type = op.infer(*(operand.type for operand in operands), **attrs)

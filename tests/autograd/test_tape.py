@@ -601,3 +601,18 @@ def test_names_of_nodes() -> None:
     product = y.grad_fn.next_functions[0][0]
     assert product.name() == "MulBackward0"
     assert product.next_functions[0][0].variable is x
+
+
+def test_leaves_are_reached_in_one_order() -> None:
+    """The order in which gradients are accumulated does not depend on where objects lie in memory."""
+    orders = []
+    for _ in range(20):
+        leaves = [gc.ones(2, requires_grad=True) for _ in range(12)]
+        order: list[int] = []
+        total = leaves[0] * 1
+        for place, one in enumerate(leaves):
+            one.register_hook(lambda gradient, place=place, order=order: order.append(place))
+            total = total + one
+        total.sum().backward()
+        orders.append(tuple(order))
+    assert len(set(orders)) == 1

@@ -14,7 +14,9 @@ torch = pytest.importorskip("torch")
 
 
 def perceptron(t: Any) -> Any:
-    return t.nn.Sequential(t.nn.Linear(7, 9), t.nn.Tanh(), t.nn.Linear(9, 5, bias=False), t.nn.GELU(), t.nn.Linear(5, 3))
+    return t.nn.Sequential(
+        t.nn.Linear(7, 9), t.nn.Tanh(), t.nn.Linear(9, 5, bias=False), t.nn.GELU(), t.nn.Linear(5, 3)
+    )
 
 
 def lenet(t: Any) -> Any:
@@ -68,8 +70,13 @@ def transformer(t: Any) -> Any:
 def everything(t: Any) -> Any:
     return t.nn.ModuleDict({
         "list": t.nn.ModuleList([t.nn.Linear(2, 3) for _ in range(3)] + [t.nn.ReLU()]),
-        "norms": t.nn.Sequential(t.nn.BatchNorm1d(3, eps=0.1), t.nn.BatchNorm2d(4, affine=False), t.nn.LayerNorm((2, 3))),
-        "pools": t.nn.ModuleList([t.nn.MaxPool2d(3, stride=2, padding=1), t.nn.AvgPool2d(2), t.nn.AdaptiveAvgPool2d((1, 2))]),
+        "norms": t.nn.Sequential(
+            t.nn.BatchNorm1d(3, eps=0.1), t.nn.BatchNorm2d(4, affine=False), t.nn.LayerNorm((2, 3)),
+            t.nn.BatchNorm1d(2, bias=False), t.nn.LayerNorm(3, bias=False), t.nn.LayerNorm(3, elementwise_affine=False),
+        ),
+        "pools": t.nn.ModuleList([
+            t.nn.MaxPool2d(3, stride=2, padding=1), t.nn.AvgPool2d(2), t.nn.AdaptiveAvgPool2d((1, 2)),
+        ]),
         "convolution": t.nn.Conv2d(4, 6, (3, 5), stride=(1, 2), padding=(1, 2), dilation=2, groups=2, bias=False),
         "same": t.nn.Conv2d(1, 1, 3, padding="same"),
         "losses": t.nn.ModuleList([t.nn.CrossEntropyLoss(), t.nn.MSELoss(), t.nn.L1Loss(), t.nn.NLLLoss()]),
@@ -172,7 +179,7 @@ def test_dropout_draws_what_torch_draws() -> None:
 def _errors(scenario: Callable[[Any], Any]) -> tuple[BaseException, BaseException]:
     raised = []
     for t in (gc, torch):
-        with pytest.raises(Exception) as caught:  # noqa: B017, PT011  the same kind as PyTorch's, whichever that is
+        with pytest.raises(Exception) as caught:  # noqa: PT011  the same kind as PyTorch's, whichever that is
             scenario(t)
         raised.append(caught.value)
     return raised[0], raised[1]

@@ -1,0 +1,593 @@
+/* graphc: convolution */
+/* 6 launches; 1 argument: 512 bytes; 4 states: 320 bytes; 2 scalars: 16 bytes; 3 outputs: 164 bytes; arena: 15,488 bytes */
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#ifdef _OPENMP
+#include <omp.h>
+#else
+#pragma GCC diagnostic ignored "-Wunknown-pragmas" /* without OpenMP its pragmas are comments */
+#endif
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wpass-failed" /* a loop that stays scalar is no fault */
+#endif
+
+/* ---- elementary functions ---- */
+
+/* The larger; NaN if either is NaN. */
+static inline float gc_maximum_f32(float a, float b)
+{
+    const float larger = a >= b ? a : b; /* two selections, which compilers turn into vector code */
+    return a != a ? a : larger;
+}
+
+
+/* ---- scalars ---- */
+
+
+static inline int32_t gc_add_i32(int32_t a, int32_t b) { return (int32_t)((uint32_t)a + (uint32_t)b); }
+static inline bool gc_isnan_f32(float a) { return a != a; }
+static inline int32_t gc_mul_i32(int32_t a, int32_t b) { return (int32_t)((uint32_t)a * (uint32_t)b); }
+
+/* ---- vectors ---- */
+
+#define GC_INLINE static inline __attribute__((always_inline, unused))
+
+/* Loops over a tile must be unrolled whole, so that its accumulators become registers. */
+#if defined(__clang__)
+#define GC_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define GC_UNROLL _Pragma("GCC unroll 32")
+#pragma GCC diagnostic ignored "-Wpsabi" /* vectors are never passed across an ABI: all functions are inlined */
+#endif
+
+#if defined(__has_builtin)
+#define GC_HAS_BUILTIN(name) __has_builtin(name)
+#else
+#define GC_HAS_BUILTIN(name) 0
+#endif
+#define GC_SHUFFLES GC_HAS_BUILTIN(__builtin_shufflevector)
+
+/* fma() is one instruction here; elsewhere a call of libm, far slower than a multiplication and an addition. */
+#if defined(__FP_FAST_FMA) || defined(__FMA__) || defined(__AVX512F__) || defined(__ARM_FEATURE_FMA)
+#define GC_FAST_FMA 1
+#else
+#define GC_FAST_FMA 0
+#endif
+
+
+typedef float gc_f32v __attribute__((vector_size(32)));
+typedef float gc_f32v_unaligned __attribute__((vector_size(32), aligned(4), may_alias));
+
+GC_INLINE gc_f32v gc_f32v_load(const float *from)
+{
+    return *(const gc_f32v_unaligned *)from;
+}
+
+/* The same for a vector with several uses: gcc would fold the load into each instruction that uses it. */
+GC_INLINE gc_f32v gc_f32v_load_once(const float *from)
+{
+    gc_f32v value = gc_f32v_load(from);
+#if defined(__AVX__) && !defined(__clang__)
+    __asm__("" : "+v"(value));
+#endif
+    return value;
+}
+
+GC_INLINE void gc_f32v_store(float *to, gc_f32v value)
+{
+    *(gc_f32v_unaligned *)to = value;
+}
+
+/* The first `count` lanes from memory, zeros behind them; no byte past them is touched. */
+GC_INLINE gc_f32v gc_f32v_load_part(const float *from, int64_t count)
+{
+    gc_f32v value = { 0 };
+    memcpy(&value, from, (size_t)count * sizeof *from);
+    return value;
+}
+
+/* The first `count` lanes to memory. */
+GC_INLINE void gc_f32v_store_part(float *to, gc_f32v value, int64_t count)
+{
+    memcpy(to, &value, (size_t)count * sizeof *to);
+}
+
+GC_INLINE gc_f32v gc_f32v_splat(float value)
+{
+    return (gc_f32v){ value, value, value, value, value, value, value, value };
+}
+
+/* a * b + c, rounded once where the machine can. */
+GC_INLINE gc_f32v gc_f32v_fma(gc_f32v a, gc_f32v b, gc_f32v c)
+{
+#if defined(__clang__)
+#pragma clang fp contract(fast)
+    return a * b + c;
+#elif defined(__FMA__) && GC_HAS_BUILTIN(__builtin_ia32_vfmaddps256)
+    return __builtin_ia32_vfmaddps256(a, b, c);
+#elif GC_FAST_FMA
+    gc_f32v result;
+    for (int i = 0; i < 8; ++i)
+        result[i] = __builtin_fmaf(a[i], b[i], c[i]);
+    return result;
+#else
+    return a * b + c;
+#endif
+}
+
+/* The sum of all lanes, by halves. */
+GC_INLINE float gc_f32v_sum(gc_f32v value)
+{
+#if GC_SHUFFLES
+    typedef float half4 __attribute__((vector_size(16)));
+    const half4 sum4 = __builtin_shufflevector(value, value, 0, 1, 2, 3)
+        + __builtin_shufflevector(value, value, 4, 5, 6, 7);
+    typedef float half2 __attribute__((vector_size(8)));
+    const half2 sum2 = __builtin_shufflevector(sum4, sum4, 0, 1)
+        + __builtin_shufflevector(sum4, sum4, 2, 3);
+    return sum2[0] + sum2[1];
+#else
+    float lane[8];
+    gc_f32v_store(lane, value);
+    for (int width = 8 / 2; width > 0; width /= 2)
+        for (int i = 0; i < width; ++i)
+            lane[i] += lane[i + width];
+    return lane[0];
+#endif
+}
+
+/* The sums of the lanes of each of four vectors, to four places one after another. */
+GC_INLINE void gc_f32v_sum4(float *to, gc_f32v a, gc_f32v b, gc_f32v c, gc_f32v d)
+{
+#if GC_SHUFFLES
+    const gc_f32v ab = __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11) + __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
+    const gc_f32v cd = __builtin_shufflevector(c, d, 0, 1, 2, 3, 8, 9, 10, 11) + __builtin_shufflevector(c, d, 4, 5, 6, 7, 12, 13, 14, 15);
+    gc_f32v sums = __builtin_shufflevector(ab, cd, 0, 1, 4, 5, 8, 9, 12, 13)
+        + __builtin_shufflevector(ab, cd, 2, 3, 6, 7, 10, 11, 14, 15);
+    sums += __builtin_shufflevector(sums, sums, 1, 0, 3, 2, 5, 4, 7, 6);
+    sums = __builtin_shufflevector(sums, sums, 0, 2, 4, 6, 4, 5, 6, 7);
+    memcpy(to, &sums, 4 * sizeof *to);
+    return;
+#endif
+    to[0] = gc_f32v_sum(a);
+    to[1] = gc_f32v_sum(b);
+    to[2] = gc_f32v_sum(c);
+    to[3] = gc_f32v_sum(d);
+}
+
+/* Writes to[k * pitch + n] = from[n * stride + k] for n < columns, k < depth; zeros for columns <= n < panel. */
+__attribute__((unused)) static void gc_f32_pack_transposed(float *restrict to, int64_t pitch, int64_t panel, const float *restrict from, int64_t stride,
+    int64_t columns, int64_t depth)
+{
+#if GC_SHUFFLES
+    for (int64_t n = 0; n < panel; n += 8)
+        for (int64_t k = 0; k < depth; k += 8) {
+            const int64_t count = depth - k < 8 ? depth - k : 8;
+            gc_f32v row[8];
+            if (n + 8 <= columns && count == 8) {
+                GC_UNROLL for (int i = 0; i < 8; ++i)
+                    row[i] = gc_f32v_load(from + (n + i) * stride + k);
+            } else {
+                GC_UNROLL for (int i = 0; i < 8; ++i)
+                    row[i] = gc_f32v_load_part(n + i < columns ? from + (n + i) * stride + k : from, n + i < columns ? count : 0);
+            }
+            GC_UNROLL for (int i = 0; i < 8; ++i)
+                if ((i & 1) == 0) {
+                    const gc_f32v upper = row[i], lower = row[i + 1];
+                    row[i] = __builtin_shufflevector(upper, lower, 0, 8, 2, 10, 4, 12, 6, 14);
+                    row[i + 1] = __builtin_shufflevector(upper, lower, 1, 9, 3, 11, 5, 13, 7, 15);
+                }
+            GC_UNROLL for (int i = 0; i < 8; ++i)
+                if ((i & 2) == 0) {
+                    const gc_f32v upper = row[i], lower = row[i + 2];
+                    row[i] = __builtin_shufflevector(upper, lower, 0, 1, 8, 9, 4, 5, 12, 13);
+                    row[i + 2] = __builtin_shufflevector(upper, lower, 2, 3, 10, 11, 6, 7, 14, 15);
+                }
+            GC_UNROLL for (int i = 0; i < 8; ++i)
+                if ((i & 4) == 0) {
+                    const gc_f32v upper = row[i], lower = row[i + 4];
+                    row[i] = __builtin_shufflevector(upper, lower, 0, 1, 2, 3, 8, 9, 10, 11);
+                    row[i + 4] = __builtin_shufflevector(upper, lower, 4, 5, 6, 7, 12, 13, 14, 15);
+                }
+            const int64_t width = panel - n < 8 ? panel - n : 8;
+            if (count == 8 && width == 8) {
+                GC_UNROLL for (int i = 0; i < 8; ++i)
+                    gc_f32v_store(to + (k + i) * pitch + n, row[i]);
+            } else {
+                GC_UNROLL for (int i = 0; i < 8; ++i)
+                    if (i < count)
+                        gc_f32v_store_part(to + (k + i) * pitch + n, row[i], width);
+            }
+        }
+#else
+    for (int64_t k = 0; k < depth; ++k)
+        for (int64_t n = 0; n < panel; ++n)
+            to[k * pitch + n] = n < columns ? from[n * stride + k] : 0;
+#endif
+}
+
+/* ---- kernels ---- */
+
+/* conv2d, add, relu
+   tests/test_golden.py:66 */
+/* 2 x [4, 9] @ [9, 64]
+   outer tile 4 x 24, block 4 x 24 x 9; a: memory, b: local panels */
+
+static void conv2d_add_relu_fill_b(const float *restrict in1, float *restrict panel, int64_t batch, int64_t n0, int64_t n1,
+    int64_t k0, int64_t k1)
+{
+    enum { TILE = 24 };
+    if (n1 - n0 < TILE)
+        memset(panel, 0, (size_t)((k1 - k0) * TILE) * sizeof *panel);
+    int32_t at_n0[TILE];
+    for (int64_t n = n0; n < n1; ++n)
+        at_n0[n - n0] = (int32_t)(n / 8);
+    int32_t at_n1[TILE];
+    for (int64_t n = n0; n < n1; ++n)
+        at_n1[n - n0] = (int32_t)(n % 8);
+    for (int64_t k = k0; k < k1; ++k) {
+        const int32_t limit0 = (int32_t)(1 - k / 3);
+        const int32_t limit1 = (int32_t)(9 - k / 3);
+        const int32_t limit2 = (int32_t)(1 - k % 3);
+        const int32_t limit3 = (int32_t)(9 - k % 3);
+        for (int64_t n = n0; n < n1; ++n)
+            panel[(k - k0) * TILE + n - n0] = at_n0[n - n0] >= limit0 && at_n0[n - n0] < limit1 && (at_n1[n - n0] >= limit2 && at_n1[n - n0] < limit3) ? in1[batch * 64 + k / 3 * 8 + n + k % 3 - 9] : 0.0f;
+    }
+}
+
+/* block[rows, vectors * 8] = a[rows, depth] @ b[depth, vectors * 8], or += when not the first; the sums stay in registers. */
+GC_INLINE void conv2d_add_relu_tile(const float *restrict a, const float *restrict b,
+    float *restrict block, int64_t depth, bool first, const int rows, const int vectors)
+{
+    gc_f32v sum[4][3];
+    GC_UNROLL for (int i = 0; i < rows; ++i)
+        GC_UNROLL for (int j = 0; j < vectors; ++j)
+            sum[i][j] = first ? gc_f32v_splat(0) : gc_f32v_load(block + i * 24 + j * 8);
+    for (int64_t k = 0; k < depth; ++k) {
+        const float *const a_column = a + k, *const b_row = b + k * 24;
+        gc_f32v b_vector[3];
+        GC_UNROLL for (int j = 0; j < vectors; ++j)
+            b_vector[j] = gc_f32v_load_once(b_row + j * 8);
+        GC_UNROLL for (int i = 0; i < rows; ++i) {
+            const gc_f32v a_vector = gc_f32v_splat(a_column[i * 9]);
+            GC_UNROLL for (int j = 0; j < vectors; ++j)
+                sum[i][j] = gc_f32v_fma(a_vector, b_vector[j], sum[i][j]);
+        }
+    }
+    GC_UNROLL for (int i = 0; i < rows; ++i)
+        GC_UNROLL for (int j = 0; j < vectors; ++j)
+            gc_f32v_store(block + i * 24 + j * 8, sum[i][j]);
+}
+
+__attribute__((noinline)) static void conv2d_add_relu_tile_4x3(const float *a, const float *b, float *block, int64_t depth, bool first)
+{
+    conv2d_add_relu_tile(a, b, block, depth, first, 4, 3);
+}
+
+__attribute__((noinline)) static void conv2d_add_relu_tile_4x2(const float *a, const float *b, float *block, int64_t depth, bool first)
+{
+    conv2d_add_relu_tile(a, b, block, depth, first, 4, 2);
+}
+
+static void conv2d_add_relu_multiply(const float *restrict in0, const float *restrict in1, const float *restrict in2, float *restrict out0, float *restrict shared, float *restrict local,
+    int64_t first, int64_t last)
+{
+    enum { TILE_M = 4, TILE_N = 24, BLOCK_M = 4, BLOCK_N = 24, BLOCK_K = 9, PITCH = 24 };
+    const int64_t M = 4, N = 64, K = 9;
+    float *const b_stage = local;
+    int64_t b_copied = -1;
+    (void)shared;
+    for (int64_t item = first; item < last; ++item) {
+        const int64_t k_first = 0, k_last = K;
+        float *const block = local + 224;
+        const int64_t batch = item / (1 * 3), place = item % (1 * 3);
+        const int64_t n0 = place * BLOCK_N, m0 = 0;
+        const int64_t m1 = m0 + BLOCK_M < M ? m0 + BLOCK_M : M, n1 = n0 + BLOCK_N < N ? n0 + BLOCK_N : N;
+        for (int64_t k0 = k_first; k0 < k_last; k0 += BLOCK_K) {
+            const int64_t k1 = k0 + BLOCK_K < k_last ? k0 + BLOCK_K : k_last;
+            const int64_t b_wanted = (batch * 64 + n0) * K + k0;
+            if (b_wanted != b_copied) { /* the copy of the item before is kept where it is the same */
+                b_copied = b_wanted;
+                for (int64_t n = n0; n < n1; n += TILE_N)
+                    conv2d_add_relu_fill_b(in1, b_stage + (n - n0) * (k1 - k0), batch, n,
+                        n + TILE_N < n1 ? n + TILE_N : n1, k0, k1);
+            }
+            for (int64_t n = n0; n < n1; n += TILE_N)
+                for (int64_t m = m0; m < m1; m += TILE_M) {
+                    const float *const a = in0 + m * 9 + k0;
+                    const float *const b = b_stage + (n - n0) * (k1 - k0);
+                    float *const to = block + (m - m0) * PITCH + n - n0;
+                    if (n1 - n > 16)
+                        conv2d_add_relu_tile_4x3(a, b, to, k1 - k0, k0 == k_first);
+                    else
+                        conv2d_add_relu_tile_4x2(a, b, to, k1 - k0, k0 == k_first);
+                }
+        }
+        for (int64_t m = m0; m < m1; ++m)
+            #pragma omp simd
+            for (int64_t n = n0; n < n1; ++n) {
+                const float total = block[(m - m0) * PITCH + n - n0];
+                const float t0 = total + in2[m];
+                out0[batch * 256 + m * 64 + n] = t0 <= 0.0f ? 0.0f : t0;
+            }
+    }
+}
+
+/* max_pool2d
+   tests/test_golden.py:66 */
+static void max_pool2d(const float *restrict in0, float *restrict out0, int64_t first, int64_t last)
+{
+    for (int64_t i0 = first; i0 < last; ++i0) {
+        #pragma omp simd
+        for (int64_t i1 = 0; i1 < 4; ++i1) {
+            float a0 = -INFINITY;
+            a0 = gc_maximum_f32(a0, in0[i0 * 16 + i1 * 2]);
+            a0 = gc_maximum_f32(a0, in0[i0 * 16 + i1 * 2 + 1]);
+            a0 = gc_maximum_f32(a0, in0[i0 * 16 + i1 * 2 + 8]);
+            a0 = gc_maximum_f32(a0, in0[i0 * 16 + i1 * 2 + 9]);
+            out0[i0 * 4 + i1] = a0;
+        }
+    }
+}
+
+/* sum
+   tests/test_golden.py:66 */
+static void sum(const float *restrict in0, float *restrict out0)
+{
+    float a0 = 0.0f;
+    #pragma omp simd reduction(+ : a0)
+    for (int64_t r0 = 0; r0 < 128; ++r0)
+        a0 += in0[r0];
+    out0[0] = a0;
+}
+
+/* max_pool2d_position
+   backward of tests/test_golden.py:66 */
+static void max_pool2d_position(const float *restrict in0, const float *restrict in1, int32_t *restrict out0,
+    int64_t first, int64_t last)
+{
+    for (int64_t i0 = first; i0 < last; ++i0) {
+        #pragma omp simd
+        for (int64_t i1 = 0; i1 < 4; ++i1) {
+            int32_t a0 = -INT64_C(2147483648);
+            int64_t a0_position = 0;
+            const float t0 = in0[i0 * 16 + i1 * 2];
+            const float t1 = in1[i0 * 4 + i1];
+            const int32_t a0_candidate = gc_isnan_f32(t0) ? 2 : t0 == t1 ? 1 : 0;
+            if (a0_candidate > a0) {
+                a0 = a0_candidate;
+                a0_position = 0;
+            }
+            const float t2 = in0[i0 * 16 + i1 * 2 + 1];
+            const int32_t a0_candidate_2 = gc_isnan_f32(t2) ? 3 : t2 == t1 ? 1 : 0;
+            if (a0_candidate_2 > a0) {
+                a0 = a0_candidate_2;
+                a0_position = 1;
+            }
+            const float t3 = in0[i0 * 16 + i1 * 2 + 8];
+            const int32_t a0_candidate_3 = gc_isnan_f32(t3) ? 4 : t3 == t1 ? 1 : 0;
+            if (a0_candidate_3 > a0) {
+                a0 = a0_candidate_3;
+                a0_position = 2;
+            }
+            const float t4 = in0[i0 * 16 + i1 * 2 + 9];
+            const int32_t a0_candidate_4 = gc_isnan_f32(t4) ? 5 : t4 == t1 ? 1 : 0;
+            if (a0_candidate_4 > a0) {
+                a0 = a0_candidate_4;
+                a0_position = 3;
+            }
+            out0[i0 * 4 + i1] = a0_position;
+        }
+    }
+}
+
+/* mul, add, eq, where, le, where, sum, mul, add, mul, sub
+   backward of tests/test_golden.py:66; update of tests/test_golden.py:68 */
+static void mul_add_eq(const double *restrict in0, const double *restrict in1, const int32_t *restrict in2,
+    const float *restrict in3, float *restrict out0, float *restrict out1, float *restrict out2, float *restrict out3,
+    int64_t first, int64_t last)
+{
+    const double t0 = in0[0];
+    const float t1 = (float)t0;
+    const double t2 = in1[0];
+    const float t3 = (float)t2;
+    for (int64_t i0 = first; i0 < last; ++i0) {
+        float a0 = 0.0f;
+        for (int64_t r0 = 0; r0 < 2; ++r0) {
+            for (int64_t r1 = 0; r1 < 4; ++r1) {
+                for (int64_t r2 = 0; r2 < 2; ++r2) {
+                    const int32_t t4 = gc_mul_i32((int32_t)r2, 2);
+                    const int32_t t5 = gc_add_i32(t4, 0);
+                    const int32_t t6 = gc_add_i32(t4, 1);
+                    #pragma omp simd reduction(+ : a0)
+                    for (int64_t r3 = 0; r3 < 4; ++r3) {
+                        const int32_t t7 = in2[r0 * 64 + i0 * 16 + r1 * 4 + r3];
+                        const float t8 = in3[r0 * 256 + i0 * 64 + r1 * 16 + r2 * 8 + r3 * 2] <= 0.0f ? 0.0f : t7 == t5 ? 1.0f : 0.0f;
+                        out0[r0 * 256 + i0 * 64 + r1 * 16 + r2 * 8 + r3 * 2] = t8;
+                        a0 += t8;
+                        const float t9 = in3[r0 * 256 + i0 * 64 + r1 * 16 + r2 * 8 + r3 * 2 + 1] <= 0.0f ? 0.0f : t7 == t6 ? 1.0f : 0.0f;
+                        out0[r0 * 256 + i0 * 64 + r1 * 16 + r2 * 8 + r3 * 2 + 1] = t9;
+                        a0 += t9;
+                    }
+                }
+            }
+        }
+        out1[i0] = a0;
+        const float t10 = out2[i0];
+        const float t11 = t10 * t1 + a0;
+        out2[i0] = t11;
+        const float t12 = out3[i0];
+        out3[i0] = t12 - t11 * t3;
+    }
+}
+
+/* conv2d_weight_gradient, mul, add, mul, sub
+   backward of tests/test_golden.py:66; update of tests/test_golden.py:68 */
+/* [9, 128] @ [128, 4]
+   outer tile 9 x 8, block 9 x 4 x 128; a: shared panels, b: local panels */
+
+static void conv2d_weight_gradient_mul_add_fill_a(const float *restrict in1, float *restrict panel, int64_t m0, int64_t m1,
+    int64_t k0, int64_t k1)
+{
+    enum { TILE = 9 };
+    if (m1 - m0 < TILE)
+        memset(panel, 0, (size_t)((k1 - k0) * TILE) * sizeof *panel);
+    int32_t at_m0[TILE];
+    for (int64_t m = m0; m < m1; ++m)
+        at_m0[m - m0] = (int32_t)(m / 3);
+    int32_t at_m1[TILE];
+    for (int64_t m = m0; m < m1; ++m)
+        at_m1[m - m0] = (int32_t)(m % 3);
+    int32_t at_m2[TILE];
+    for (int64_t m = m0; m < m1; ++m)
+        at_m2[m - m0] = (int32_t)(m / 3 * 8 + m % 3);
+    for (int64_t k = k0; k < k1; ++k) {
+        const int32_t limit0 = (int32_t)(1 - k / 8 % 8);
+        const int32_t limit1 = (int32_t)(9 - k / 8 % 8);
+        const int32_t limit2 = (int32_t)(1 - k % 8);
+        const int32_t limit3 = (int32_t)(9 - k % 8);
+        const float *const from4 = in1 + k - 9;
+        for (int64_t m = m0; m < m1; ++m)
+            panel[(k - k0) * TILE + m - m0] = at_m0[m - m0] >= limit0 && at_m0[m - m0] < limit1 && (at_m1[m - m0] >= limit2 && at_m1[m - m0] < limit3) ? from4[(int64_t)at_m2[m - m0]] : 0.0f;
+    }
+}
+
+static void conv2d_weight_gradient_mul_add_fill_b(const float *restrict in0, float *restrict panel, int64_t n0, int64_t n1,
+    int64_t k0, int64_t k1)
+{
+    enum { TILE = 8 };
+    if (n1 - n0 < TILE)
+        memset(panel, 0, (size_t)((k1 - k0) * TILE) * sizeof *panel);
+    for (int64_t k = k0; k < k1; ++k)
+        for (int64_t n = n0; n < n1; ++n)
+            panel[(k - k0) * TILE + n - n0] = in0[k / 64 * 256 + n * 64 + k % 64];
+}
+
+static void conv2d_weight_gradient_mul_add_pack(const float *restrict in1, float *restrict shared, float *restrict local,
+    int64_t first, int64_t last)
+{
+    (void)local;
+    for (int64_t part = first; part < last; ++part) {
+        const int64_t m0 = part * 9;
+        const int64_t m1 = m0 + 9 < 9 ? m0 + 9 : 9;
+        conv2d_weight_gradient_mul_add_fill_a(in1, shared + part * 9 * 128, m0, m1, 0, 128);
+    }
+}
+
+/* block[rows, vectors * 8] = a[rows, depth] @ b[depth, vectors * 8], or += when not the first; the sums stay in registers. */
+GC_INLINE void conv2d_weight_gradient_mul_add_tile(const float *restrict a, const float *restrict b,
+    float *restrict block, int64_t depth, bool first, const int rows, const int vectors)
+{
+    gc_f32v sum[9][1];
+    GC_UNROLL for (int i = 0; i < rows; ++i)
+        GC_UNROLL for (int j = 0; j < vectors; ++j)
+            sum[i][j] = first ? gc_f32v_splat(0) : gc_f32v_load(block + i * 8 + j * 8);
+    for (int64_t k = 0; k < depth; ++k) {
+        const float *const a_column = a + k * 9, *const b_row = b + k * 8;
+        gc_f32v b_vector[1];
+        GC_UNROLL for (int j = 0; j < vectors; ++j)
+            b_vector[j] = gc_f32v_load_once(b_row + j * 8);
+        GC_UNROLL for (int i = 0; i < rows; ++i) {
+            const gc_f32v a_vector = gc_f32v_splat(a_column[i]);
+            GC_UNROLL for (int j = 0; j < vectors; ++j)
+                sum[i][j] = gc_f32v_fma(a_vector, b_vector[j], sum[i][j]);
+        }
+    }
+    GC_UNROLL for (int i = 0; i < rows; ++i)
+        GC_UNROLL for (int j = 0; j < vectors; ++j)
+            gc_f32v_store(block + i * 8 + j * 8, sum[i][j]);
+}
+
+__attribute__((noinline)) static void conv2d_weight_gradient_mul_add_tile_9x1(const float *a, const float *b, float *block, int64_t depth, bool first)
+{
+    conv2d_weight_gradient_mul_add_tile(a, b, block, depth, first, 9, 1);
+}
+
+static void conv2d_weight_gradient_mul_add_multiply(const float *restrict in0, const double *restrict in2, const double *restrict in3, float *restrict out0, float *restrict out1, float *restrict out2, float *restrict shared, float *restrict local,
+    int64_t first, int64_t last)
+{
+    enum { TILE_M = 9, TILE_N = 8, BLOCK_M = 9, BLOCK_N = 4, BLOCK_K = 128, PITCH = 8 };
+    const int64_t M = 9, N = 4, K = 128;
+    const float *const a_stage = shared;
+    float *const b_stage = local;
+    int64_t b_copied = -1;
+    for (int64_t item = first; item < last; ++item) {
+        const int64_t k_first = 0, k_last = K;
+        float *const block = local + 1024;
+        const int64_t n0 = 0, m0 = 0;
+        const int64_t m1 = m0 + BLOCK_M < M ? m0 + BLOCK_M : M, n1 = n0 + BLOCK_N < N ? n0 + BLOCK_N : N;
+        for (int64_t k0 = k_first; k0 < k_last; k0 += BLOCK_K) {
+            const int64_t k1 = k0 + BLOCK_K < k_last ? k0 + BLOCK_K : k_last;
+            const int64_t b_wanted = (n0) * K + k0;
+            if (b_wanted != b_copied) { /* the copy of the item before is kept where it is the same */
+                b_copied = b_wanted;
+                for (int64_t n = n0; n < n1; n += TILE_N)
+                    conv2d_weight_gradient_mul_add_fill_b(in0, b_stage + (n - n0) * (k1 - k0), n,
+                        n + TILE_N < n1 ? n + TILE_N : n1, k0, k1);
+            }
+            for (int64_t n = n0; n < n1; n += TILE_N)
+                for (int64_t m = m0; m < m1; m += TILE_M) {
+                    const float *const a = a_stage + m * K + k0 * TILE_M;
+                    const float *const b = b_stage + (n - n0) * (k1 - k0);
+                    float *const to = block + (m - m0) * PITCH + n - n0;
+                    conv2d_weight_gradient_mul_add_tile_9x1(a, b, to, k1 - k0, k0 == k_first);
+                }
+        }
+        for (int64_t n = n0; n < n1; ++n)
+            #pragma omp simd
+            for (int64_t m = m0; m < m1; ++m) {
+                const float total = block[(m - m0) * PITCH + n - n0];
+                out0[n * 9 + m] = total;
+                const float t0 = out1[n * 9 + m];
+                const float t1 = t0 * (float)in2[0] + total;
+                out1[n * 9 + m] = t1;
+                const float t2 = out2[n * 9 + m];
+                out2[n * 9 + m] = t2 - t1 * (float)in3[0];
+            }
+    }
+}
+
+/* ---- the step ---- */
+
+int64_t graphc_run(void *const *buffers, const int64_t *extents, unsigned char *arena, int64_t threads, int64_t *error);
+
+int64_t graphc_run(void *const *buffers, const int64_t *extents, unsigned char *arena, int64_t threads, int64_t *error)
+{
+    const float *const x = buffers[0]; /* argument f32[2,1,8,8] */
+    float *const weight = buffers[1]; /* state f32[4,1,3,3] */
+    float *const bias = buffers[2]; /* state f32[4] */
+    const double *const momentum = buffers[3]; /* scalar f64[] */
+    float *const weight_momentum_buffer = buffers[4]; /* state f32[4,1,3,3] */
+    const double *const lr = buffers[5]; /* scalar f64[] */
+    float *const bias_momentum_buffer = buffers[6]; /* state f32[4] */
+    float *const result = buffers[7]; /* output f32[] */
+    float *const weight_grad = buffers[8]; /* output f32[4,1,3,3] */
+    float *const bias_grad = buffers[9]; /* output f32[4] */
+    float *const t10 = (float *)(arena + 2560); /* relu f32[2,4,8,8] */
+    float *const t11 = (float *)(arena + 0); /* max_pool2d f32[2,4,4,4] */
+    int32_t *const t12 = (int32_t *)(arena + 512); /* max_pool2d_position i32[2,4,4,4] */
+    float *const t13 = (float *)(arena + 13440); /* where f32[2,4,8,8] */
+    (void)extents;
+    (void)threads;
+    (void)error;
+
+    const int64_t thread = 0;
+    /* 0: conv2d, add, relu tests/test_golden.py:66 */
+    conv2d_add_relu_multiply(weight, x, bias, t10, NULL, (float *)(arena + 0 + thread * 1280), 0, 6);
+    /* 1: max_pool2d tests/test_golden.py:66 */
+    max_pool2d(t10, t11, 0, 32);
+    /* 2: sum tests/test_golden.py:66 */
+    sum(t11, result);
+    /* 3: max_pool2d_position backward of tests/test_golden.py:66 */
+    max_pool2d_position(t10, t11, t12, 0, 32);
+    /* 4: mul, add, eq, where, le, sum backward of tests/test_golden.py:66; update of tests/test_golden.py:68 */
+    mul_add_eq(momentum, lr, t12, t10, t13, bias_grad, bias_momentum_buffer, bias, 0, 4);
+    /* 5: conv2d_weight_gradient, mul, add, sub backward of tests/test_golden.py:66; update of tests/test_golden.py:68 */
+    conv2d_weight_gradient_mul_add_pack(x, (float *)(arena + 0), (float *)(arena + 4608 + thread * 4416), 0, 1);
+    /* 5: conv2d_weight_gradient, mul, add, sub backward of tests/test_golden.py:66; update of tests/test_golden.py:68 */
+    conv2d_weight_gradient_mul_add_multiply(t13, momentum, lr, weight_grad, weight_momentum_buffer, weight, (float *)(arena + 0), (float *)(arena + 4608 + thread * 4416), 0, 1);
+    return 0;
+}
