@@ -6,6 +6,7 @@ Python function -> Recording -> optimized Graph -> LoopProgram -> C text -> Exec
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import threading
 import time
@@ -25,6 +26,7 @@ from graphc.ir.graph import Graph
 from graphc.ir.passes.pipeline import PassRecord, optimize
 from graphc.recording import state
 from graphc.runtime.errors import CompileError, CompilerNotFound
+from graphc.tensor import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,11 @@ def _executable_of(graph: Graph) -> Executable:
     return load(compile_loops(lower(optimize(graph).graph)))
 
 
+# Builds of one function after which its author is told, and how many are kept.
+MANY_BUILDS = 8
+MOST_BUILDS = 64
+
+
 class _Entry:
     """One build of a function: for one shape of arguments and one state of what it depends on outside."""
 
@@ -93,7 +100,10 @@ class CompiledFunction:
     """
 
     def __init__(self, function: Callable[..., Any], *, fallback: bool = False):
-        functools.update_wrapper(self, function)
+        if hasattr(function, "named_parameters"):
+            self.__name__, self.__doc__ = type(function).__name__, type(function).__doc__
+        else:
+            functools.update_wrapper(self, function)
         self.function = function
         self.fallback = fallback
         self._entries: dict[Any, list[_Entry]] = {}
@@ -101,6 +111,7 @@ class CompiledFunction:
         self._stages: Stages | None = None
         self._lock = threading.RLock()
         self._without_compiler = False
+        self._builds = 0
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         if state.recorder is not None or self._without_compiler:
@@ -113,12 +124,17 @@ class CompiledFunction:
             *[(tensor._array.shape, tensor.dtype.short, tensor._requires_grad) for tensor in tensors],
         )
         for entry in self._entries.get(key, ()):
-            if entry.bound.holds(tensors):
-                return entry.bound(tensors)
-        return self._first_call(key, arguments, keywords)
+            with entry.bound.lock:
+                if entry.bound.holds(tensors):
+                    return entry.bound(tensors)
+        return self._first_call(key, tensors, arguments, keywords)
 
-    def _first_call(self, key: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    def _first_call(self, key: Any, tensors: list[Tensor], arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         with self._lock:
+            for entry in self._entries.get(key, ()):
+                with entry.bound.lock:
+                    if entry.bound.holds(tensors):  # another thread has built it meanwhile
+                        return entry.bound(tensors)
             recording, returned = capture(self.function, arguments, keywords)
             self._stages = build(recording)
             for observer in _observers:
@@ -140,9 +156,31 @@ class CompiledFunction:
                 # As at later calls: what was swept inside can't be swept again.
                 if tensor._grad_fn is not None and tensor._grad_fn.released:
                     tensor._leave_graph()
-            # The newest first: after a change outside it is the one that holds.
-            self._entries.setdefault(key, []).insert(0, self._newest)
+            self._keep(key, self._newest)
             return returned
+
+    def _keep(self, key: Any, entry: _Entry) -> None:
+        """Keep a build, newest first: after a change outside it is the one that holds. Old ones are let go."""
+        self._builds += 1
+        if self._builds == MANY_BUILDS:
+            warnings.warn(
+                f"{self.__name__} has had {MANY_BUILDS} builds; every new shape and every new Python number among its "
+                "arguments is one (give numbers that change as tensors)",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+        self._entries.setdefault(key, []).insert(0, entry)
+        while sum(map(len, self._entries.values())) > MOST_BUILDS:
+            oldest = next(iter(self._entries))
+            self._entries[oldest].pop()
+            if not self._entries[oldest]:
+                del self._entries[oldest]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CompiledFunction:
+        return CompiledFunction(copy.deepcopy(self.function, memo), fallback=self.fallback)
+
+    def __reduce__(self) -> Any:
+        return functools.partial(CompiledFunction, fallback=self.fallback), (self.function,)
 
     @property
     def stages(self) -> Stages:
@@ -220,12 +258,12 @@ def compile(function: Callable[..., Any] | None = None, *, fallback: bool = Fals
         return functools.partial(compile, fallback=fallback)
     if not callable(function):
         raise TypeError(f"compile expects a function or a module, got {type(function).__name__}")
-    target = function
-    if not hasattr(function, "__name__"):
+    if not hasattr(function, "__name__") and not hasattr(function, "named_parameters"):
+        called = function
 
-        @functools.wraps(function.__call__)
-        def target(*arguments: Any, **keywords: Any) -> Any:
-            return function(*arguments, **keywords)
+        @functools.wraps(type(called).__call__)
+        def function(*arguments: Any, **keywords: Any) -> Any:
+            return called(*arguments, **keywords)
 
-        target.__name__ = type(function).__name__
-    return CompiledFunction(target, fallback=fallback)
+        function.__name__ = type(called).__name__
+    return CompiledFunction(function, fallback=fallback)

@@ -23,7 +23,7 @@ from graphc.capture.trace import (
     unflatten,
 )
 from graphc.codegen.executable import Executable
-from graphc.differential import BackwardProgram, CompiledBackward, CompiledResult
+from graphc.differential import BackwardProgram, CompiledBackward
 from graphc.generator import default_generator
 from graphc.ir.graph import Graph
 from graphc.ir.types import DType
@@ -42,6 +42,8 @@ class BoundProgram:
         self.recording = recording
         self.executable = executable
         self._program = executable.program
+        # Held over `holds` and the call: they bind addresses that belong together.
+        self.lock = executable.program.lock
         graph = recording.graph
         written = {update.state for update in graph.updates}
         self._arguments: list[tuple[int, int, bool]] = []
@@ -77,21 +79,26 @@ class BoundProgram:
         self._checked_on_change = [guard for guard in recording.guards if not isinstance(guard, GradientGuard)]
         self._staged: list[tuple[np.ndarray, np.ndarray, bool]] = []
         self._generation = -1
-        self._backward = None if recording.backward is None else BackwardProgram(recording.backward, build)
-        self._differentiable = list(
-            dict.fromkeys(r.output for r in recording.results if isinstance(r, NewResult) and r.differentiable)
-        )
+        self._backward = {output: BackwardProgram(half, build) for output, half in recording.backward.items()}
 
     def holds(self, tensors: Sequence[Tensor]) -> bool:
         """Whether the recording is right for these arguments and the state of the world now; binds anew what has
         moved."""
         if generation.count != self._generation:
-            if not all(guard.holds() for guard in self._checked_on_change):
+            if not all(guard.holds() for guard in self._checked_on_change) or not self._outside_fits():
                 return False
             self._bind()
         if self._checked_every_call and not all(guard.holds(tensors) for guard in self._checked_every_call):
             return False
         return self._sharing.holds(tensors)
+
+    def _outside_fits(self) -> bool:
+        """Whether tensors from outside still have the shapes and dtypes that the program was built for."""
+        types = [node.type for node in self.recording.graph.inputs]
+        return all(
+            tensor._array.shape == types[slot].shape and tensor.dtype == types[slot].dtype
+            for slot, tensor, _ in self._outside
+        )
 
     def _bind(self) -> None:
         """Take the addresses of tensors from outside and the values of run-time scalars."""
@@ -152,34 +159,33 @@ class BoundProgram:
                 owner.of(tensors)._grad._storage.version += 1
         return self._returned(results, tensors)
 
-    def _call_node(self, results: list[tuple[np.ndarray, DType]], tensors: Sequence[Tensor]) -> CompiledBackward:
-        """The tape's node for a call whose results can be differentiated."""
+    def _inputs(self, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
+        """The tensors behind the graph's inputs in one call, by name; numbers as they are now."""
         recording = self.recording
         inputs = {
             node.name: self._bound_to(binding, tensors)
             for node, binding in zip(recording.graph.inputs, recording.bindings, strict=True)
             if not isinstance(binding, FromScalar)
         }
-        scalars = {
-            node.name: Tensor.from_array(value.copy())
-            for node, (_, value) in zip(
-                [node for node in recording.graph.inputs if node.kind == "scalar"], self._scalars, strict=True
-            )
-        }
-        saved = [array for array, _ in results[recording.saved_from :]]
-        return CompiledBackward(self._backward, inputs | scalars, recording.wanted, saved)
+        scalars = [node.name for node in recording.graph.inputs if node.kind == "scalar"]
+        numbers = [Tensor.from_array(value.copy()) for _, value in self._scalars]
+        return inputs | dict(zip(scalars, numbers, strict=True))
 
     def _returned(self, results: list[tuple[np.ndarray, DType]], tensors: Sequence[Tensor]) -> Any:
         """Put gradients where they belong, and make what the function returns."""
         recording = self.recording
-        call = None if self._backward is None else self._call_node(results, tensors)
+        nodes: dict[int, CompiledBackward] = {}
+        if self._backward:
+            inputs = self._inputs(tensors)
+            saved = {node: results[output][0] for node, output in recording.saved.items()}
+            nodes = {output: CompiledBackward(half, inputs, saved) for output, half in self._backward.items()}
         made: dict[int, Tensor] = {}
         for effect in recording.gradients:
             if effect.output is None:
                 effect.owner.of(tensors)._grad = effect.value
             else:
                 made[effect.output] = effect.owner.of(tensors)._grad = Tensor._wrap(*results[effect.output])
-        returned = [self._result(result, results, tensors, call, made) for result in recording.results]
+        returned = [self._result(result, results, tensors, nodes, made) for result in recording.results]
         return returned[0] if recording.description is Tensor else unflatten(recording.description, iter(returned))
 
     def _result(
@@ -187,7 +193,7 @@ class BoundProgram:
         result: NewResult | AliasResult,
         results: list[tuple[np.ndarray, DType]],
         tensors: Sequence[Tensor],
-        call: CompiledBackward | None,
+        nodes: dict[int, CompiledBackward],
         made: dict[int, Tensor],
     ) -> Tensor:
         if isinstance(result, NewResult):
@@ -195,7 +201,7 @@ class BoundProgram:
             if tensor is None:
                 tensor = made[result.output] = Tensor._wrap(*results[result.output])
                 if result.differentiable:
-                    tensor._grad_fn = CompiledResult(call, self._differentiable.index(result.output))
+                    tensor._grad_fn = nodes[result.output]
                     tensor._requires_grad = True
             return _follow(tensor, result.chain)
         if result.same is not None:

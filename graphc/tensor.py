@@ -549,7 +549,12 @@ class Tensor:
 
     def contiguous(self) -> Tensor:
         """This tensor where its elements lie in row-major order, else a copy for which they do."""
-        return self if self._array.flags.c_contiguous else self.clone()
+        if self._array.flags.c_contiguous:
+            return self
+        result = self.clone()
+        # A clone keeps the order of the memory; its storage is new, so that it can still be laid out anew.
+        result._array = result._storage.array = np.ascontiguousarray(result._array)
+        return result
 
     def cpu(self) -> Tensor:
         """This tensor: it is in the processor's memory already."""

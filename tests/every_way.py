@@ -97,11 +97,11 @@ def interpreted(recording: Recording, graph: Graph, arguments: list[Tensor]) -> 
     for result in recording.results:
         if isinstance(result, AliasResult):
             value = after[graph.inputs[result.input].name]
-            for primitive, attrs in result.chain:
-                value = primitive.evaluate(value, **attrs)
-            results.append(np.array(value))
         else:
-            results.append(outputs[result.output])
+            value = outputs[result.output]
+        for primitive, attrs in result.chain:
+            value = primitive.evaluate(value, **attrs)
+        results.append(np.array(value))
     names = {
         binding.position: node.name
         for node, binding in zip(graph.inputs, recording.bindings, strict=True)

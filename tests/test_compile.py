@@ -472,6 +472,36 @@ def test_gradients_of_several_results_and_arguments_from_outside():
                 np.testing.assert_allclose(ours, eager, rtol=1e-5)
 
 
+def test_results_are_differentiated_independently():
+    """backward() of one result leaves what only another depends on alone, and the other can follow: as in eager."""
+    w, v = gc.ones(2, requires_grad=True), gc.ones(2, requires_grad=True)
+    compiled = gc.compile(lambda x: ((w * x).sum(), (v * x).sum()))
+    compiled(gc.ones(2))
+    first, second = compiled(gc.full((2,), 3.0))
+    first.backward()
+    assert v.grad is None
+    second.backward()
+    assert (w.grad.tolist(), v.grad.tolist()) == ([3.0, 3.0], [3.0, 3.0])
+
+
+def test_names_of_arguments_do_not_matter_to_the_backward_program():
+    """An argument may be called as the compiler calls its own values."""
+
+    def function(saved, cotangent, saved_0):
+        return (saved.exp() * cotangent).sum() + saved_0.sin().sum()
+
+    grads = []
+    for call in (function, gc.compile(function), None):
+        call = compiled if call is None else call
+        compiled = call
+        inputs = [gc.full((2,), value, requires_grad=True) for value in (0.5, 2.0, 0.3)]
+        call(*inputs).backward()
+        grads.append([tensor.grad.numpy() for tensor in inputs])
+    for found in grads[1:]:
+        for ours, eager in zip(found, grads[0], strict=True):
+            np.testing.assert_allclose(ours, eager, rtol=1e-5)
+
+
 def test_errors_of_a_backward_from_outside_are_those_of_the_tape():
     """A second sweep, a parameter written in between, and create_graph are refused in words."""
     net = nn.Linear(3, 2)
@@ -505,6 +535,97 @@ def test_non_contiguous_arguments_and_state():
         result = step(x)
     np.testing.assert_allclose(result.numpy(), (x * 2).sum(1).numpy(), rtol=1e-6)
     np.testing.assert_allclose(kept.numpy(), (x * 3).numpy(), rtol=1e-5)
+
+
+def rebind_variable(box):
+    total = gc.zeros(2)
+
+    def step(x):
+        nonlocal total
+        total = total + x
+        return total
+
+    return step
+
+
+def append_to_list(box):
+    def step(x):
+        box.append(x.sum())
+        return x
+
+    return step
+
+
+def count_calls(box):
+    counter = {"calls": 0}
+
+    def step(x):
+        counter["calls"] += 1
+        return x * counter["calls"]
+
+    return step
+
+
+@pytest.mark.parametrize("make", [rebind_variable, append_to_list, count_calls])
+def test_changing_python_state_is_refused(make):
+    """What the program could not repeat is named, with the function's line, instead of staying as the first call left
+    it."""
+    with pytest.raises(gc.CaptureError, match=r"test_compile\.py:\d+: .* is changed inside"):
+        gc.compile(make([]))(gc.ones(2))
+
+
+def test_a_capture_that_fails_at_its_end_leaves_everything_as_it_was():
+    """A result that can't be returned is refused after the function ran: its writes and draws are undone."""
+    state = gc.zeros(2)
+
+    @gc.compile
+    def step(x):
+        state.add_(x)
+        gc.randn(3)
+        return np.ones(2)
+
+    gc.manual_seed(0)
+    expected = gc.rand(2).tolist()
+    gc.manual_seed(0)
+    for _ in range(2):
+        with pytest.raises(TypeError, match="ndarray"):
+            step(gc.ones(2))
+    assert state.tolist() == [0.0, 0.0]
+    assert gc.rand(2).tolist() == expected
+
+
+def test_a_module_that_holds_a_compiled_function_can_be_copied():
+    """deepcopy gives a module whose compiled function computes with the copy's parameters."""
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(2, 2)
+            self.fast = gc.compile(self.layer)
+
+        @gc.compile
+        def double(self, x):
+            return self.layer(x) * 2
+
+    model = Model()
+    x = gc.ones(1, 2)
+    model.fast(x), model.double(x)
+    twin = copy.deepcopy(model)
+    with gc.no_grad():
+        twin.layer.weight.zero_(), twin.layer.bias.zero_()
+    for _ in range(2):
+        assert not twin.fast(x).detach().numpy().any()
+        assert not twin.double(x).detach().numpy().any()
+        assert model.fast(x).detach().numpy().any()
+
+
+def test_many_builds_are_reported():
+    """A number that is different at each call is a build at each call: said once, and old builds are let go."""
+    compiled = gc.compile(lambda x, k: x * k)
+    with pytest.warns(RuntimeWarning, match="builds") as caught:
+        for number in range(12):
+            compiled(gc.ones(1), float(number))
+    assert len(caught) == 1
 
 
 def test_attributes_before_the_first_call_say_so():

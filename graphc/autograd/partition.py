@@ -16,44 +16,63 @@ from graphc.ir.primitive import Source, View
 
 
 @dataclass(frozen=True, slots=True)
-class Backward:
-    """The backward half of a graph.
+class Cotangent:
+    """An input of a backward graph: the cotangent of the result that is differentiated."""
 
-    Inputs of ``graph`` are, by name: inputs of the forward graph, ``saved_<k>`` for its saved values, and
-    ``cotangent_<k>`` for those of its differentiable outputs. There is one output for each input that wants a gradient
-    and has one; ``wanted`` names those inputs.
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """An input of a backward graph: a value of the forward graph that it saves."""
+
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An input of a backward graph: the input of the forward graph with this name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Backward:
+    """The backward half of a graph, for one result.
+
+    ``bindings`` says what each input of ``graph`` is. There is one output for each input of the forward graph that
+    wants a gradient and has one; ``wanted`` names those inputs.
     """
 
     graph: Graph
-    saved: tuple[Node, ...]  # nodes of the forward graph
+    bindings: tuple[Cotangent | Saved | Kept, ...]
     wanted: tuple[str, ...]
 
 
 def split_backward(
     builder: Builder,
-    outputs: Sequence[Node],
+    output: Node,
     wrt: Mapping[str, Sequence[Node]],
     *,
+    forward: AbstractSet[Node],
     stopped: AbstractSet[Node] = frozenset(),
     overwritten: AbstractSet[Node] = frozenset(),
 ) -> Backward:
-    """Differentiate outputs of the graph in a builder, and cut off the backward part.
+    """Differentiate an output of the graph in a builder, and cut off the backward part.
 
     Args:
-        builder: holds the forward graph; cotangent inputs and backward nodes are appended to it.
-        outputs: the differentiable outputs.
+        builder: holds the forward graph; the cotangent and backward nodes are appended to it.
+        output: the result to differentiate.
         wrt: for each input that wants a gradient, by name, the values that it had where it was used: its own, and
             those that were written to it while gradients were off.
+        forward: the nodes of the forward graph; the builder may hold backward nodes of other results beside them.
         stopped: nodes that were computed where gradients were switched off.
         overwritten: inputs whose value is gone after the forward program; it is saved where it is read.
     """
-    forward = set(builder.nodes)
-    cotangents = [builder.input(f"cotangent_{k}", node.type) for k, node in enumerate(outputs)]
+    cotangent = builder.input(_unused("cotangent", builder), output.type)
     values = [node for nodes in wrt.values() for node in nodes]
     found = pull_back(
         builder,
-        [builder.symbol(node) for node in outputs],
-        cotangents,
+        [builder.symbol(output)],
+        [cotangent],
         [builder.symbol(node) for node in values],
         stopped | set(values),
     )
@@ -62,9 +81,8 @@ def split_backward(
     for name, gradient in pairs:
         if gradient is not None:
             gradients[name] = gradients[name] + gradient if name in gradients else gradient
-    given = {cotangent.node for cotangent in cotangents}
     backward = Builder(f"{builder.name}_backward")
-    saved: list[Node] = []
+    bindings: list[Cotangent | Saved | Kept] = []
     made: dict[Node, Node] = {}
 
     def visit(node: Node) -> Node:
@@ -75,11 +93,13 @@ def split_backward(
                 pending.pop()
                 continue
             if current.is_input and current not in overwritten:
-                kind = "argument" if current in given else "constant"
-                made[current] = backward.input(current.name, current.type, kind).node
+                is_cotangent = current is cotangent.node
+                kind = "argument" if is_cotangent else "constant"
+                made[current] = backward.input(_unused(current.name, backward), current.type, kind).node
+                bindings.append(Cotangent() if is_cotangent else Kept(current.name))
             elif current.is_input or (current in forward and not _is_free(current)):
-                made[current] = backward.input(f"saved_{len(saved)}", current.type).node
-                saved.append(current)
+                made[current] = backward.input(_unused("saved", backward), current.type).node
+                bindings.append(Saved(current))
             else:
                 missing = [operand for operand in current.inputs if operand not in made]
                 if missing:
@@ -91,7 +111,16 @@ def split_backward(
         return made[node]
 
     graph = backward.build([(f"{name}.grad", visit(gradient.node)) for name, gradient in gradients.items()])
-    return Backward(graph, tuple(saved), tuple(gradients))
+    return Backward(graph, tuple(bindings), tuple(gradients))
+
+
+def _unused(name: str, builder: Builder) -> str:
+    """The name, or one like it that no input has."""
+    taken = {node.name for node in builder.inputs}
+    candidate, number = name, 1
+    while candidate in taken:
+        candidate, number = f"{name}_{number}", number + 1
+    return candidate
 
 
 def _is_free(node: Node) -> bool:

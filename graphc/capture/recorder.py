@@ -15,6 +15,7 @@ import numpy as np
 
 from graphc.autograd.tape import next_sequence
 from graphc.capture.errors import CaptureError
+from graphc.generator import default_generator
 from graphc.ir.graph import Builder, Location, Node, exact_key
 from graphc.ir.primitive import PRIMITIVES, Attributes, Primitive
 from graphc.ir.types import TensorType, float64
@@ -83,7 +84,8 @@ class GradientGuard:
         gradient = tensor._grad
         if gradient is None:
             return not self.present
-        return self.present and gradient.dtype == tensor.dtype and not gradient.requires_grad
+        fits = gradient.dtype == tensor.dtype and gradient._array.shape == tensor._array.shape
+        return self.present and fits and not gradient.requires_grad
 
     def __str__(self) -> str:
         return f"grad of {'an argument' if self.owner.tensor is None else 'a tensor from outside'} is " + (
@@ -148,6 +150,7 @@ class GraphRecorder:
         self._saved: list[Memory] = []  # in the order of their first writes
         self._made: dict[int, Tensor] = {}  # views that were made within
         self._first_sequence = next_sequence()
+        self._generator_at_entry = default_generator.buffer.copy()
         self._find_names = find_names
         self._names = find_names()
         self._taken: dict[str, int] = {}
@@ -295,6 +298,12 @@ class GraphRecorder:
             np.copyto(memory.tensor._array, memory.at_entry)
         for slot in self.gradients.values():
             slot.tensor._grad = slot.at_entry
+        np.copyto(default_generator.buffer, self._generator_at_entry)
+
+    def made_within(self, tensor: Tensor) -> bool:
+        """Whether the tensor's memory was made while the function ran."""
+        memory = self._find(tensor)
+        return memory is not None and memory.input is None
 
     def swept(self, sequence: int, name: str) -> None:
         if 0 <= sequence < self._first_sequence:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from graphc.autograd.partition import Backward, split_backward
+from graphc.autograd.partition import Backward, Saved, split_backward
 from graphc.capture.errors import CaptureError
 from graphc.capture.recorder import (
     GradientGuard,
@@ -19,6 +19,7 @@ from graphc.capture.recorder import (
     RequiresGradGuard,
     Scalar,
 )
+from graphc.capture.surroundings import Surroundings, reached_by
 from graphc.capture.trees import flatten, unflatten
 from graphc.ir.graph import Graph, Node, Output
 from graphc.ir.rewrite import live_nodes
@@ -100,11 +101,9 @@ class Recording:
     description: Any
     gradients: tuple[GradientEffect, ...]
     guards: tuple[Guard | GradientGuard | RequiresGradGuard, ...]
-    # The backward half, where a result can be differentiated from outside; its saved values are the graph's outputs
-    # from ``saved_from`` on.
-    backward: Graph | None = None
-    wanted: tuple[str, ...] = ()
-    saved_from: int = 0
+    # The backward half of each output that can be differentiated from outside, and the output that saves each value.
+    backward: Mapping[int, Backward] = field(default_factory=dict)
+    saved: Mapping[Node, int] = field(default_factory=dict)
     sharing: Sharing = NOTHING_SHARED
     arguments: int = 0  # how many tensors a call is given
 
@@ -119,6 +118,7 @@ def capture(function: Callable[..., Any], arguments: Sequence[Any], keywords: di
         raise CaptureError("a compiled function is called while another is being recorded", user_location())
     tensors, _ = flatten((tuple(arguments), keywords))
     recorder = GraphRecorder(getattr(function, "__name__", "graph"), lambda: outside_names(function))
+    surroundings = Surroundings(function)
     flags = [(tensor, tensor._requires_grad) for tensor in tensors]
     entered: list[Memory] = []
     for tensor, name in zip(tensors, argument_names(function, arguments, keywords), strict=True):
@@ -130,13 +130,18 @@ def capture(function: Callable[..., Any], arguments: Sequence[Any], keywords: di
         for tensor, flag in flags:
             if tensor._requires_grad != flag:
                 raise CaptureError("requires_grad of an argument is changed in a compiled function", user_location())
-        state.recorder = None
-        return _finish(recorder, tensors, entered, returned), returned
     except CaptureError:
         recorder.undo()
         raise
     finally:
         state.recorder = None
+    try:
+        surroundings.refuse_changes(recorder)
+        return _finish(recorder, tensors, entered, returned), returned
+    except Exception:
+        # The function itself ran well: what can't be recorded leaves everything as it was.
+        recorder.undo()
+        raise
 
 
 def trace(function: Callable[..., Any], *example: Any, **keywords: Any) -> Graph:
@@ -149,7 +154,10 @@ def trace(function: Callable[..., Any], *example: Any, **keywords: Any) -> Graph
     Raises:
         CaptureError: naming the Python line, for what a graph can't express.
     """
-    return capture(function, example, keywords)[0].graph
+    recording, _ = capture(function, example, keywords)
+    graph, saved = recording.graph, set(recording.saved.values())
+    outputs = tuple(output for position, output in enumerate(graph.outputs) if position not in saved)
+    return Graph(graph.name, graph.inputs, graph.nodes, outputs, graph.updates)
 
 
 def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memory], returned: Any) -> Recording:
@@ -194,23 +202,27 @@ def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memo
         elif final is not slot.at_entry or not slot.read_first:
             of = recorder.memory_of(slot.tensor)
             memory = recorder.memory_of(final)
-            if of is None or of.input is None:
+            if of is not None and of.input is None:
                 continue  # the gradient of a tensor that the function made itself
             if memory is None or memory.input is not None:
                 gradients.append(GradientEffect(owner, None, final))
             else:
-                gradients.append(GradientEffect(owner, output_of(final, memory, f"{of.input.name}.grad")[0]))
+                gradients.append(GradientEffect(owner, output_of(final, memory, f"{_name(of)}.grad")[0]))
     memories = recorder.memories()
     updates = [(memory.input, memory.node) for memory in memories if memory.node is not memory.input]
-    pending_outputs = dict.fromkeys(detail[0] for kind, detail in results if kind == "new" and detail[1])
-    pending = [outputs[position][1] for position in pending_outputs]
+    pending = dict.fromkeys(detail[0] for kind, detail in results if kind == "new" and detail[1])
     whole = recorder.builder.build(outputs, updates)
-    half = _backward_half(recorder, arguments, entered, pending, {state for state, _ in updates}) if pending else None
-    saved_from = len(outputs)
-    if half is not None:
-        outputs += [(f"saved_{position}", node) for position, node in enumerate(half.saved)]
-        results_and_saved = tuple(Output(*output) for output in outputs)
-        whole = Graph(whole.name, whole.inputs, whole.nodes, results_and_saved, whole.updates)
+    written = {state for state, _ in updates}
+    halves = {
+        output: _backward_half(recorder, whole, arguments, entered, outputs[output][1], written) for output in pending
+    }
+    saved: dict[Node, int] = {}
+    for half in halves.values():
+        for binding in half.bindings:
+            if isinstance(binding, Saved) and binding.node not in saved:
+                saved[binding.node] = len(outputs)
+                outputs.append((f"saved_{len(saved)}", binding.node))
+    whole = Graph(whole.name, whole.inputs, whole.nodes, tuple(Output(*output) for output in outputs), whole.updates)
     graph = _tidy(whole)
     kept = {node.name: position for position, node in enumerate(graph.inputs)}
     bindings = _bind(recorder, graph, entered, arguments)
@@ -233,9 +245,8 @@ def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memo
         description,
         tuple(gradients),
         tuple(guards),
-        None if half is None else _tidy(half.graph),
-        () if half is None else half.wanted,
-        saved_from,
+        halves,
+        saved,
         _sharing(recorder, arguments, entered),
         len(arguments),
     )
@@ -256,9 +267,14 @@ def _sharing(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Mem
 
 
 def _backward_half(
-    recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memory], outputs: list[Node], written: set[Node]
+    recorder: GraphRecorder,
+    whole: Graph,
+    arguments: list[Tensor],
+    entered: list[Memory],
+    output: Node,
+    written: set[Node],
 ) -> Backward:
-    """The backward part of a graph whose outputs are differentiated by whoever called the function."""
+    """The backward part of a graph, for an output that whoever called the function may differentiate."""
     wanted: dict[str, dict[Node, None]] = {}
     for tensor, memory in zip(arguments, entered, strict=True):
         if tensor.requires_grad and tensor.grad_fn is not None:
@@ -269,7 +285,14 @@ def _backward_half(
         if values and memory is not None and memory.input is not None:
             wanted.setdefault(memory.input.name, {}).update(values)
     values_of = {name: tuple(values) for name, values in wanted.items()}
-    return split_backward(recorder.builder, outputs, values_of, stopped=recorder.stopped, overwritten=written)
+    return split_backward(
+        recorder.builder,
+        output,
+        values_of,
+        forward=set(whole.nodes),
+        stopped=recorder.stopped,
+        overwritten=written,
+    )
 
 
 def _tidy(graph: Graph) -> Graph:
@@ -290,6 +313,10 @@ def _tidy(graph: Graph) -> Graph:
         [(output.name, mapping[output.node]) for output in graph.outputs],
         [(mapping[update.state], mapping[update.node]) for update in graph.updates],
     )
+
+
+def _name(memory: Memory | None) -> str:
+    return "tensor" if memory is None else memory.input.name
 
 
 def _final_gradients(slots: Sequence[GradientSlot]) -> list[Tensor]:
@@ -377,22 +404,7 @@ def argument_names(function: Callable[..., Any], arguments: Sequence[Any], keywo
 def outside_names(function: Callable[..., Any]) -> dict[int, str]:
     """Names for tensors that the function reaches: by its variables, and the modules and optimizers among them."""
     names: dict[int, str] = {}
-    function = inspect.unwrap(function)
-    found: list[tuple[str, Any]] = []
-    bound_self = getattr(function, "__self__", None)
-    if bound_self is not None:
-        found.append(("self", bound_self))
-        if not hasattr(bound_self, "named_parameters"):
-            found += vars(bound_self).items() if hasattr(bound_self, "__dict__") else ()
-    code = getattr(function, "__code__", None)
-    if code is not None:
-        cells = function.__closure__ or ()
-        for name, cell in zip(code.co_freevars, cells, strict=True):
-            try:
-                found.append((name, cell.cell_contents))
-            except ValueError:
-                continue
-        found += [(name, function.__globals__[name]) for name in code.co_names if name in function.__globals__]
+    found = reached_by(function)
     modules = [(name, value) for name, value in found if hasattr(value, "named_parameters")]
     for name, value in found:
         if isinstance(value, Tensor):

@@ -131,6 +131,12 @@ class Graph:
                 found[operand].append(node)
         return found
 
+    def to_networkx(self) -> Any:
+        """The graph as a networkx graph; see :func:`graphc.ir.networks.to_networkx`."""
+        from graphc.ir.networks import to_networkx
+
+        return to_networkx(self)
+
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)
 
