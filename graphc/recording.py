@@ -34,6 +34,9 @@ class Recorder(Protocol):
     def attribute_written(self, holder: Any, name: str, value: Any) -> None:
         """A tensor was stored as an attribute of a module."""
 
+    def object_made(self, holder: Any) -> None:
+        """A module is made while the function runs: what is stored on it is the function's own affair."""
+
     def refuse_value(self, tensor: Tensor, what: str) -> None:
         """A Python value was asked of a tensor: raises where it depends on the step's inputs."""
 

@@ -266,7 +266,7 @@ class Tensor:
         return copied
 
     def __reduce__(self) -> Any:
-        return _restore, (type(self), np.ascontiguousarray(self._value("pickling")), self._requires_grad)
+        return _restore, (type(self), np.array(self._value("pickling"), order="C"), self._requires_grad)
 
     # -- gradients -----------------------------------------------------------------------------------------------
 

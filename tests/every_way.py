@@ -95,10 +95,8 @@ def interpreted(recording: Recording, graph: Graph, arguments: list[Tensor]) -> 
     outputs = list(found.outputs.values())
     results = []
     for result in recording.results:
-        if isinstance(result, AliasResult):
-            value = after[graph.inputs[result.input].name]
-        else:
-            value = outputs[result.output]
+        aliases = isinstance(result, AliasResult)
+        value = after[graph.inputs[result.input].name] if aliases else outputs[result.output]
         for primitive, attrs in result.chain:
             value = primitive.evaluate(value, **attrs)
         results.append(np.array(value))

@@ -355,7 +355,8 @@ def _write(w: Writer) -> str | None:
     target = x
     if w.random.random() < 0.6:
         view = _view_text(w, x)
-        target = view if view is not None else x
+        # Whether these are views or copies depends on the layout of a result, which PyTorch takes from the operands.
+        target = x if view is None or "flatten(" in view or "reshape(" in view else view
     # Reading memory while it is being written has no meaning in PyTorch.
     y = w.partner(x, lambda value: _is_number(value) and value._storage is not w.values[x]._storage)
     forms = [

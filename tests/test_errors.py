@@ -33,14 +33,14 @@ def line_of(function: Callable[..., Any]) -> str:
 
 # What is called, words of PyTorch's message, and the operator with what it was given.
 MISTAKES = [
-    (lambda x: x + gc.zeros(2, 4), "size of tensor a (3) must match the size of tensor b (4)", "add(f32[2,3], f32[2,4])"),
+    (lambda x: x + gc.zeros(2, 4), "tensor a (3) must match the size of tensor b (4)", "add(f32[2,3], f32[2,4])"),
     (lambda x: 1 - x.maximum(gc.zeros(4)), "must match the size of tensor b (4)", "maximum(f32[2,3], f32[4])"),
     (lambda x: x @ gc.zeros(2, 4), "shapes cannot be multiplied (2x3 and 2x4)", "matmul(f32[2,3], f32[2,4])"),
     (lambda x: F.linear(x, gc.zeros(5, 4)), "cannot be multiplied (2x3 and 4x5)", "matmul(f32[2,3], f32[4,5])"),
     (lambda x: nn.Linear(4, 5)(x), "cannot be multiplied (2x3 and 4x5)", "matmul(f32[2,3], f32[4,5])"),
     (lambda x: nn.Conv2d(3, 4, 3)(x[None, None]), "to have 3 channels, but got 1", "conv2d(f32[1,1,2,3], f32[4,3,3,3]"),
     (lambda x: x.view(7), "shape '[7]' is invalid for input of size 6", "view(f32[2,3], 7)"),
-    (lambda x: x.clone().add_(gc.zeros(4, 2, 3)), "doesn't match the broadcast shape [4, 2, 3]", "add(f32[2,3], f32[4,2,3])"),
+    (lambda x: x.clone().add_(gc.zeros(4, 2, 3)), "match the broadcast shape [4, 2, 3]", "add(f32[2,3], f32[4,2,3])"),
     (lambda x: x.clone().__setitem__(0, gc.zeros(5)), "tensor of shape [5] cannot be", "setitem(f32[2,3], 0, f32[5])"),
     (lambda x: gc.cat([x, gc.zeros(3)]), "same number of dimensions", "cat([f32[2,3], f32[3]])"),
     (lambda x: gc.stack([x, gc.zeros(1)]), "stack expects each tensor to be equal size", "stack([f32[2,3], f32[1]])"),

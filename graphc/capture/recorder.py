@@ -149,6 +149,7 @@ class GraphRecorder:
         self._memories: dict[Storage, list[Memory]] = {}
         self._saved: list[Memory] = []  # in the order of their first writes
         self._made: dict[int, Tensor] = {}  # views that were made within
+        self._objects: dict[int, Any] = {}  # modules that were made within
         self._first_sequence = next_sequence()
         self._generator_at_entry = default_generator.buffer.copy()
         self._find_names = find_names
@@ -262,10 +263,15 @@ class GraphRecorder:
         if id(tensor) not in self.gradients:
             self.gradients[id(tensor)] = GradientSlot(tensor, tensor._grad, read, self.location())
 
+    def object_made(self, holder: Any) -> None:
+        self._objects[id(holder)] = holder
+
     def attribute_written(self, holder: Any, name: str, value: Any) -> None:
+        if id(holder) in self._objects:
+            return
         raise CaptureError(
-            f"{type(holder).__name__}.{name} is given a tensor inside a compiled function, which the program could not "
-            "repeat; register it as a buffer and write into it with copy_()",
+            f"{type(holder).__name__}.{name} is given a value inside a compiled function, which the program could not "
+            "repeat; keep a tensor as a buffer and write into it with copy_()",
             self.location(),
         )
 
@@ -289,6 +295,8 @@ class GraphRecorder:
         return tensor
 
     def guard(self, holder: Any, key: Any, value: Any, truth: bool = False) -> None:
+        if id(holder) in self._objects:
+            return
         self.guards.setdefault((id(holder), key), Guard(holder, key, bool(value) if truth else value, truth))
 
     def undo(self) -> None:

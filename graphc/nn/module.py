@@ -28,14 +28,14 @@ class IncompatibleKeys(NamedTuple):
 
 
 class RemovableHandle:
-    """Takes a hook away again."""
+    """Takes a hook of a module away again."""
 
-    def __init__(self, hooks: dict[int, Any], key: int):
-        self._hooks, self._key = hooks, key
+    def __init__(self, module: Module, hooks: dict[int, Any], key: int):
+        self._module, self._hooks, self._key = module, hooks, key
 
     def remove(self) -> None:
         """Stop calling the hook."""
-        self._hooks.pop(self._key, None)
+        self._module._note_change("hook", self._hooks.pop(self._key, None), None)
 
 
 class Module:
@@ -44,8 +44,11 @@ class Module:
     training: bool
 
     def __init__(self) -> None:
+        if state.recorder is not None:
+            state.recorder.object_made(self)
         self.__dict__.update(
             training=True,
+            _changes=0,  # how often parts or attributes were replaced: a compiled step holds while it stays
             _parameters=OrderedDict(),
             _buffers=OrderedDict(),
             _non_persistent_buffers_set=set(),
@@ -62,6 +65,7 @@ class Module:
         recorder = state.recorder
         if recorder is not None:
             recorder.guard(self, "training", self.training)
+            recorder.guard(self, "_changes", self._changes)
         for hook in tuple(self._forward_pre_hooks.values()):
             changed = hook(self, inputs)
             if changed is not None:
@@ -80,11 +84,11 @@ class Module:
         """Call ``hook(module, inputs)`` before every forward; what it returns, unless None, are the inputs."""
         return self._register(self._forward_pre_hooks, hook)
 
-    @staticmethod
-    def _register(hooks: dict[int, Any], hook: Callable[..., Any]) -> RemovableHandle:
+    def _register(self, hooks: dict[int, Any], hook: Callable[..., Any]) -> RemovableHandle:
+        self._note_change("hook", None, hook)
         key = max(hooks, default=-1) + 1
         hooks[key] = hook
-        return RemovableHandle(hooks, key)
+        return RemovableHandle(self, hooks, key)
 
     # -- attributes ----------------------------------------------------------------------------------------------
 
@@ -107,28 +111,34 @@ class Module:
                     f"cannot assign '{type(value).__name__}' as parameter '{name}' (torch.nn.Parameter or None "
                     "expected)"
                 )
+            self._note_change(name, registered[name], None)
             registered[name] = None
-            generation.advance()
         elif name in self._modules and value is None:
+            self._note_change(name, self._modules[name], None)
             self._modules[name] = None
-            generation.advance()
         elif name in self._buffers:
             if value is not None and not isinstance(value, Tensor):
                 raise TypeError(
                     f"cannot assign '{type(value).__name__}' object to buffer '{name}' (torch.Tensor or None required)"
                 )
-            self._note_tensor(name, self._buffers[name], value)
+            self._note_change(name, self._buffers[name], value)
             self._buffers[name] = value
-            generation.advance()
         else:
-            self._note_tensor(name, self.__dict__.get(name), value)
+            self._note_change(name, self.__dict__.get(name), value)
             object.__setattr__(self, name, value)
-            generation.advance()
         return None
 
-    def _note_tensor(self, name: str, before: Any, value: Any) -> None:
-        if state.recorder is not None and isinstance(value, Tensor) and value is not before:
+    def _note_change(self, name: str, before: Any, value: Any) -> None:
+        """Let compiled steps know that an attribute gets another value. Raises under a capture, which could not
+        repeat it."""
+        if before is value or (
+            isinstance(value, int | float | str) and type(before) is type(value) and before == value
+        ):
+            return
+        if state.recorder is not None:
             state.recorder.attribute_written(self, name, value)
+        self.__dict__["_changes"] += 1
+        generation.advance()
 
     def __getattr__(self, name: str) -> Any:
         for table in ("_parameters", "_buffers", "_modules"):
@@ -138,7 +148,7 @@ class Module:
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __delattr__(self, name: str) -> None:
-        generation.advance()
+        self._note_change(name, self, None)
         for table in (self._parameters, self._buffers, self._modules):
             if name in table:
                 del table[name]
@@ -153,25 +163,25 @@ class Module:
         self._refuse_name(name, self._parameters)
         if parameter is not None and not isinstance(parameter, Parameter):
             raise TypeError(f"cannot assign '{type(parameter).__name__}' object to parameter '{name}'")
+        self._note_change(name, self._parameters.get(name, self), parameter)
         self._parameters[name] = parameter
-        generation.advance()
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Enter a tensor that is part of the module's state but is not learned."""
         self._refuse_name(name, self._buffers)
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(f"cannot assign '{type(tensor).__name__}' object to buffer '{name}'")
+        self._note_change(name, self._buffers.get(name, self), tensor)
         self._buffers[name] = tensor
         (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(name)
-        generation.advance()
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Enter a part under a name."""
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"{type(module).__name__} is not a Module subclass")
         self._refuse_name(name, self._modules)
+        self._note_change(name, self._modules.get(name, self), module)
         self._modules[name] = module
-        generation.advance()
 
     register_module = add_module
 
