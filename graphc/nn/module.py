@@ -28,14 +28,15 @@ class IncompatibleKeys(NamedTuple):
 
 
 class RemovableHandle:
-    """Takes a hook of a module away again."""
+    """Takes a hook away again; ``changed`` is called when it does."""
 
-    def __init__(self, module: Module, hooks: dict[int, Any], key: int):
-        self._module, self._hooks, self._key = module, hooks, key
+    def __init__(self, hooks: dict[int, Any], key: int, changed: Callable[[], None] = lambda: None):
+        self._hooks, self._key, self._changed = hooks, key, changed
 
     def remove(self) -> None:
         """Stop calling the hook."""
-        self._module._note_change("hook", self._hooks.pop(self._key, None), None)
+        if self._hooks.pop(self._key, None) is not None:
+            self._changed()
 
 
 class Module:
@@ -88,7 +89,7 @@ class Module:
         self._note_change("hook", None, hook)
         key = max(hooks, default=-1) + 1
         hooks[key] = hook
-        return RemovableHandle(self, hooks, key)
+        return RemovableHandle(hooks, key, lambda: self._note_change("hook", hook, None))
 
     # -- attributes ----------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from graphc.ir.primitive import Attributes, Reduction, register
 from graphc.ir.scalars import Index, Operand, Scalar
 from graphc.ir.types import DType, TensorType, int64
 from graphc.ops import gathers, views
-from graphc.ops.comparisons import Eq, LogicalOr, Ne, Where
+from graphc.ops.comparisons import Eq, Where
 from graphc.ops.pointwise_family import full_value
 from graphc.ops.quiet import IGNORE, restore, silence
 from graphc.ops.sources import Iota, number_like
@@ -114,9 +114,7 @@ class Extreme(DimensionReduction):
     has_identity, saves_output = False, True
 
     def vjp(self, cotangent: Any, output: Any, x: Any, *, dims: Dims) -> tuple[Any, ...]:
-        # Where NaN is the result, the NaNs are what ties.
-        equal = LogicalOr.bind(Eq.bind(x, restored(output, x.shape, dims)), Ne.bind(x, x))
-        tied = _as(equal, cotangent)
+        tied = _as(Eq.bind(x, restored(output, x.shape, dims)), cotangent)
         return (tied * restored(cotangent / Sum.bind(tied, dims=dims), x.shape, dims),)
 
     def rule(self, x: Any, extents: Sequence[Dimension], output_type: TensorType) -> Any | None:

@@ -37,6 +37,9 @@ BASE_FLAGS = ("-std=gnu11", "-shared", "-fPIC")
 # drop errno and the promise to raise floating-point exceptions; contraction stays off so that no result depends on
 # which multiplications and additions the compiler happens to pair.
 NUMERIC_FLAGS = ("-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off")
+# gcc 12 vectorises strided loads under a condition wrongly where it has split the loop at the condition first
+# (tests/runtime/test_native.py holds a program that shows it); without this pass it does not split there.
+SOUND_FLAGS = {"gcc": ("-fno-tree-vrp",)}
 WARNING_FLAGS = ("-Wall", "-Wextra")
 LIBRARIES = ("-lm",)
 
@@ -396,6 +399,7 @@ def compile_flags(toolchain: Toolchain, optimization: str = "-O3") -> tuple[str,
         *BASE_FLAGS,
         optimization,
         *NUMERIC_FLAGS,
+        *SOUND_FLAGS.get(toolchain.family, ()),
         *toolchain.target_flags,
         *toolchain.parallel_flags,
         *WARNING_FLAGS,

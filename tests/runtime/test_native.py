@@ -190,3 +190,33 @@ def test_loading_what_is_no_program(tmp_path: Path) -> None:
         load_library(text)
     with pytest.raises(LoadError, match="does not export graphc_run"):
         load_library(build_library("int nothing;").path)
+
+
+# Compiled wrongly by gcc 12.2 at -O3 -march=native without SOUND_FLAGS: the second of each pair came from elsewhere.
+STRIDED_UNDER_A_CONDITION = """
+#include <stdint.h>
+static void pairs(const float *restrict in, float *restrict out, int64_t first, int64_t last)
+{
+    #pragma omp simd
+    for (int64_t i = first; i < last; ++i) {
+        out[i * 2] = i < 50 ? in[i * 4] : 0.0f;
+        out[i * 2 + 1] = i < 50 ? in[i * 4 + 3] : 0.0f;
+    }
+}
+int64_t graphc_run(void *const *buffers, const int64_t *extents, unsigned char *arena, int64_t threads, int64_t *error);
+int64_t graphc_run(void *const *buffers, const int64_t *extents, unsigned char *arena, int64_t threads, int64_t *error)
+{
+    (void)extents; (void)arena; (void)threads; (void)error;
+    pairs(buffers[0], buffers[1], 0, 64);
+    return 0;
+}
+"""
+
+
+def test_strided_loads_under_a_condition_are_compiled_right():
+    """The flags keep away a fault of the compiler's vectoriser that gave wrong numbers."""
+    source, result = np.arange(256, dtype=np.float32), np.zeros(128, np.float32)
+    assert NativeProgram(build_library(STRIDED_UNDER_A_CONDITION), 0, 2).call([source, result]) == 0
+    expected = np.stack([source[::4], source[3::4]], 1)
+    expected[50:] = 0
+    np.testing.assert_array_equal(result, expected.reshape(-1))

@@ -98,6 +98,10 @@ class Expressions:
             return self._within(value)
         if isinstance(value, Choose):
             condition, chosen, otherwise = value.condition, value.chosen, value.otherwise
+            if isinstance(chosen, Load) and isinstance(otherwise, Load) and chosen.source == otherwise.source:
+                # One load at a chosen place is better vector code than two under a mask.
+                first, second = self.integer(flat_index(chosen)), self.integer(flat_index(otherwise))
+                return Text(f"{self._source(chosen.source)}[{self.scalar(condition, OR)} ? {first} : {second}]")
             text = f"{self.scalar(condition, OR)} ? {self.scalar(chosen, OR)} : {self.scalar(otherwise)}"
             return Text(text, CONDITIONAL)
         if value.function == "cast":

@@ -168,7 +168,7 @@ class Statements:
             used.add(name)
             yield f"{margin}{name}({', '.join(['state', *arguments, target, size])});"
         elif function == "bernoulli" and statement.dtype.category != "bool":
-            used.add("gc_random_bernoulli")
+            used.add("gc_random_next_f64")
             (probability,) = statement.arguments
             yield f"{margin}for (int64_t i = 0; i < {self.expressions.integer(statement.size, ADD)}; ++i)"
             yield f"{margin}{INDENT}{target}[i] = gc_random_next_f64(state) < {literal_double(probability)};"
