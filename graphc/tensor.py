@@ -19,38 +19,9 @@ from graphc.ir.types import DType, dtype_of, float64
 from graphc.ops.operators import bind_operators
 from graphc.recording import generation, state
 from graphc.source_lines import explained
+from graphc.storage import Size, Storage
 
 View = tuple[Primitive, Attributes]
-
-
-class Size(tuple):
-    """The shape of a tensor: a tuple of ints that prints as PyTorch's."""
-
-    __slots__ = ()
-
-    def numel(self) -> int:
-        """The number of elements."""
-        count = 1
-        for extent in self:
-            count *= extent
-        return count
-
-    def __getitem__(self, key: Any) -> Any:
-        item = tuple.__getitem__(self, key)
-        return Size(item) if isinstance(key, slice) else item
-
-    def __repr__(self) -> str:
-        return f"torch.Size({list(self)})"
-
-
-class Storage:
-    """Memory that tensors share: the array it was made with, and a count of the writes to it."""
-
-    __slots__ = ("__weakref__", "array", "version")
-
-    def __init__(self, array: np.ndarray):
-        self.array = array
-        self.version = 0
 
 
 class Tensor:

@@ -84,9 +84,14 @@ class DimensionReduction(Reduction):
     def simplify(self, inputs: Sequence[Any], attrs: Attributes, output_type: TensorType) -> Any | None:
         (x,) = inputs
         extents = [x.shape[dim] for dim in attrs["dims"]]
-        if self.result in (None, x.dtype) and all(extent == 1 for extent in extents):
+        itself = not extents or self.keeps_single(x.dtype)
+        if self.result in (None, x.dtype) and itself and all(extent == 1 for extent in extents):
             return views.Reshape.bind(x, shape=output_type.shape)
         return self.rule(x, extents, output_type)
+
+    def keeps_single(self, dtype: DType) -> bool:
+        """Whether the reduction of one element is that element, bit for bit."""
+        return True
 
     def rule(self, x: Any, extents: Sequence[Dimension], output_type: TensorType) -> Any | None:
         """A simpler value for the reduction over these extents; None where there is none."""
@@ -103,6 +108,9 @@ class Sum(DimensionReduction):
 
     name, combiner, accepts, keeps_dtype, saves_inputs = "sum", "sum", ("int", "float"), True, ()
     reduce = staticmethod(_sum)
+
+    def keeps_single(self, dtype: DType) -> bool:
+        return not dtype.is_floating_point  # the sum of -0.0 alone is 0.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any, *, dims: Dims) -> tuple[Any, ...]:
         return (restored(cotangent, x.shape, dims),)
