@@ -20,6 +20,24 @@ from graphc.random_stream import RandomStream
 from graphc.recording import state
 from graphc.tensor import Tensor
 
+__all__ = [
+    "arange",
+    "as_tensor",
+    "empty",
+    "eye",
+    "from_numpy",
+    "full",
+    "linspace",
+    "manual_seed",
+    "ones",
+    "rand",
+    "randint",
+    "randn",
+    "randperm",
+    "tensor",
+    "zeros",
+]
+
 
 def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor with memory of its own from numbers, nested sequences, an array, or a tensor.

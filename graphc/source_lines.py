@@ -63,13 +63,18 @@ def explained(function: Callable[..., Any], name: str | None = None) -> Callable
         try:
             return function(*arguments, **keywords)
         except Exception as error:
-            # An error with a location of its own, as a capture raises, says the line in its message.
-            if not hasattr(error, "location") and not hasattr(error, "__notes__"):
-                error.add_note(f"in {name}({_described(arguments, keywords)}) at {user_location()}")
+            note_call(error, name, arguments, keywords)
             raise
 
     operator.explains_errors = True
     return operator
+
+
+def note_call(error: Exception, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+    """Add to an error what was called with which operands at which line, unless a call within has said so."""
+    # An error with a location of its own, as a capture raises, says the line in its message.
+    if not hasattr(error, "location") and not hasattr(error, "__notes__"):
+        error.add_note(f"in {name}({_described(arguments, keywords)}) at {user_location()}")
 
 
 def _described(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> str:

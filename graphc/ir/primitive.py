@@ -10,6 +10,7 @@ Reduction      each element combines many, over a reduction domain
 Contraction    a Reduction whose elements are products of two operands: matmul and convolutions
 Scatter        elements of a source added into (or put to) computed places of a base
 Source         no operands: constants, ranges, random numbers
+External       no meaning element by element: sorting, factorisations, Fourier transforms
 =============  =====================================================================================
 """
 
@@ -240,6 +241,15 @@ class Scatter(Indexed):
     def independent_dimensions(self, types: Sequence[TensorType], **attrs: Any) -> tuple[int, ...]:
         """Dimensions of the source that are passed through to the same dimension of the base: safe to parallelise."""
         return ()
+
+
+class External(Primitive):
+    """A whole-array algorithm whose elements no expression tells: sorting, factorisations, Fourier transforms.
+
+    What has several results gives them packed along one dimension, and the front end takes views of it.
+    """
+
+    cost = 100.0
 
 
 PrimitiveClass = TypeVar("PrimitiveClass", bound=type[Primitive])

@@ -13,39 +13,14 @@ from graphc.ir.integers import IntegerExpression
 from graphc.ir.primitive import Primitive
 from graphc.ir.types import DType, bool_, float32, float64, int8, int16, int32, int64, uint8
 from graphc.ops import checks, contractions, gathers, pointwise, pooling, reductions, scatters, sources, views
-from graphc.ops.functions import activation, arithmetic, indexing, linear, reduction, shaping
-from graphc.ops.functions.registry import functions_of
+from graphc.ops.functions import arithmetic, indexing, linear
+from graphc.ops.functions.registry import MODULES, in_place_methods_of, methods_of
 from graphc.ops.operands import apply_binary, cast, is_value
 from graphc.ops.promotion import require_castable
 from graphc.source_lines import explained
 
 # The modules whose primitives are registered by being imported here.
 PRIMITIVE_MODULES = (pointwise, reductions, sources, views, gathers, scatters, contractions, pooling, checks)
-
-# Functions whose first argument is not the tensor that a method would belong to, or that PyTorch has as functions only.
-_FUNCTIONS_ONLY = frozenset(
-    {
-        "broadcast_tensors",
-        "cat",
-        "concat",
-        "concatenate",
-        "embedding",
-        "getitem",
-        "hstack",
-        "linear",
-        "meshgrid",
-        "one_hot",
-        "pad",
-        "rsub",
-        "setitem",
-        "stack",
-        "std_mean",
-        "var_mean",
-        "vstack",
-        "where",
-    }
-)
-_ACTIVATION_METHODS = ("relu", "softmax", "log_softmax")
 
 
 def _where(input: Any, condition: Any, other: Any) -> Any:
@@ -81,30 +56,15 @@ def _type_as(input: Any, other: Any) -> Any:
 
 
 METHODS: dict[str, Callable[..., Any]] = {
-    name: function
-    for module in (arithmetic, reduction, shaping, indexing, linear)
-    for name, function in functions_of(module).items()
-    if name not in _FUNCTIONS_ONLY
+    name: function for module in MODULES for name, function in methods_of(module).items()
 } | {
     "where": _where,
     "type_as": _type_as,
-    **{name: getattr(activation, name) for name in _ACTIVATION_METHODS},
     **{name: _conversion(name, dtype) for name, dtype in _CONVERSIONS.items()},
 }
-
-# Functions whose result may replace the tensor: `add_` for `add`, and so on.
-_NOT_IN_PLACE = ("clone", "isfinite", "isinf", "isnan", "positive", "rsub", "where")
-IN_PLACE: tuple[str, ...] = (
-    *(name for name in functions_of(arithmetic) if name not in _NOT_IN_PLACE),
-    "relu",
-    "masked_fill",
-    "scatter",
-    "scatter_add",
-    "index_add",
-    "index_copy",
-    "tril",
-    "triu",
-)
+IN_PLACE: dict[str, Callable[..., Any]] = {
+    name: function for module in MODULES for name, function in in_place_methods_of(module).items()
+}
 
 
 def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -215,8 +175,8 @@ def bind_operators(kind: type) -> None:
     own = set(vars(kind))
     table = OPERATORS | METHODS
     if hasattr(kind, "_assign"):
-        table |= {f"{name}_": in_place(METHODS[name], f"{name}_") for name in IN_PLACE if name in METHODS}
-        table |= {operator: in_place(METHODS[name], operator) for operator, name in _IN_PLACE_OPERATORS.items()}
+        table |= {f"{name}_": in_place(function, f"{name}_") for name, function in IN_PLACE.items()}
+        table |= {operator: in_place(IN_PLACE[name], operator) for operator, name in _IN_PLACE_OPERATORS.items()}
     for name, function in table.items():
         if name not in own:
             setattr(kind, name, explained(function, name))

@@ -17,6 +17,10 @@ from graphc.ops.functions.reduction import amax, sum
 from graphc.ops.operands import cast, normalize_dim
 from graphc.ops.views import Detach
 
+__all__ = ["dropout", "log_softmax", "relu", "softmax"]
+METHODS = ("log_softmax", "relu", "softmax")
+IN_PLACE = ("relu",)
+
 Value = Any
 
 

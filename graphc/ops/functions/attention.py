@@ -16,6 +16,8 @@ from graphc.ops.functions.shaping import broadcast_to, scalar_name, transpose
 from graphc.ops.operands import broadcast_shapes
 from graphc.ops.sources import number_like
 
+__all__ = []
+
 
 def scaled_dot_product_attention(
     query: Any,

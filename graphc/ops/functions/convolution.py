@@ -19,6 +19,9 @@ from graphc.ops.functions.arithmetic import div
 from graphc.ops.functions.shaping import broadcast_to, expand, type_name, unsqueeze
 from graphc.ops.sources import number_like
 
+__all__ = ["conv1d", "conv2d"]
+FUNCTIONS_ONLY = ("conv1d", "conv2d")
+
 Ints = tuple[int, ...]
 
 

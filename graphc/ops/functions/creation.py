@@ -12,6 +12,9 @@ from graphc.ir.types import DType
 from graphc.ops.pointwise import Copy
 from graphc.ops.sources import RandomBernoulli, RandomNormal, RandomUniform, number_like
 
+__all__ = ["empty_like", "full_like", "ones_like", "rand_like", "randn_like", "zeros_like"]
+FUNCTIONS_ONLY = ("empty_like", "full_like", "ones_like", "rand_like", "randn_like", "zeros_like")
+
 Value = Any
 
 

@@ -19,6 +19,21 @@ from graphc.ops.functions.shaping import broadcast_to, ravel, scalar_name, slice
 from graphc.ops.operands import broadcast_shapes, cast, is_value, normalize_dim
 from graphc.ops.sources import number_like
 
+__all__ = [
+    "gather",
+    "index_add",
+    "index_copy",
+    "index_select",
+    "masked_fill",
+    "masked_select",
+    "scatter",
+    "scatter_add",
+    "take_along_dim",
+    "where",
+]
+FUNCTIONS_ONLY = ("where",)
+IN_PLACE = ("index_add", "index_copy", "masked_fill", "scatter", "scatter_add")
+
 
 def _constant(reference: Any, values: Any, dtype: DType | None = None) -> Any:
     """An array that is known now, as a tensor or symbol like the reference."""

@@ -16,6 +16,8 @@ from graphc.ops.functions.shaping import broadcast_to, expand, scalar_name, type
 from graphc.ops.operands import broadcast_shapes
 from graphc.ops.sources import number_like
 
+__all__ = ["addmm", "bmm", "dot", "matmul", "mm", "mv", "outer"]
+
 
 def _require_same_dtype(left: Any, right: Any) -> None:
     if left.dtype == right.dtype:

@@ -16,6 +16,8 @@ from graphc.ops.gathers import GatherAlong, IndexSelect
 from graphc.ops.sources import Iota, number_like
 from graphc.ops.views import Expand, Reshape
 
+__all__ = []
+
 Value = Any
 
 # Up to this many classes the chosen one is found by comparing with all: a loop over a row that fuses with the softmax

@@ -15,6 +15,9 @@ from graphc.ops.operands import keep_dims
 from graphc.ops.sources import number_like
 from graphc.ops.views import Detach, Reshape
 
+__all__ = ["batch_norm", "layer_norm"]
+FUNCTIONS_ONLY = ("batch_norm", "layer_norm")
+
 Value = Any
 
 

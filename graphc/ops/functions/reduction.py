@@ -8,26 +8,48 @@ from __future__ import annotations
 import builtins
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from graphc.ir.integers import product
 from graphc.ir.primitive import Primitive
 from graphc.ir.types import DType, int64
 from graphc.ops import reductions
 from graphc.ops.functions import arithmetic
+from graphc.ops.functions.return_types import return_type
 from graphc.ops.gathers import GatherAlong
 from graphc.ops.operands import cast, is_value, keep_dims, normalize_dim, normalize_dims, truth
 from graphc.ops.views import Detach, Reshape
+
+__all__ = [
+    "all",
+    "amax",
+    "amin",
+    "aminmax",
+    "any",
+    "argmax",
+    "argmin",
+    "count_nonzero",
+    "logsumexp",
+    "max",
+    "mean",
+    "min",
+    "norm",
+    "prod",
+    "std",
+    "std_mean",
+    "sum",
+    "var",
+    "var_mean",
+]
+FUNCTIONS_ONLY = ("std_mean", "var_mean")
 
 Value = Any
 Dim = int | Sequence[int] | None
 
 
-class ValuesAndIndices(NamedTuple):
-    """What ``max`` and ``min`` along a dimension return; ``indices`` is int64 along that dimension."""
-
-    values: Any
-    indices: Any
+ExtremeOfMax = return_type("max", "values indices")
+ExtremeOfMin = return_type("min", "values indices")
+LeastAndGreatest = return_type("aminmax", "min max")
 
 
 def _reduce(primitive: type[Primitive], input: Value, dim: Dim, keepdim: bool) -> Value:
@@ -173,7 +195,7 @@ def amin(input: Value, dim: Dim = None, keepdim: bool = False) -> Value:
 
 def aminmax(input: Value, *, dim: int | None = None, keepdim: bool = False) -> tuple[Value, Value]:
     """The least and the greatest element along ``dim``."""
-    return amin(input, dim, keepdim), amax(input, dim, keepdim)
+    return LeastAndGreatest(amin(input, dim, keepdim), amax(input, dim, keepdim))
 
 
 def argmax(input: Value, dim: int | None = None, keepdim: bool = False) -> Value:
@@ -191,7 +213,7 @@ def max(input: Value, dim: Any = None, keepdim: bool = False, *, other: Value | 
 
     Along a dimension the gradient goes to the element of the index alone.
     """
-    return _extreme(reductions.Amax, reductions.ArgMax, arithmetic.maximum, input, dim, keepdim, other)
+    return _extreme(ExtremeOfMax, reductions.Amax, reductions.ArgMax, arithmetic.maximum, input, dim, keepdim, other)
 
 
 def min(input: Value, dim: Any = None, keepdim: bool = False, *, other: Value | None = None) -> Any:
@@ -199,10 +221,12 @@ def min(input: Value, dim: Any = None, keepdim: bool = False, *, other: Value | 
 
     Along a dimension the gradient goes to the element of the index alone.
     """
-    return _extreme(reductions.Amin, reductions.ArgMin, arithmetic.minimum, input, dim, keepdim, other)
+    return _extreme(ExtremeOfMin, reductions.Amin, reductions.ArgMin, arithmetic.minimum, input, dim, keepdim, other)
 
 
-def _extreme(whole: Any, position: Any, of_two: Any, input: Value, dim: Any, keepdim: bool, other: Any) -> Any:
+def _extreme(
+    result: Any, whole: Any, position: Any, of_two: Any, input: Value, dim: Any, keepdim: bool, other: Any
+) -> Any:
     if is_value(dim) or is_value(other):
         return of_two(input, dim if is_value(dim) else other)
     if dim is None:
@@ -213,7 +237,7 @@ def _extreme(whole: Any, position: Any, of_two: Any, input: Value, dim: Any, kee
     if not keepdim and input.ndim:
         shape = tuple(extent for place, extent in enumerate(input.shape) if place != axis)
         values, indices = Reshape.bind(values, shape=shape), Reshape.bind(indices, shape=shape)
-    return ValuesAndIndices(values, indices)
+    return result(values, indices)
 
 
 def any(input: Value, dim: Dim = None, keepdim: bool = False) -> Value:

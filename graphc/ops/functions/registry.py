@@ -19,7 +19,7 @@ from graphc.ops.functions import (
     reduction,
     shaping,
 )
-from graphc.source_lines import explained
+from graphc.ops.functions.public import public
 
 MODULES: tuple[ModuleType, ...] = (
     arithmetic,
@@ -50,17 +50,39 @@ def functions_of(module: ModuleType) -> dict[str, Callable[..., Any]]:
     }
 
 
-def _explain_errors() -> None:
-    """Let the errors of every public function name it, its operands, and the user's line."""
+def methods_of(module: ModuleType) -> dict[str, Callable[..., Any]]:
+    """The functions of a module that tensors have as methods: ``METHODS``, else ``__all__`` but ``FUNCTIONS_ONLY``."""
+    names = getattr(module, "METHODS", None)
+    if names is None:
+        only = getattr(module, "FUNCTIONS_ONLY", ())
+        names = [name for name in module.__all__ if name not in only]
+    return {name: getattr(module, name) for name in names}
+
+
+def in_place_methods_of(module: ModuleType) -> dict[str, Callable[..., Any]]:
+    """The functions of a module whose result may replace the tensor: ``IN_PLACE``, by the names without underscore."""
+    return {name: getattr(module, name) for name in getattr(module, "IN_PLACE", ())}
+
+
+def _make_public() -> None:
+    """Give every public function what users may rely on: ``out=``, and errors that name it and the user's line."""
     for module in MODULES:
-        replacements = {function: explained(function) for function in functions_of(module).values()}
-        for name, function in functions_of(module).items():
+        found = functions_of(module)
+        replacements = {function: public(function) for function in found.values()}
+        for name, function in found.items():
             setattr(module, name, replacements[function])
 
 
-_explain_errors()
+_make_public()
 
-# Where two modules have a name, the later one extends the earlier one's function.
+
+def _qualified(module: ModuleType, name: str) -> str:
+    namespace = getattr(module, "NAMESPACE", None)
+    return f"{namespace}.{name}" if namespace else name
+
+
+# By name; those of a namespace such as `linalg` as "linalg.inv". Where two modules have a name, the later one extends
+# the earlier one's function.
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    name: function for module in MODULES for name, function in functions_of(module).items()
+    _qualified(module, name): function for module in MODULES for name, function in functions_of(module).items()
 }

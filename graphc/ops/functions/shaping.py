@@ -16,6 +16,47 @@ from graphc.ops.operands import broadcast_shapes, cast, normalize_dim
 from graphc.ops.promotion import promote_types
 from graphc.ops.sources import number_like
 
+__all__ = [
+    "broadcast_tensors",
+    "broadcast_to",
+    "cat",
+    "chunk",
+    "concat",
+    "concatenate",
+    "contiguous",
+    "expand",
+    "expand_as",
+    "flatten",
+    "flip",
+    "meshgrid",
+    "moveaxis",
+    "movedim",
+    "narrow",
+    "permute",
+    "ravel",
+    "repeat",
+    "reshape",
+    "reshape_as",
+    "roll",
+    "select",
+    "split",
+    "squeeze",
+    "stack",
+    "swapaxes",
+    "t",
+    "tile",
+    "transpose",
+    "tril",
+    "triu",
+    "unbind",
+    "unflatten",
+    "unsqueeze",
+    "view",
+    "view_as",
+]
+FUNCTIONS_ONLY = ("broadcast_tensors", "cat", "concat", "concatenate", "meshgrid", "stack")
+IN_PLACE = ("tril", "triu")
+
 Sizes = tuple[Dimension, ...]
 _TYPE_NAMES = {
     "float32": ("Float", "float"),
