@@ -14,14 +14,17 @@ import numpy as np
 
 from graphc.autograd.tape import HookHandle, TapeNode
 from graphc.device import Device, cpu
-from graphc.ir.primitive import PRIMITIVES, Attributes, Primitive
-from graphc.ir.types import DType, dtype_of, float64
+from graphc.ir.primitive import PRIMITIVES, Attributes, Pointwise, Primitive
+from graphc.ir.types import DTYPE_OF_NUMPY, DType, dtype_of, float64
+from graphc.ops.operands import common_shape
 from graphc.ops.operators import bind_operators
+from graphc.ops.sources import as_number, number_like
 from graphc.recording import generation, state
 from graphc.source_lines import explained
 from graphc.storage import Size, Storage
 
 View = tuple[Primitive, Attributes]
+_new = object.__new__
 
 
 class Tensor:
@@ -30,28 +33,26 @@ class Tensor:
     Make one with :func:`graphc.tensor`, :func:`graphc.zeros`, :func:`graphc.from_numpy` and their like.
     """
 
-    __slots__ = (
-        "__dict__",
-        "__weakref__",
-        "_accumulator",
-        "_array",
-        "_base",
-        "_base_version",
-        "_chain",
-        "_grad",
-        "_grad_fn",
-        "_history",
-        "_requires_grad",
-        "_retains_grad",
-        "_storage",
-        "_unseen",
-        "dtype",
-    )
+    _array: np.ndarray
+    dtype: DType
+    # What most tensors never need lies in the class, so that making a tensor sets two attributes.
+    _memory: Storage | None = None
+    _chain: tuple[View, ...] = ()
+    _base: Tensor | None = None
+    _base_version = 0
+    _history = 0
+    _grad_fn: TapeNode | None = None
+    _requires_grad = False
+    _grad: Tensor | None = None
+    _accumulator: Any = None
+    _retains_grad = False
+    _unseen = False
     # numpy must leave `array * tensor` to the tensor.
     __array_priority__: ClassVar[int] = 1000
     # Type promotion treats it as a Python number.
     stands_for_number: ClassVar[bool] = False
-    dtype: DType
+    # Pointwise operations on it need no explicit broadcasts, unless they are recorded.
+    is_eager: ClassVar[bool] = True
 
     # -- making tensors ------------------------------------------------------------------------------------------
 
@@ -69,17 +70,12 @@ class Tensor:
         tensor = object.__new__(kind or Tensor)
         tensor._array = array
         tensor.dtype = dtype
-        tensor._storage = Storage(array) if storage is None else storage
-        tensor._chain = chain
-        tensor._base = None
-        tensor._base_version = 0
-        tensor._history = 0
-        tensor._grad_fn = grad_fn
-        tensor._requires_grad = grad_fn is not None
-        tensor._grad = None
-        tensor._accumulator = None
-        tensor._retains_grad = False
-        tensor._unseen = False
+        if storage is not None:
+            tensor._memory = storage
+            tensor._chain = chain
+        if grad_fn is not None:
+            tensor._grad_fn = grad_fn
+            tensor._requires_grad = True
         return tensor
 
     @staticmethod
@@ -97,6 +93,13 @@ class Tensor:
         return _apply(primitive, inputs, attrs)
 
     # -- what it is ----------------------------------------------------------------------------------------------
+
+    @property
+    def _storage(self) -> Storage:
+        memory = self._memory
+        if memory is None:
+            memory = self._memory = Storage(self._array)
+        return memory
 
     @property
     def shape(self) -> Size:
@@ -391,7 +394,7 @@ class Tensor:
     def data(self, value: Tensor) -> None:
         if state.recorder is not None:
             state.recorder.attribute_written(self, "data", value)
-        self._array, self._storage, self._chain, self.dtype = value._array, value._storage, value._chain, value.dtype
+        self._array, self._memory, self._chain, self.dtype = value._array, value._storage, value._chain, value.dtype
         generation.advance()
 
     @property
@@ -415,13 +418,8 @@ class Tensor:
                 raise RuntimeError(
                     "a view of a leaf Variable that requires grad is being used in an in-place operation."
                 )
-        if not self._array.flags.writeable and 0 not in self._array.strides:
-            raise RuntimeError("the memory of this tensor is read-only: it was made from a read-only array")
         if not self._array.flags.writeable:
-            raise RuntimeError(
-                "unsupported operation: more than one element of the written-to tensor refers to a single memory "
-                "location. Please clone() the tensor before performing the operation."
-            )
+            self._refuse_write()
         follows = state.gradients and (self.requires_grad or value.requires_grad)
         if follows and isinstance(value._grad_fn, TapeNode):
             value._grad_fn.keep_overwritten(self._storage)
@@ -437,6 +435,14 @@ class Tensor:
         np.copyto(self._array, value._array)
         self._storage.version += not self._unseen
         return self
+
+    def _refuse_write(self) -> None:
+        if 0 not in self._array.strides:
+            raise RuntimeError("the memory of this tensor is read-only: it was made from a read-only array")
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory "
+            "location. Please clone() the tensor before performing the operation."
+        )
 
     def _rewrite_base(self, base: Tensor, value: Tensor) -> None:
         """Give the base the history of a base with ``value`` written through this view."""
@@ -476,11 +482,13 @@ class Tensor:
 
     def fill_(self, value: float | Tensor) -> Tensor:
         """Set all elements to a number."""
-        from graphc.ops.functions.creation import full_like
-
         if isinstance(value, Tensor):
             return self.copy_(value)
-        return self._assign(self._replaced_by(full_like(self, value)))
+        if state.recorder is None and self._array.flags.writeable and not (state.gradients and self.requires_grad):
+            self._array.fill(as_number(value, self.dtype))
+            self._storage.version += not self._unseen
+            return self
+        return self._assign(self._replaced_by(number_like(self, value)))
 
     @explained
     def __setitem__(self, index: Any, value: Any) -> None:
@@ -541,7 +549,6 @@ class RunTimeNumber(Tensor):
     """A Python float that a program reads anew at every call: 0-d, float64. Computing with such numbers alone gives
     another; with tensors it has the weight of a Python number in type promotion."""
 
-    __slots__ = ()
     stands_for_number: ClassVar[bool] = True
 
     @staticmethod
@@ -571,35 +578,42 @@ def _apply(primitive: Primitive, inputs: Sequence[Any], attrs: Attributes) -> Te
         # The type rule words what was given and what was expected; numpy's message is the fall-back.
         from graphc.ir.types import TensorType
 
+        if isinstance(primitive, Pointwise):
+            common_shape(inputs)
+
         primitive.infer(*(TensorType(tensor.dtype, tensor._array.shape) for tensor in inputs), **attrs)
         raise
     if type(array) is not np.ndarray:
         array = np.asarray(array)
-    dtype = dtype_of(array.dtype)
-    result: Tensor
+    dtype = DTYPE_OF_NUMPY.get(array.dtype) or dtype_of(array.dtype)
+    result = _new(Tensor)
+    result._array = array
+    result.dtype = dtype
     if primitive.aliases and (np.may_share_memory(array, arrays[0]) or not array.size):
-        source = inputs[0]
-        chain = (*source._chain, (primitive, attrs))
-        if not state.gradients and source.requires_grad:
-            # Made where gradients are off: it shares the memory and not the history.
-            chain = (*chain, (PRIMITIVES["detach"], {}))
-        result = Tensor._wrap(array, dtype, source._storage, chain)
-        result._unseen = source._unseen
-        if primitive.differentiable:
-            own = source._base is None or (source._requires_grad and source._grad_fn is None)
-            result._base = source if own else source._base
-            result._base_version = result._base._history
-    else:
-        result = Tensor._wrap(array, dtype)
+        _make_view(result, inputs[0], primitive, attrs)
     if state.gradients and primitive.differentiable and dtype.category == "float":
         for tensor in inputs:
-            if tensor.requires_grad:
+            if tensor._requires_grad or (tensor._base is not None and tensor.requires_grad):
                 result._grad_fn = TapeNode(primitive, inputs, attrs, result)
                 result._requires_grad = True
                 break
     if state.recorder is not None:
         state.recorder.record(primitive, inputs, attrs, result)
     return result
+
+
+def _make_view(result: Tensor, source: Tensor, primitive: Primitive, attrs: Attributes) -> None:
+    chain = (*source._chain, (primitive, attrs))
+    if not state.gradients and source.requires_grad:
+        # Made where gradients are off: it shares the memory and not the history.
+        chain = (*chain, (PRIMITIVES["detach"], {}))
+    result._memory, result._chain = source._storage, chain
+    if source._unseen:
+        result._unseen = True
+    if primitive.differentiable:
+        own = source._base is None or (source._requires_grad and source._grad_fn is None)
+        base = result._base = source if own else source._base
+        result._base_version = base._history
 
 
 bind_operators(Tensor)

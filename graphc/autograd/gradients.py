@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphc.autograd.tape import AccumulateGrad, Edge, gradient_edge, sweep
+from graphc.ops.sources import number_like
 from graphc.tensor import Tensor
 
 
@@ -86,8 +87,6 @@ def _edge_of_input(tensor: Tensor) -> Edge:
 def _roots(
     outputs: Sequence[Tensor] | Tensor, cotangents: Sequence[Tensor | None] | Tensor | None
 ) -> list[tuple[Edge, Tensor]]:
-    from graphc.ops.functions.creation import ones_like
-
     tensors = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     given = [cotangents] if isinstance(cotangents, Tensor) or cotangents is None else list(cotangents)
     if len(given) == 1 and given[0] is None:
@@ -102,7 +101,7 @@ def _roots(
         if cotangent is None:
             if tensor.numel() != 1:
                 raise RuntimeError("grad can be implicitly created only for scalar outputs")
-            cotangent = ones_like(tensor.detach())
+            cotangent = number_like(tensor, 1)
         elif cotangent.shape != tensor.shape:
             raise RuntimeError(
                 f"Mismatch in shape: grad_output[{position}] has a shape of {cotangent.shape} and output[{position}] "

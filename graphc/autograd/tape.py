@@ -9,12 +9,12 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from graphc.ir.graph import Location
 from graphc.ir.primitive import Attributes, Primitive
 from graphc.ir.types import DType
+from graphc.ops.operands import sum_to_shape
 from graphc.recording import phase, state
 
 if TYPE_CHECKING:
@@ -51,12 +51,14 @@ def refuse_overwritten(name: str, saved: Tensor, expected: int, location: Locati
     )
 
 
-@dataclass(frozen=True, slots=True)
 class Unsaved:
     """Stands for a value that a rule does not read: shape and dtype alone."""
 
-    shape: tuple[int, ...]
-    dtype: DType
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, shape: tuple[int, ...], dtype: DType):
+        self.shape = shape
+        self.dtype = dtype
 
     @property
     def ndim(self) -> int:
@@ -112,19 +114,24 @@ class TapeNode:
         self.primitive = primitive
         self.attrs = attrs
         # Asking a view for its node may make that node: its number must be lower than this one's.
-        self.edges = tuple(gradient_edge(tensor) for tensor in inputs)
-        self.sequence = next_sequence()
-        self.types = tuple((tensor._array.shape, tensor.dtype) for tensor in inputs)
+        self.edges = edges = [gradient_edge(tensor) for tensor in inputs]
+        self.sequence = next(_sequence)
+        self.types = [(tensor._array.shape, tensor.dtype) for tensor in inputs]
+        self._versions = [0 if tensor._memory is None else tensor._memory.version for tensor in inputs]
         kept = primitive.saves_inputs
         if primitive.saves_for is not None:
-            wanted = [position for position, edge in enumerate(self.edges) if edge is not None]
-            kept = {read for position in wanted for read in primitive.saves_for[position]}
-        self._saved: tuple[Tensor | None, ...] | None = tuple(
-            tensor if kept is None or position in kept else None for position, tensor in enumerate(inputs)
+            kept = [
+                read
+                for position, edge in enumerate(edges)
+                if edge is not None
+                for read in primitive.saves_for[position]
+            ]
+        self._saved: Sequence[Tensor | None] | None = (
+            inputs if kept is None else [tensor if position in kept else None for position, tensor in enumerate(inputs)]
         )
-        self._versions = tuple(tensor._storage.version for tensor in inputs)
-        self._output = (output._array, output._storage, output._storage.version, output.dtype, output._chain)
-        if not primitive.saves_output:
+        if primitive.saves_output:
+            self._output = (output._array, output._storage, output._storage.version, output.dtype, output._chain)
+        else:
             self._output = (output._array.shape, None, 0, output.dtype, ())
         self.hooks: list[Callable[[Any], Any]] = []
         self.released = False
@@ -163,24 +170,32 @@ class TapeNode:
     def release(self) -> None:
         """Let go of the saved values; where there were some, a second sweep through the node is then an error."""
         self.released = True
-        if self._output[1] is None and all(saved is None for saved in self._saved or ()):
-            return
-        self._saved = None
-        self._output = (self._output[0].shape if self._output[1] is not None else self._output[0], None, 0, None, ())
+        output = self._output
+        if output[1] is not None:
+            self._output = (output[0].shape, None, 0, None, ())
+            self._saved = None
+        elif self._saved is not None and any(saved is not None for saved in self._saved):
+            self._saved = None
 
     def pull_back(self, cotangent: Tensor) -> Sequence[Any]:
         """The cotangents of the inputs. Raises RuntimeError where a saved value is gone or was overwritten."""
         if self._saved is None:
             refuse_second_sweep()
-        inputs = []
-        for saved, version, (shape, dtype) in zip(self._saved, self._versions, self.types, strict=True):
+        inputs: list[Any] = []
+        for position, saved in enumerate(self._saved):
             if saved is None:
-                inputs.append(Unsaved(shape, dtype))
+                inputs.append(Unsaved(*self.types[position]))
                 continue
-            if saved._storage.version != version:
-                refuse_overwritten(self.name(), saved, version, self.location)
+            memory = saved._memory
+            if memory is not None and memory.version != self._versions[position]:
+                refuse_overwritten(self.name(), saved, self._versions[position], self.location)
             inputs.append(saved)
         return self.primitive.vjp(cotangent, self._saved_output(), *inputs, **self.attrs)
+
+    def unstretched(self, cotangent: Tensor, position: int) -> Tensor:
+        """The cotangent of an input that the operation stretched to the shape of its result, summed to its shape."""
+        shape = self.types[position][0]
+        return cotangent if cotangent._array.shape == shape else sum_to_shape(cotangent, shape)
 
     def _saved_output(self) -> Any:
         from graphc.tensor import Tensor
@@ -222,9 +237,14 @@ Edge = TapeNode | AccumulateGrad
 
 def gradient_edge(tensor: Tensor) -> Edge | None:
     """The tape node that a tensor's cotangent goes to; None for a tensor that needs no gradient."""
-    if not tensor.requires_grad:
-        return None
-    node = tensor.grad_fn
+    if tensor._base is None:
+        if not tensor._requires_grad:
+            return None
+        node = tensor._grad_fn
+    else:
+        if not tensor.requires_grad:
+            return None
+        node = tensor.grad_fn
     if node is not None:
         return node
     if tensor._accumulator is None:
@@ -258,40 +278,43 @@ def sweep(
     arrivals = itertools.count()
     found: dict[Edge, Tensor] = {}
 
-    def receive(node: Edge, cotangent: Tensor) -> None:
-        if node in cotangents:
-            cotangents[node] = cotangents[node] + cotangent
-        else:
-            cotangents[node] = cotangent
-            heapq.heappush(pending, (-node.sequence, next(arrivals), node))
-
     outer_gradients, outer_location = state.gradients, state.location
     state.gradients = create_graph
     try:
         with phase("backward"):
-            for node, cotangent in roots:
-                receive(node, cotangent)
-            while pending:
+            arriving = list(roots)
+            while True:
+                for node, cotangent in arriving:
+                    if node in cotangents:
+                        cotangents[node] = cotangents[node] + cotangent
+                    else:
+                        cotangents[node] = cotangent
+                        heapq.heappush(pending, (-node.sequence, next(arrivals), node))
+                if not pending:
+                    break
                 node = heapq.heappop(pending)[2]
                 cotangent = cotangents.pop(node)
+                arriving = []
                 if state.recorder is not None:
                     state.recorder.swept(node.sequence, node.name())
                 state.location = node.location
                 for hook in node.hooks:
                     replacement = hook(cotangent)
                     cotangent = cotangent if replacement is None else replacement
-                if (wanted is None and isinstance(node, AccumulateGrad)) or (wanted is not None and node in wanted):
+                is_leaf = type(node) is AccumulateGrad
+                if is_leaf if wanted is None else node in wanted:
                     found[node] = cotangent
-                if isinstance(node, AccumulateGrad) or (useful is not None and node not in useful):
+                if is_leaf or (useful is not None and node not in useful):
                     continue
-                results = node.pull_back(cotangent)
-                for edge, result in zip(node.edges, results, strict=True):
+                stretches = type(node) is TapeNode
+                for position, result in enumerate(node.pull_back(cotangent)):
+                    edge = node.edges[position]
                     if edge is None or result is None or (useful is not None and edge not in useful):
                         continue
                     # A rule may give a cotangent as a function, so that only those that are needed are computed.
                     value = result() if callable(result) else result
                     if value is not None:
-                        receive(edge, value)
+                        arriving.append((edge, node.unstretched(value, position) if stretches else value))
                 if not retain_graph:
                     node.release()
     finally:

@@ -157,6 +157,7 @@ class Symbol:
     __array_priority__: ClassVar[int] = 1000
     requires_grad: ClassVar[bool] = False
     stands_for_number: ClassVar[bool] = False
+    is_eager: ClassVar[bool] = False
 
     def __init__(self, builder: Builder, node: Node):
         self.builder = builder

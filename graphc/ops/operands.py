@@ -5,6 +5,7 @@ A value is anything with ``apply``, ``shape``, ``ndim``, and ``dtype``: a Tensor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -14,12 +15,17 @@ from graphc.ir.primitive import Primitive
 from graphc.ir.types import DType, bool_
 from graphc.ops.pointwise import Cast, Ne
 from graphc.ops.promotion import result_type
+from graphc.ops.reductions import Sum
 from graphc.ops.sources import number_like
 from graphc.ops.views import Expand, Reshape
+from graphc.recording import state
 
 Shape = tuple[Dimension, ...]
 _NOTHING: dict[str, Any] = {}
 _NUMBERS = (float, int)
+# Numbers as operands, kept since programs compute with few different ones.
+_constants: dict[Any, Any] = {}
+_MOST_CONSTANTS = 1024
 
 
 def is_value(operand: Any) -> bool:
@@ -86,7 +92,8 @@ def common_shape(values: Sequence[Any]) -> Shape:
 
 
 def prepare(*operands: Any, dtype: DType | None = None) -> list[Any]:
-    """Tensors and numbers as values of one shape and one dtype (by default the one they promote to).
+    """Tensors and numbers as operands of a pointwise primitive: of one dtype (by default the one they promote to), and
+    of one shape but where the primitive broadcasts them itself.
 
     At least one must be a tensor. Raises TypeError for what is neither, RuntimeError where shapes do not broadcast.
     """
@@ -94,7 +101,11 @@ def prepare(*operands: Any, dtype: DType | None = None) -> list[Any]:
     values = [operand for operand in operands if is_value(operand)]
     if not values:
         raise TypeError(f"expected a tensor among the operands, got {', '.join(type(o).__name__ for o in operands)}")
-    reference, shape = values[0], common_shape(values)
+    reference = values[0]
+    if broadcasts_itself(reference):
+        common_shape(values)
+        return [cast(o, dtype) if is_value(o) else number_like(reference, o, shape=(), dtype=dtype) for o in operands]
+    shape = common_shape(values)
     return [
         expand(cast(operand, dtype), shape)
         if is_value(operand)
@@ -107,19 +118,54 @@ def _holds(category: str, number: float | int) -> bool:
     return category == "float" or (category == "int" and type(number) is int)
 
 
+def number_operand(value: Any, number: float | int) -> Any:
+    """A number as an operand beside a value: of its dtype, and of its shape where broadcasts are explicit."""
+    if state.recorder is not None or not value.is_eager:
+        return number_like(value, number)
+    key = (number, type(number), value.dtype.name, math.copysign(1.0, number) if number == 0 else 0.0)
+    constant = _constants.get(key)
+    if constant is None:
+        if len(_constants) >= _MOST_CONSTANTS:
+            _constants.clear()
+        constant = _constants[key] = number_like(value, number, shape=())
+    return constant
+
+
+def broadcasts_itself(value: Any) -> bool:
+    """Whether pointwise primitives take operands beside this value as they are: a tensor that runs without being
+    recorded. Its tape sums the cotangents of operands that were stretched."""
+    return value.is_eager and state.recorder is None
+
+
 def apply_binary(primitive: Primitive, x: Any, y: Any) -> Any:
     """A primitive of two operands applied to tensors or numbers, promoted and broadcast."""
-    if type(y) in _NUMBERS:
+    kind = type(y)
+    if kind is type(x) and x.is_eager and x.dtype is y.dtype and state.recorder is None:
+        return x.apply(primitive, (x, y), _NOTHING)  # the common case of eager programs
+    if kind in _NUMBERS:
         # The common case: a number that does not lift the category of the tensor.
         if is_value(x) and _holds(x.dtype.category, y):
-            return x.apply(primitive, (x, number_like(x, y)), _NOTHING)
+            return x.apply(primitive, (x, number_operand(x, y)), _NOTHING)
     elif type(x) in _NUMBERS:
         if is_value(y) and _holds(y.dtype.category, x):
-            return y.apply(primitive, (number_like(y, x), y), _NOTHING)
-    elif is_value(x) and is_value(y) and x.dtype is y.dtype and x.shape == y.shape:
+            return y.apply(primitive, (number_operand(y, x), y), _NOTHING)
+    elif is_value(x) and is_value(y) and x.dtype is y.dtype and (broadcasts_itself(x) or x.shape == y.shape):
         return x.apply(primitive, (x, y), _NOTHING)
     x, y = prepare(x, y)
     return x.apply(primitive, (x, y), _NOTHING)
+
+
+def sum_to_shape(value: Any, shape: Shape) -> Any:
+    """A value of a shape that ``shape`` broadcasts to, summed over what is stretched; other values as they are."""
+    given = tuple(value.shape)
+    missing = len(given) - len(shape)
+    if missing < 0:
+        return value
+    dims = tuple(
+        dim for dim, extent in enumerate(given) if dim < missing or (shape[dim - missing] == 1 and extent != 1)
+    )
+    summed = Sum.bind(value, dims=dims) if dims else value
+    return summed if tuple(summed.shape) == shape else Reshape.bind(summed, shape=shape)
 
 
 def normalize_dim(dim: int, rank: int) -> int:

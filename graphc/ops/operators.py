@@ -17,7 +17,7 @@ from graphc.ops.functions import arithmetic, indexing, linear
 from graphc.ops.functions.registry import MODULES, in_place_methods_of, methods_of
 from graphc.ops.operands import apply_binary, cast, is_value
 from graphc.ops.promotion import require_castable
-from graphc.source_lines import explained
+from graphc.source_lines import explained, note_call
 
 # The modules whose primitives are registered by being imported here.
 PRIMITIVE_MODULES = (pointwise, reductions, sources, views, gathers, scatters, contractions, pooling, checks)
@@ -86,20 +86,23 @@ def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
 
 
 def _is_operand(other: Any) -> bool:
-    return is_value(other) or isinstance(other, (float, int, np.generic, IntegerExpression))
+    return type(other) is float or is_value(other) or isinstance(other, (float, int, np.generic, IntegerExpression))
 
 
 def _binary(primitive: type[Primitive], reflected: bool = False) -> Callable[[Any, Any], Any]:
-    instance = primitive.instance
-    if reflected and not primitive.commutative:
+    """An operator: the shortest way from ``x + y`` to the primitive, since eager programs spend their time here."""
+    instance, turned = primitive.instance, reflected and not primitive.commutative
 
-        def method(self: Any, other: Any) -> Any:
-            return apply_binary(instance, other, self) if _is_operand(other) else NotImplemented
-    else:
+    def method(self: Any, other: Any) -> Any:
+        try:
+            if type(other) is not type(self) and not _is_operand(other):
+                return NotImplemented
+            return apply_binary(instance, other, self) if turned else apply_binary(instance, self, other)
+        except Exception as error:
+            note_call(error, instance.name, (self, other), {})
+            raise
 
-        def method(self: Any, other: Any) -> Any:
-            return apply_binary(instance, self, other) if _is_operand(other) else NotImplemented
-
+    method.explains_errors = True
     return method
 
 
