@@ -9,7 +9,7 @@ from graphc.codegen.domains import Domain, domain_of, integer_expressions, split
 from graphc.codegen.trace import Access, Tracer, Values, is_elementwise, is_product, linear_offset, walk_all
 from graphc.ir.graph import Node
 from graphc.ir.integers import substitute
-from graphc.ir.primitive import Contraction, Reduction, Scatter
+from graphc.ir.primitive import Contraction, External, Reduction, Scatter
 from graphc.ir.scalars import Index, Load, Scalar
 
 
@@ -19,7 +19,7 @@ class Anchor:
 
     node: Node
     position: int
-    form: str  # "elementwise", "reduction", "contraction", "scatter", "random"
+    form: str  # "elementwise", "reduction", "contraction", "scatter", "random", "external"
     outer: Domain
     reduced: Domain
     index: Index  # in the node's shape, of the outer axes
@@ -41,6 +41,9 @@ def trace_anchor(node: Node, position: int, anchors: set[Node], values: Values, 
     reduced: Domain = ()
     if form == "random":
         return Anchor(node, position, form, outer, (), _indices(outer), (), (), (node,))
+    if form == "external":
+        loads = tuple((operand, _indices(domain_of("z", operand.type.shape))) for operand in node.inputs)
+        return Anchor(node, position, form, outer, (), _indices(outer), (), loads, (node,))
     if form == "scatter":
         outer = domain_of("x", node.inputs[2].type.shape)
         at = _indices(outer)
@@ -75,6 +78,8 @@ def trace_anchor(node: Node, position: int, anchors: set[Node], values: Values, 
 def _form(node: Node) -> str:
     if node.op.effect == "random":
         return "random"
+    if isinstance(node.op, External):
+        return "external"
     if isinstance(node.op, Scatter):
         return "scatter"
     if is_elementwise(node) or is_product(node):

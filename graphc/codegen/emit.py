@@ -1,7 +1,7 @@
 """From a fusion group to the bodies of its kernels.
 
 Bodies here still name values by their keys; :mod:`graphc.codegen.kernels` turns those into parameters. Groups of loops
-are written by :mod:`graphc.codegen.nests`; contractions, scatters, random numbers, and checks here.
+are written by :mod:`graphc.codegen.nests`; contractions, scatters, random numbers, calls to the host, and checks here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import itertools
 
 from graphc.codegen.domains import Axis, integer_expressions, merge_axes
 from graphc.codegen.fuse import Group
-from graphc.codegen.loops import CheckIndex, Contract, Let, Local, Loop, Random, Statement, Store
+from graphc.codegen.loops import CallOut, CheckIndex, Contract, Let, Local, Loop, Random, Statement, Store
 from graphc.codegen.nests import LoopWriter
 from graphc.codegen.statements import blocks, nest, rewrite_statements, substitute_statements, unit_score
 from graphc.codegen.storage import Draft, Storage
@@ -27,6 +27,11 @@ def emit(group: Group, storage: Storage) -> list[Draft]:
         node = group.members[0].node
         numbers = tuple(float(value) for _, value in node.attributes if isinstance(value, int | float))
         return [Draft((Random(node.op.name, storage.values.key(node), node.type.size, node.type.dtype, numbers),))]
+    if group.kind == "external":
+        node = group.members[0].node
+        keys = tuple(storage.values.key(operand) for operand in node.inputs)
+        types = tuple(operand.type for operand in node.inputs)
+        return [Draft((CallOut(node.op.name, node.attributes, keys, types, storage.values.key(node), node.type),))]
     if group.kind == "check":
         return [Draft(_check(group, storage))]
     if group.kind == "scatter":

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphc.codegen.c.program import caller_buffers, print_kernels, print_program
+from graphc.codegen.host import Host, calls_out
 from graphc.codegen.inplace import reuse_in_place
 from graphc.codegen.loops import Buffer, LoopProgram
 from graphc.codegen.memory import MemoryPlan, check_plan, plan_memory
@@ -73,6 +74,9 @@ class Executable:
         self.build = build
         count = len(compiled.buffers) + compiled.draws_random
         self.program = NativeProgram(build, compiled.plan.arena_bytes, count)
+        self.host = Host(compiled.program) if calls_out(compiled.program) else None
+        if self.host is not None:
+            self.program.pointers[count] = self.host.table
 
     def run(self, arrays: Sequence[np.ndarray], extents: Sequence[int] = ()) -> None:
         """Run once on the caller's arrays, in the order of ``compiled.buffers``, then the random state if there is one.
@@ -87,9 +91,15 @@ class Executable:
 
     def raise_error(self, code: int = 1) -> None:
         """Raise what the last run, which gave a code other than 0, ended with: the operation's own error for an index
-        that is out of range, as in eager mode, with the operation's Python line as a note."""
+        that is out of range, as in eager mode, or what the host's work raised, with the operation's Python line as a
+        note."""
         launch, index, extent = self.program.error
         origin = self.compiled.program.launches[launch].origins[0]
+        failure = None if self.host is None else self.host.take_failure()
+        if failure is not None:
+            if origin.location is not None and isinstance(failure, Exception):
+                failure.add_note(f"in {origin.operation}, at {origin.location}")
+            raise failure
         error = PRIMITIVES[origin.operation].index_error(index, extent, **dict(origin.attributes))
         if origin.location is not None:
             error.add_note(f"in {origin.operation}, at {origin.location}")

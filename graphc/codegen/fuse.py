@@ -62,7 +62,7 @@ class Group:
     """Values that one kernel computes. ``before`` has a bit for each group that must stand before this one."""
 
     number: int
-    kind: str  # "loops", "contraction", "scatter", "random", "check"
+    kind: str  # "loops", "contraction", "scatter", "random", "external", "check"
     outer: Domain = ()
     reduced: Domain = ()
     members: list[Member] = field(default_factory=list)
@@ -154,7 +154,7 @@ class Fusion:
     def _start(self, anchor: Anchor) -> Group:
         group = Group(len(self.groups), "loops")
         self.groups.append(group)
-        if anchor.form in ("scatter", "random"):
+        if anchor.form in ("scatter", "random", "external"):
             group.kind = anchor.form
             group.outer = anchor.outer
             group.members.append(Member(anchor, "outer", 0, anchor.index, (), anchor.loads))

@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from graphc.codegen.host import call_out
 from graphc.codegen.loops import (
     Accumulate,
     Accumulator,
+    CallOut,
     CheckIndex,
     Contract,
     If,
@@ -148,6 +150,12 @@ class _Kernel:
                 return self._check_index(self.scalar(value), self.integer(extent))
             case Random():
                 return self._random(statement)
+            case CallOut():
+                return lambda environment: call_out(
+                    statement,
+                    [environment[operand] for operand in statement.operands],
+                    environment[statement.target],
+                )
         raise TypeError(f"no statement of the loop-nest IR: {statement!r}")
 
     def _accumulator(self, name: str, dtype: DType, combiner: str) -> Thunk:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from graphc.codegen.loops import (
     Buffer,
+    CallOut,
     Contract,
     Kernel,
     Let,
@@ -111,6 +112,9 @@ def _rename(statements: Sequence[Statement], rewriter: Rewriter, targets: Mappin
     def renamed(statement: Statement) -> Statement:
         if isinstance(statement, Store | Random):
             return replace(statement, target=targets.get(statement.target, statement.target))
+        if isinstance(statement, CallOut):
+            operands = tuple(targets[operand] for operand in statement.operands)
+            return replace(statement, operands=operands, target=targets[statement.target])
         if isinstance(statement, Loop):
             (atom,) = rewriter.variables[statement.variable].terms[0][0]  # type: ignore[union-attr]
             return replace(statement, variable=atom.name, body=tuple(renamed(inner) for inner in statement.body))
@@ -137,7 +141,10 @@ def _uses(draft: Draft, buffer_of: Mapping[str, str]) -> dict[str, _Use]:
                 load(scalar)
             if isinstance(statement, Let):
                 load(statement.value)
-            if isinstance(statement, Store | Random) and statement.target in buffer_of:
+            if isinstance(statement, CallOut):
+                for operand in statement.operands:
+                    uses.setdefault(buffer_of[operand], _Use()).loaded = True
+            if isinstance(statement, Store | Random | CallOut) and statement.target in buffer_of:
                 use = uses.setdefault(buffer_of[statement.target], _Use())
                 use.stored = True
                 use.combined |= isinstance(statement, Store) and statement.combiner is not None

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from graphc.codegen.loops import (
     Accumulate,
     Accumulator,
+    CallOut,
     CheckIndex,
     Contract,
     If,
@@ -110,6 +111,9 @@ def _simple(statement: Statement) -> str:
     if isinstance(statement, Random):
         arguments = "".join(f", {argument!r}" for argument in statement.arguments)
         return f"{statement.target}[..] = {statement.function}({statement.size}{arguments})"
+    if isinstance(statement, CallOut):
+        attributes = "".join(f", {name}={value}" for name, value in statement.attributes)
+        return f"{statement.target}[..] = host {statement.function}({', '.join(statement.operands)}{attributes})"
     if isinstance(statement, Store):
         place = f"{statement.target}[{print_integer(statement.offset)}]"
         return _combined(place, statement.combiner, print_scalar(statement.value))

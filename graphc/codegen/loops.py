@@ -16,7 +16,7 @@ from typing import Any
 from graphc.ir.graph import Graph, Location, Node
 from graphc.ir.integers import Integer
 from graphc.ir.scalars import Scalar
-from graphc.ir.types import DType
+from graphc.ir.types import DType, TensorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,23 @@ class Random:
     arguments: tuple[float, ...] = ()
 
 
-Statement = Let | Accumulator | Accumulate | LocalArray | Store | Loop | If | CheckIndex | Random
+@dataclass(frozen=True, slots=True)
+class CallOut:
+    """Let the host carry out a primitive on whole arrays: what has no meaning element by element.
+
+    ``operands`` and ``target`` name parameters, ``types`` and ``result`` say what they hold. The program ends where the
+    host fails.
+    """
+
+    function: str
+    attributes: tuple[tuple[str, Any], ...]
+    operands: tuple[str, ...]
+    types: tuple[TensorType, ...]
+    target: str
+    result: TensorType
+
+
+Statement = Let | Accumulator | Accumulate | LocalArray | Store | Loop | If | CheckIndex | Random | CallOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +234,8 @@ class LoopProgram:
     """All that a target needs: buffers, launches in order, and how the graph's results relate to buffers.
 
     ``outputs`` names a buffer of kind "output" for each output of the graph. A state buffer is updated in place by the
-    launches themselves: after the last launch it holds the new value, and launches that check indices
-    (``CheckIndex``) all stand before the first that writes to state.
+    launches themselves: after the last launch it holds the new value, and launches that may fail (``CheckIndex``,
+    ``CallOut``) all stand before the first that writes to state.
     """
 
     name: str

@@ -135,7 +135,7 @@ class _Lowering:
                     else:
                         self.late.append((state, node))
                 late = any(other is node for _, other in self.late)
-                if not buffers and (late or node in read_elsewhere or group.kind in ("scatter", "random")):
+                if not buffers and (late or node in read_elsewhere or group.kind in ("scatter", "random", "external")):
                     buffers = [self._new_buffer(f"t{len(self.buffers)}", node, "temporary")]
                 if buffers:
                     self._put(node, buffers)
@@ -195,7 +195,10 @@ class _Lowering:
             return False  # a later sweep may compute the value again
         readers: list[Group] = []
         for other in self.fusion.groups:
-            reads = other.kind == "check" or any(node is state for m in other.members for node, _ in m.loads)
+            # What may fail comes first too: then no state has changed.
+            reads = other.kind in ("check", "external") or any(
+                node is state for m in other.members for node, _ in m.loads
+            )
             if reads and other is not group:
                 readers.append(other)
         for other_member in group.members:
@@ -259,7 +262,7 @@ class _Lowering:
             draft = Draft(bind(draft.body, self._overwritten(group)), draft.partials)
             kernel, buffers = make_kernel(draft, self.buffer_of, self.buffers, operations)
             launches.append(Launch(kernel, buffers, origins, _work(group)))
-        if group.kind in ("scatter", "random"):
+        if group.kind in ("scatter", "random", "external"):
             (member,) = group.members
             for place in self.storage.places[member.node][1:]:
                 launches.append(self._copy(member.node, place))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from graphc.codegen.trace import is_elementwise, is_product
 from graphc.ir.graph import Graph, Node
 from graphc.ir.integers import Integer, bounds
-from graphc.ir.primitive import PRIMITIVES, Contraction, Gather, Pointwise, Reduction, Scatter, Source, View
+from graphc.ir.primitive import PRIMITIVES, Contraction, External, Gather, Pointwise, Reduction, Scatter, Source, View
 from graphc.ir.rewrite import live_nodes
 
 # The cost model counts scalar operations as the primitives' ``cost`` does; a load is about two additions.
@@ -117,6 +117,8 @@ def _required(nodes: list[Node], targets: Targets) -> set[Node]:
     for node in nodes:
         if not is_elementwise(node) and not is_product(node):
             required.add(node)
+        if isinstance(node.op, External):
+            required.update(operand for operand in node.inputs if not operand.is_input)
     return required
 
 

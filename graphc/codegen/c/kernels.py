@@ -12,6 +12,7 @@ from graphc.codegen.c.statements import Statements
 from graphc.codegen.loops import (
     Accumulate,
     Accumulator,
+    CallOut,
     CheckIndex,
     Contract,
     If,
@@ -76,6 +77,9 @@ def print_loops(kernel: Kernel, name: str, body: Sequence[Statement], used: Used
     if any(isinstance(statement, Random) for statement in statements_within(body)):
         declarations.append("gc_random_state *restrict state")
         extra.append("state")
+    if any(isinstance(statement, CallOut) for statement in body):
+        declarations += ["const gc_host *restrict host", "int64_t launch"]
+        extra += ["host", "launch"]
     if printer.checks:
         declarations.append("int64_t *restrict error")
         extra.append("error")
@@ -86,11 +90,12 @@ def print_loops(kernel: Kernel, name: str, body: Sequence[Statement], used: Used
     elif whole is not None:
         first, last = printer.expressions.integer(whole.start), printer.expressions.integer(whole.stop)
         lines.insert(0, f"    const int64_t first = {first}, last = {last};")
-    returns = "int" if printer.checks else "void"
+    may_fail = printer.checks or "host" in extra
+    returns = "int" if may_fail else "void"
     head = wrap_declarations(f"static {returns} {name}(", declarations)
     definition = "\n".join([head, "{", *lines, "}"])
     start, items = (whole.start, whole.stop - whole.start) if shared else (0, None)
-    return KernelText(definition, (Phase(name, arguments, start, items, tuple(extra), printer.checks),))
+    return KernelText(definition, (Phase(name, arguments, start, items, tuple(extra), may_fail),))
 
 
 def wrap_declarations(head: str, declarations: Sequence[str], width: int = 120) -> str:
@@ -185,8 +190,10 @@ def sources(body: Iterable[Statement]) -> set[str]:
     found: set[str] = set()
     for statement in statements_within(body):
         found |= names_read(statement)
-        if isinstance(statement, Store | Random):
+        if isinstance(statement, Store | Random | CallOut):
             found.add(statement.target)
+        if isinstance(statement, CallOut):
+            found.update(statement.operands)
     return found
 
 

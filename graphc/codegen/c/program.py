@@ -13,6 +13,7 @@ from graphc.codegen.c.literals import c_type, literal
 from graphc.codegen.c.names import Names, comment
 from graphc.codegen.c.statements import identity
 from graphc.codegen.c.tiles import round_up
+from graphc.codegen.host import calls_out
 from graphc.codegen.loops import Buffer, Contract, Kernel, Launch, LoopProgram
 from graphc.codegen.memory import MemoryPlan, Scratch
 from graphc.codegen.render import render
@@ -72,6 +73,7 @@ class ProgramContext:
 
     title: tuple[str, ...]
     has_random: bool
+    has_host: bool
     scalar_functions: tuple[ScalarFunction, ...]
     library_functions: frozenset[str]
     random_functions: frozenset[str]
@@ -84,7 +86,9 @@ class ProgramContext:
     groups: tuple[Group, ...]
     threaded: bool
     can_fail: bool
+    leaves_early: bool
     most_threads: int
+    launch_count: int
     unused_parameters: tuple[str, ...]
     buffer_count: int
 
@@ -140,32 +144,36 @@ def caller_buffers(program: LoopProgram) -> tuple[Buffer, ...]:
 def print_program(program: LoopProgram, plan: MemoryPlan, kernels: PrintedKernels) -> str:
     """The C text of a program whose kernels are printed and whose memory is planned."""
     functions = [phase.name for text in kernels.texts for phase in text.phases]
-    names = Names(("graphc_run", "stream", "done", *functions))
+    names = Names(("graphc_run", "stream", "done", "host", "none", *functions))
     identifiers = {buffer.name: names(buffer.name) for buffer in (*caller_buffers(program), *program.buffers)}
     used = kernels.used
     steps = _steps(program, plan, kernels, identifiers)
     groups, threaded = group_steps(program, plan, steps)
     callers = caller_buffers(program)
     uses_arena = bool(plan.placements)
-    checks = any(phase.checks for text in kernels.texts for phase in text.phases)
-    unused = [("extents", True), ("arena", not uses_arena), ("threads", not threaded), ("error", not checks)]
-    unused.append(("buffers", not callers and not used.random))
+    phases = [phase for text in kernels.texts for phase in text.phases]
+    can_fail, has_host = any(phase.checks for phase in phases), calls_out(program)
+    unused = [("extents", True), ("arena", not uses_arena), ("threads", not threaded), ("error", not can_fail)]
+    unused.append(("buffers", not callers and not used.random and not has_host))
     context = ProgramContext(
         title=(comment(f"graphc: {program.name}"), *_summary(program, plan)),
         has_random=bool(used.random),
+        has_host=has_host,
         scalar_functions=_scalar_functions(used),
         library_functions=frozenset(f"{name}_{dtype.short}" for name, dtype in used.library),
         random_functions=frozenset(used.random),
         vector_types=tuple(sorted({vector for text in kernels.texts for vector in text.vectors})),
         reductions=_reductions(used),
         tables=_tables(used),
-        checks=checks,
+        checks=any(phase.checks and "error" in phase.extra for phase in phases),
         kernels=_kernel_contexts(program, kernels),
         pointers=tuple(_pointers(program, plan, callers, identifiers)),
         groups=groups,
         threaded=threaded,
-        can_fail=any(group.checked for group in groups),
+        can_fail=can_fail,
+        leaves_early=any(group.checked for group in groups),
         most_threads=plan.threads,
+        launch_count=len(program.launches),
         unused_parameters=tuple(name for name, is_unused in unused if is_unused),
         buffer_count=len(callers),
     )
@@ -317,7 +325,10 @@ def _buffer_comment(buffer: Buffer) -> str:
 
 
 def _extra(name: str, position: int, text: KernelText, plan: MemoryPlan) -> str:
-    """What a phase is given beside buffers: the random state, the place for errors, or scratch memory."""
+    """What a phase is given beside buffers: the random state, the place for errors, the host and the launch's number,
+    or scratch memory."""
+    if name == "launch":
+        return str(position)
     if name not in ("shared", "local"):
         return name
     offset = plan.offset(f"scratch{position}")

@@ -11,6 +11,7 @@ from graphc.codegen.c.spelling import ADD, CONDITIONAL
 from graphc.codegen.loops import (
     Accumulate,
     Accumulator,
+    CallOut,
     CheckIndex,
     If,
     Let,
@@ -102,6 +103,10 @@ class Statements:
                 yield f"{margin}{INDENT}return 1;"
             case Random():
                 yield from self._random(statement, margin)
+            case CallOut():
+                operands = ", ".join(self.names(name) for name in (*statement.operands, statement.target))
+                yield f"{margin}const void *const operands[] = {{{operands}}};"
+                yield f"{margin}return host->call_out(launch, operands) != 0;"
 
     def _combine(self, place: str, dtype: DType, combiner: str, value: object) -> str:
         operator = _OPERATORS.get((combiner, dtype.category))
