@@ -22,8 +22,9 @@ from graphc.codegen.listing import print_program
 from graphc.codegen.lower import lower
 from graphc.codegen.memory import MemoryPlan
 from graphc.execution import BoundProgram
-from graphc.ir.graph import Graph
+from graphc.ir.graph import Graph, exact_key
 from graphc.ir.passes.pipeline import PassRecord, optimize
+from graphc.ops.checks import GuardMissed
 from graphc.recording import state
 from graphc.runtime.errors import CompileError, CompilerNotFound
 from graphc.tensor import Tensor
@@ -79,16 +80,28 @@ def _executable_of(graph: Graph) -> Executable:
 # Builds of one function after which its author is told, and how many are kept.
 MANY_BUILDS = 8
 MOST_BUILDS = 64
+# Ways through one function that differ by the values of tensors and get a program each.
+MOST_PATHS = 16
 
 
 class _Entry:
     """One build of a function: for one shape of arguments and one state of what it depends on outside."""
 
-    __slots__ = ("bound", "stages")
+    __slots__ = ("bound", "guards", "path", "stages")
 
     def __init__(self, stages: Stages, bound: BoundProgram):
         self.stages = stages
         self.bound = bound
+        self.guards = [node for node in stages.recording.graph.nodes if node.op.effect == "guard"]
+        self.path = tuple(exact_key(guard.attrs["expected"]) for guard in self.guards)
+
+    def must_miss(self, missed: list[tuple[_Entry, int]]) -> bool:
+        """Whether a guard that was missed on another path of the same code is one of this path too."""
+        return any(
+            self.path[:number] != other.path[:number]
+            or self.path[number : number + 1] == other.path[number : number + 1]
+            for other, number in missed
+        )
 
 
 class CompiledFunction:
@@ -99,13 +112,14 @@ class CompiledFunction:
     first call.
     """
 
-    def __init__(self, function: Callable[..., Any], *, fallback: bool = False):
+    def __init__(self, function: Callable[..., Any], *, fallback: bool = False, max_paths: int = MOST_PATHS):
         if hasattr(function, "named_parameters"):
             self.__name__, self.__doc__ = type(function).__name__, type(function).__doc__
         else:
             functools.update_wrapper(self, function)
         self.function = function
         self.fallback = fallback
+        self.max_paths = max_paths
         self._entries: dict[Any, list[_Entry]] = {}
         self._newest: _Entry | None = None
         self._stages: Stages | None = None
@@ -123,16 +137,23 @@ class CompiledFunction:
             state.gradients,
             *[(tensor._array.shape, tensor.dtype.short, tensor._requires_grad) for tensor in tensors],
         )
-        for entry in self._entries.get(key, ()):
+        missed: list[tuple[_Entry, int]] = []
+        entries = self._entries.get(key, ())
+        for entry in entries:
             with entry.bound.lock:
-                if entry.bound.holds(tensors):
-                    return entry.bound(tensors)
+                if entry.bound.holds(tensors) and not (missed and entry.must_miss(missed)):
+                    try:
+                        return entry.bound(tensors)
+                    except GuardMissed as miss:
+                        missed.append((entry, miss.number))
+        if len(missed) and sum(1 for entry in entries if entry.path) >= self.max_paths:
+            return self._too_many_paths(missed[-1], arguments, keywords)
         return self._first_call(key, tensors, arguments, keywords)
 
     def _first_call(self, key: Any, tensors: list[Tensor], arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         with self._lock:
             for entry in self._entries.get(key, ()):
-                with entry.bound.lock:
+                with entry.bound.lock, contextlib.suppress(GuardMissed):
                     if entry.bound.holds(tensors):  # another thread has built it meanwhile
                         return entry.bound(tensors)
             recording, returned = capture(self.function, arguments, keywords)
@@ -159,9 +180,18 @@ class CompiledFunction:
             self._keep(key, self._newest)
             return returned
 
+    def _too_many_paths(self, missed: tuple[_Entry, int], arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        entry, number = missed
+        location = entry.guards[number].location
+        _warn_once(
+            f"{self.__name__} has taken {self.max_paths} ways (max_paths) through what its code decides by the "
+            f"values of tensors, most lately at {location}; other ways run eagerly"
+        )
+        return self.function(*arguments, **keywords)
+
     def _keep(self, key: Any, entry: _Entry) -> None:
         """Keep a build, newest first: after a change outside it is the one that holds. Old ones are let go."""
-        self._builds += 1
+        self._builds += not entry.path
         if self._builds == MANY_BUILDS:
             warnings.warn(
                 f"{self.__name__} has had {MANY_BUILDS} builds; every new shape and every new Python number among its "
@@ -177,10 +207,10 @@ class CompiledFunction:
                 del self._entries[oldest]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CompiledFunction:
-        return CompiledFunction(copy.deepcopy(self.function, memo), fallback=self.fallback)
+        return CompiledFunction(copy.deepcopy(self.function, memo), fallback=self.fallback, max_paths=self.max_paths)
 
     def __reduce__(self) -> Any:
-        return functools.partial(CompiledFunction, fallback=self.fallback), (self.function,)
+        return functools.partial(CompiledFunction, fallback=self.fallback, max_paths=self.max_paths), (self.function,)
 
     @property
     def stages(self) -> Stages:
@@ -208,7 +238,8 @@ class CompiledFunction:
         """A method that is compiled is bound for each object on its own."""
         if instance is None:
             return self
-        bound = CompiledFunction(self.function.__get__(instance, owner), fallback=self.fallback)
+        function = self.function.__get__(instance, owner)
+        bound = CompiledFunction(function, fallback=self.fallback, max_paths=self.max_paths)
         instance.__dict__[self.__name__] = bound
         return bound
 
@@ -239,12 +270,14 @@ def observe_builds(observer: Callable[[str, Stages], None]) -> Iterator[None]:
         _observers.remove(observer)
 
 
-def compile(function: Callable[..., Any] | None = None, *, fallback: bool = False) -> Any:
+def compile(function: Callable[..., Any] | None = None, *, fallback: bool = False, max_paths: int = MOST_PATHS) -> Any:
     """Compile a function of tensors: a model, or a whole training step with backward() and optimizer.step().
 
     Args:
         function: what to compile; left out, ``compile(...)`` is a decorator. A module compiles as its call.
         fallback: keep running eagerly, with a warning, where the C compiler refuses the program.
+        max_paths: how many ways through ``if`` and ``while`` on values of tensors get a program of their own; further
+            ones run eagerly, with a warning that names the line.
 
     Returns:
         a callable that gives the function's results. Without any C compiler it runs eagerly, with a warning that names
@@ -255,7 +288,7 @@ def compile(function: Callable[..., Any] | None = None, *, fallback: bool = Fals
         CompileError: where the C compiler refuses the program and ``fallback`` is off.
     """
     if function is None:
-        return functools.partial(compile, fallback=fallback)
+        return functools.partial(compile, fallback=fallback, max_paths=max_paths)
     if not callable(function):
         raise TypeError(f"compile expects a function or a module, got {type(function).__name__}")
     if not hasattr(function, "__name__") and not hasattr(function, "named_parameters"):
@@ -266,4 +299,4 @@ def compile(function: Callable[..., Any] | None = None, *, fallback: bool = Fals
             return called(*arguments, **keywords)
 
         function.__name__ = type(called).__name__
-    return CompiledFunction(function, fallback=fallback)
+    return CompiledFunction(function, fallback=fallback, max_paths=max_paths)

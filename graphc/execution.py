@@ -203,7 +203,8 @@ class BoundProgram:
                 if result.differentiable:
                     tensor._grad_fn = nodes[result.output]
                     tensor._requires_grad = True
-            return _follow(tensor, result.chain)
+            followed = _follow(tensor, result.chain)
+            return followed.item() if result.number else followed
         if result.same is not None:
             return result.same
         binding = self.recording.bindings[result.input]

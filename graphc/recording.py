@@ -40,6 +40,12 @@ class Recorder(Protocol):
     def refuse_value(self, tensor: Tensor, what: str) -> None:
         """A Python value was asked of a tensor: raises where it depends on the step's inputs."""
 
+    def value_read(self, tensor: Tensor, what: str) -> None:
+        """Python code reads a tensor's elements: what follows holds only while they are the same."""
+
+    def number_read(self, tensor: Tensor) -> Tensor:
+        """Python code takes the number in a floating tensor: one that is anew at every call."""
+
     def scalar(self, holder: Any, key: Any, value: float) -> Tensor:
         """A number that the user may change between calls, as a 0-d float64 tensor."""
 

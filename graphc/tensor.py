@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from graphc.autograd.tape import HookHandle, TapeNode
+from graphc.autograd.hooks import Hook, HookHandle
+from graphc.autograd.tape import AccumulateGrad, TapeNode, dressed, gradient_edge
 from graphc.device import Device, cpu
 from graphc.ir.primitive import PRIMITIVES, Attributes, Pointwise, Primitive
 from graphc.ir.types import DTYPE_OF_NUMPY, DType, dtype_of, float64
@@ -184,33 +185,44 @@ class Tensor:
             state.recorder.refuse_value(self, what)
         return self._array
 
+    def _read(self, what: str) -> np.ndarray:
+        """The elements, for Python code that may decide by them: a program that is recorded then depends on them."""
+        if state.recorder is not None:
+            state.recorder.value_read(self, what)
+        return self._array
+
     def item(self) -> float | int | bool:
         """The one element as a Python number. Raises RuntimeError where there is not exactly one."""
+        if state.recorder is not None and self.dtype.is_floating_point and self._array.size == 1:
+            return state.recorder.number_read(self)
+        return self._single("item()")
+
+    def _single(self, what: str) -> Any:
         if self._array.size != 1:
             raise RuntimeError(f"a Tensor with {self._array.size} elements cannot be converted to Scalar")
-        return self._value("item()").item()
+        return self._read(what).item()
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
-        return self._value("tolist()").tolist()
+        return self._read("tolist()").tolist()
 
     def __bool__(self) -> bool:
         if self._array.size == 0:
             raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
         if self._array.size > 1:
             raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
-        return bool(self._value("bool()").item())
+        return bool(self._read("bool()").item())
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._single("int()"))
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._single("float()"))
 
     def __index__(self) -> int:
         if self.dtype.category == "float":
             raise TypeError("only integer tensors of a single element can be converted to an index")
-        return int(self.item())
+        return int(self._single("int()"))
 
     def numpy(self) -> np.ndarray:
         """The elements as an array that shares this tensor's memory.
@@ -271,7 +283,7 @@ class Tensor:
         base = self._base
         if base is not None and base._history != self._base_version:
             self._follow_base(base)
-        return self._grad_fn
+        return dressed(self._grad_fn)
 
     def _follow_base(self, base: Tensor) -> None:
         """After a write elsewhere in the base's memory, this view's history is that of the base now."""
@@ -312,26 +324,34 @@ class Tensor:
 
     def retain_grad(self) -> None:
         """Keep the gradient of this tensor, which is not a leaf, in ``grad`` too."""
-        from graphc.autograd.tape import Retaining
-
         if not self.requires_grad:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-        if self.is_leaf or self._retains_grad:
-            return
-        self._retains_grad = True
-        HookHandle(self.grad_fn.hooks, Retaining(self))
+        if not self.is_leaf and not self._retains_grad:
+            self._retains_grad = True
+            self.grad_fn.hooked().retaining.append(self)
 
-    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> HookHandle:
+    @property
+    def retains_grad(self) -> bool:
+        return self._retains_grad
+
+    def register_hook(self, hook: Hook) -> HookHandle:
         """Call ``hook`` with this tensor's gradient when it is computed; what it returns, unless None, replaces it.
 
         Returns a handle whose ``remove()`` takes the hook away again.
         """
-        from graphc.autograd.tape import gradient_edge
-
         edge = gradient_edge(self)
         if edge is None:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-        return HookHandle(edge.hooks, hook)
+        return HookHandle(edge.hooked().tensor, hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Hook) -> HookHandle:
+        """Call ``hook`` with this leaf after a backward pass added to its ``grad``."""
+        edge = gradient_edge(self)
+        if edge is None:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if not isinstance(edge, AccumulateGrad):
+            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        return HookHandle(edge.hooked().accumulated, hook)
 
     def _accumulate(self, cotangent: Tensor) -> None:
         if self.grad is None:
@@ -365,7 +385,7 @@ class Tensor:
         """
         from graphc.autograd.gradients import backward
 
-        backward([self], [gradient], retain_graph, create_graph, inputs)
+        backward([self], [gradient], retain_graph, create_graph, inputs=inputs)
 
     def detach(self) -> Tensor:
         """The same memory, outside the graph."""
@@ -573,7 +593,10 @@ def _apply(primitive: Primitive, inputs: Sequence[Any], attrs: Attributes) -> Te
     """Evaluate, wrap (as a view where memory is shared), and record for the tape and for a capture."""
     arrays = [tensor._array for tensor in inputs]
     try:
-        array = primitive.evaluate(*arrays, **attrs)
+        if arrays and not inputs[0].dtype.is_direct:
+            array = primitive.compute(*arrays, **attrs)
+        else:
+            array = primitive.evaluate(*arrays, **attrs)
     except (TypeError, ValueError):
         # The type rule words what was given and what was expected; numpy's message is the fall-back.
         from graphc.ir.types import TensorType
@@ -591,7 +614,7 @@ def _apply(primitive: Primitive, inputs: Sequence[Any], attrs: Attributes) -> Te
     result.dtype = dtype
     if primitive.aliases and (np.may_share_memory(array, arrays[0]) or not array.size):
         _make_view(result, inputs[0], primitive, attrs)
-    if state.gradients and primitive.differentiable and dtype.category == "float":
+    if state.gradients and primitive.differentiable and dtype.is_differentiable:
         for tensor in inputs:
             if tensor._requires_grad or (tensor._base is not None and tensor.requires_grad):
                 result._grad_fn = TapeNode(primitive, inputs, attrs, result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import pickle
 import sys
 import warnings
@@ -128,11 +129,9 @@ REFUSED = {
     "randint": lambda x: x + gc.randint(0, 5, (3,)),
     "randperm": lambda x: x[gc.randperm(2)],
     "manual_seed": lambda x: gc.manual_seed(0),
-    "item()": lambda x: x.sum().item(),
-    "item() ": lambda x: int(x.sum()),
-    "item() needs": lambda x: gc.zeros(int(x.sum())),
+    "float()": lambda x: x * float(x.sum()),
+    "float() needs": lambda x: math.sqrt(x.abs().sum().item()),
     "tolist()": lambda x: x.tolist(),
-    "bool()": lambda x: x if x.sum() > 0 else -x,
     "numpy()": lambda x: np.tanh(x),
     "deepcopy()": lambda x: copy.deepcopy(x),
     "pickling": lambda x: pickle.dumps(x),

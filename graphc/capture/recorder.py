@@ -18,10 +18,19 @@ from graphc.capture.errors import CaptureError
 from graphc.generator import default_generator
 from graphc.ir.graph import Builder, Location, Node, exact_key
 from graphc.ir.primitive import PRIMITIVES, Attributes, Primitive
-from graphc.ir.types import TensorType, float64
+from graphc.ir.types import TensorType, float64, int64
+from graphc.ops.checks import Guard as ValueGuard
+from graphc.ops.comparisons import Ne
+from graphc.ops.operands import cast, truth
+from graphc.ops.pointwise import Cast, Copy
+from graphc.ops.reductions import Any_
+from graphc.ops.sources import Constant, Literal, number_like
 from graphc.recording import state
 from graphc.source_lines import user_location
 from graphc.tensor import RunTimeNumber, Storage, Tensor, View
+
+# Code may decide by the elements of a tensor with so many, such as the lengths of a batch's sequences.
+MOST_ELEMENTS_READ = 64
 
 
 @dataclass(slots=True)
@@ -155,6 +164,7 @@ class GraphRecorder:
         self._find_names = find_names
         self._names = find_names()
         self._taken: dict[str, int] = {}
+        self._reads = 0  # how often the code read values
         # Where the forward pass ends: the loss and how many nodes stand before its backward pass.
         self.backward_began: int | None = None
 
@@ -282,6 +292,36 @@ class GraphRecorder:
             "or choose with graphc.where)",
             self.location(),
         )
+
+    def value_read(self, tensor: Tensor, what: str) -> None:
+        array = tensor._array
+        # A float is seldom twice the same: code that decides by one compares it.
+        if array.size > MOST_ELEMENTS_READ or (tensor.dtype.is_floating_point and what not in ("bool()", "int()")):
+            self.refuse_value(tensor, what)
+        location = self.builder.location = self.location()
+        found = self.builder.symbol(self.node_of(tensor))
+        if what == "bool()":
+            found, array = truth(found), array.astype(bool)
+        elif what == "int()":
+            found, array = cast(found, int64), array.astype(np.int64)
+        if array.size == 1:
+            known = number_like(found, array.item())
+        else:
+            known = found.apply(Constant.instance, (), {"literal": Literal(array, found.dtype)})
+        differs = Ne.bind(found, known)
+        missed = cast(Any_.bind(differs, dims=tuple(range(differs.ndim))), int64)
+        expected = array.item() if array.size == 1 else tuple(array.reshape(-1).tolist())
+        attrs = {"expected": expected, "number": self._reads}
+        self._reads += 1
+        self.builder.add(ValueGuard.instance, [missed.node], attrs, location)
+
+    def number_read(self, tensor: Tensor) -> Tensor:
+        gradients, state.gradients = state.gradients, False
+        try:
+            single = tensor.reshape(()).detach()
+            return RunTimeNumber.of(Copy.bind(single) if single.dtype == float64 else Cast.bind(single, dtype=float64))
+        finally:
+            state.gradients = gradients
 
     def scalar(self, holder: Any, key: Any, value: float) -> Tensor:
         for known in self.scalars:

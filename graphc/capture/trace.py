@@ -20,13 +20,13 @@ from graphc.capture.recorder import (
     Scalar,
 )
 from graphc.capture.surroundings import Surroundings, reached_by
-from graphc.capture.trees import flatten, unflatten
+from graphc.capture.trees import flatten, map_tensors, unflatten
 from graphc.ir.graph import Graph, Node, Output
 from graphc.ir.rewrite import live_nodes
 from graphc.recording import state
 from graphc.sharing import NOTHING_SHARED, Sharing
 from graphc.source_lines import user_location
-from graphc.tensor import Tensor, View
+from graphc.tensor import RunTimeNumber, Tensor, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,7 @@ class NewResult:
     output: int
     differentiable: bool
     chain: tuple[View, ...] = ()
+    number: bool = False  # the caller gets the number in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +138,16 @@ def capture(function: Callable[..., Any], arguments: Sequence[Any], keywords: di
         state.recorder = None
     try:
         surroundings.refuse_changes(recorder)
-        return _finish(recorder, tensors, entered, returned), returned
+        recording = _finish(recorder, tensors, entered, returned)
+        return recording, map_tensors(returned, _number_or_tensor)
     except Exception:
         # The function itself ran well: what can't be recorded leaves everything as it was.
         recorder.undo()
         raise
+
+
+def _number_or_tensor(tensor: Tensor) -> Any:
+    return tensor.item() if type(tensor) is RunTimeNumber else tensor
 
 
 def trace(function: Callable[..., Any], *example: Any, **keywords: Any) -> Graph:
@@ -189,7 +195,7 @@ def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memo
             output, chain = output_of(tensor, memory, f"result_{position}" if len(tensors) > 1 else "result")
             origin = memory.tensor if chain else tensor
             pending = origin.grad_fn is not None and not origin.grad_fn.released
-            results.append(("new", (output, pending, chain)))
+            results.append(("new", (output, pending, chain, type(tensor) is RunTimeNumber)))
     gradients: list[GradientEffect] = []
     guards: list[Any] = list(recorder.guards.values())
     for slot in slots:

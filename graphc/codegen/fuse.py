@@ -139,11 +139,14 @@ class Fusion:
                 if (other.before >> group.number) & 1:
                     other.before |= group.before
 
-    def add_check(self, index: Node, extent: Integer, user: Node, loads: Iterable[Access]) -> Group:
-        """A group that checks an index value. It stands after the groups that make what is read to compute it."""
+    def add_check(
+        self, index: Node, extent: Integer, user: Node, loads: Iterable[Access], guard: Group | None = None
+    ) -> Group:
+        """A group that checks an index value. It stands after the groups that make what is read to compute it, and
+        after the guard on which it depends that the value is computed at all."""
         group = Group(len(self.groups), "check", checked=((index, extent, user),))
         self.groups.append(group)
-        before = 0
+        before = 0 if guard is None else guard.before | (1 << guard.number)
         for node, _ in loads:
             producer = self.group_of.get(node)
             if producer is not None:

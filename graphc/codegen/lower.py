@@ -8,8 +8,10 @@ name parameters by position (:mod:`kernels`).
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from graphc.codegen.anchors import Anchor, trace_anchor
 from graphc.codegen.bind import bind
@@ -48,10 +50,19 @@ class _Lowering:
         self.anchors = set(ordered)
         self.positions = {node: position for position, node in enumerate((*graph.nodes, *self.targets.copies))}
         self.fusion = Fusion(options.fuse)
-        self.checks: dict[tuple[Node, Integer], Group | None] = {}
+        self.checks: dict[Any, Group | None] = {}
+        self.guard: Group | None = None  # the last one so far: what may fail after it must wait for it
+        guards = deque(node for node in graph.nodes if node.op.effect == "guard")
         for position, node in enumerate(ordered):
+            while guards and self.positions[guards[0]] < self.positions.get(node, len(self.positions)):
+                self._add_guard(guards.popleft())
             anchor = trace_anchor(node, position, self.anchors, self.values, self.bases.get(node))
-            self.fusion.add(anchor, list(self._checks_of(anchor)))
+            checks = list(self._checks_of(anchor))
+            if anchor.form == "external" and self.guard is not None:
+                checks.append(self.guard)
+            self.fusion.add(anchor, checks)
+        for node in guards:
+            self._add_guard(node)
         self.storage = Storage(self.values, self.anchors)
         self.buffers: dict[str, Buffer] = {}
         self.buffer_of: dict[str, str] = {}  # key of a value or a place -> buffer
@@ -68,7 +79,12 @@ class _Lowering:
             launches.append(self._copy(node, self.values.key(state)))
         return LoopProgram(self.graph.name, self.graph, tuple(self.buffers.values()), tuple(launches), outputs)
 
-    # Index checks.
+    # Guards and index checks.
+
+    def _add_guard(self, node: Node) -> None:
+        check = self._check(node.inputs[0], 1, node)
+        if check is not None:
+            self.guard = check
 
     def _checks_of(self, anchor: Anchor) -> Iterable[Group]:
         # In the order of the graph, so that the first operation that eager mode would refuse is the one that is named.
@@ -82,7 +98,7 @@ class _Lowering:
                     yield check
 
     def _check(self, index: Node, extent: Integer, user: Node) -> Group | None:
-        key = (index, extent, type(user.op).checked_value)
+        key = (index, extent, type(user.op).checked_value, user.op.effect)
         if key not in self.checks:
             loads: list[tuple[Node, Index]] = []
 
@@ -94,7 +110,7 @@ class _Lowering:
                 if isinstance(scalar, Load) and isinstance(scalar.source, str):
                     loads.append((self.values.node(scalar.source), scalar.index))
             valid = _is_valid(element, extent) or index.type.size == 0
-            self.checks[key] = None if valid else self.fusion.add_check(index, extent, user, loads)
+            self.checks[key] = None if valid else self.fusion.add_check(index, extent, user, loads, self.guard)
         return self.checks[key]
 
     # Buffers.
@@ -251,7 +267,9 @@ class _Lowering:
         if group.checked:
             nodes = [user for _, _, user in group.checked]
         working = [node for node in nodes if not isinstance(node.op, Source | View)] or nodes
-        operations = tuple(node.op.name for node in working) if not group.checked else ("check_index",)
+        operations = tuple(node.op.name for node in working)
+        if group.checked:
+            operations = tuple("guard" if user.op.effect == "guard" else "check_index" for _, _, user in group.checked)
         origins = tuple(Origin(node.op.name, node.location, node.attributes) for node in nodes)
         launches = []
         for draft in emit(group, self.storage):

@@ -115,7 +115,7 @@ def _required(nodes: list[Node], targets: Targets) -> set[Node]:
     """Nodes that cannot be computed inside the expression of another."""
     required = set(targets.outputs) | set(targets.states)
     for node in nodes:
-        if not is_elementwise(node) and not is_product(node):
+        if not is_elementwise(node) and not is_product(node) and node.op.effect != "guard":
             required.add(node)
         if isinstance(node.op, External):
             required.update(operand for operand in node.inputs if not operand.is_input)

@@ -23,7 +23,7 @@ import numpy as np
 
 from graphc.ir.integers import Dimension
 from graphc.ir.scalars import Call, Index, Operand, Scalar
-from graphc.ir.types import TensorType
+from graphc.ir.types import TensorType, dtype_of
 
 Attributes = dict[str, Any]
 PRIMITIVES: dict[str, Primitive] = {}
@@ -47,9 +47,12 @@ class Primitive:
     saves_for: ClassVar[dict[int, tuple[int, ...]] | None] = None
     # The result may share the memory of the first operand in eager mode.
     aliases: ClassVar[bool] = False
-    # "random": consumes the generator's stream; nodes with an effect are never merged, reordered, or dropped.
+    # "random": consumes the generator's stream. "guard": ends the program where it does not hold. Nodes with an effect
+    # are never merged, reordered, or dropped.
     effect: ClassVar[str | None] = None
     commutative: ClassVar[bool] = False
+    # Elements pass through unchanged, whatever their type.
+    moves: ClassVar[bool] = False
     # Scalar operations for one element, for the fusion cost model; about 1 for an add, 10 for an exponential.
     cost: ClassVar[float] = 1.0
 
@@ -60,6 +63,28 @@ class Primitive:
     def evaluate(self, *arrays: np.ndarray, **attrs: Any) -> np.ndarray:
         """The result for numpy arrays: eager mode and the interpreter."""
         raise NotImplementedError
+
+    def compute(self, *arrays: np.ndarray, **attrs: Any) -> np.ndarray:
+        """``evaluate`` for arrays of any element type.
+
+        Halves are computed with in float32 and rounded once. Of complex numbers numpy takes more than PyTorch does
+        (it orders them), so that the type rule is asked first.
+        """
+        if self.moves or not arrays:
+            return self.evaluate(*arrays, **attrs)
+        dtype = dtype_of(arrays[0].dtype)
+        if dtype.is_complex:
+            self.infer(*self.types_of(arrays), **attrs)
+        if not dtype.is_half:
+            return self.evaluate(*arrays, **attrs)
+        with np.errstate(all="ignore"):
+            widened = [array.astype(np.float32) if array.dtype == dtype.numpy else array for array in arrays]
+            result = self.evaluate(*widened, **attrs)
+            return result.astype(dtype.numpy) if result.dtype == np.float32 else result
+
+    def types_of(self, arrays: Sequence[np.ndarray]) -> list[TensorType]:
+        """The types of arrays that the primitive is evaluated on."""
+        return [TensorType(dtype_of(array.dtype), array.shape) for array in arrays]
 
     def vjp(self, cotangent: Any, output: Any, *inputs: Any, **attrs: Any) -> tuple[Any | None, ...]:
         """The cotangent of each input, in public operators; None stands for zero.
@@ -102,6 +127,10 @@ class Elementwise(Primitive):
 class Pointwise(Elementwise):
     """Operands and result have one shape. The scalar function has the primitive's name."""
 
+    def types_of(self, arrays: Sequence[np.ndarray]) -> list[TensorType]:
+        shape = np.broadcast_shapes(*(array.shape for array in arrays))  # eager mode broadcasts
+        return [TensorType(dtype_of(array.dtype), shape) for array in arrays]
+
     def element(
         self, index: Index, operands: Sequence[Operand], types: Sequence[TensorType], output: TensorType, **attrs: Any
     ) -> Scalar:
@@ -112,6 +141,7 @@ class View(Elementwise):
     """Each element of the result is one element of operand 0 at a mapped index. Costs nothing when inlined."""
 
     aliases = True
+    moves = True
     saves_inputs = ()
     cost = 0.0
 
@@ -144,6 +174,8 @@ class Indexed(Primitive):
 
 class Gather(Indexed, Elementwise):
     """Reads operands at computed indices, or chooses between operands by index (cat, pad). Inlines into any loop."""
+
+    moves = True
 
 
 class Source(Elementwise):

@@ -46,3 +46,44 @@ class CheckTarget(Gather):
         (target,) = inputs
         repeated = target.node.op is CheckTarget.instance and target.node.attrs["extent"] == attrs["extent"]
         return target if repeated else None
+
+
+class GuardMissed(Exception):
+    """A program took another way than the one it was recorded on. ``number`` counts the guards of its recording."""
+
+    def __init__(self, number: int):
+        super().__init__(f"guard {number} does not hold")
+        self.number = number
+
+
+@register
+class Guard(Gather):
+    """The operand, which is 0 where a value that the user's code read is still what it was: a 0-d integer.
+
+    ``expected`` is that value, for people; ``number`` counts the guards of a recording in the order in which the code
+    read. Raises GuardMissed where the operand is not 0. A guard is an effect: what comes after it in the user's code is
+    right only while it holds.
+    """
+
+    name, effect, differentiable, cost = "guard", "guard", False, 0.0
+
+    def infer(self, missed: TensorType, *, expected: Any, number: int) -> TensorType:
+        if missed.dtype.category != "int" or missed.shape != ():
+            raise TypeError(f"guard expects a 0-d integer, got {missed}")
+        return missed
+
+    def evaluate(self, missed: np.ndarray, *, expected: Any, number: int) -> np.ndarray:
+        if missed:
+            raise GuardMissed(number)
+        return missed
+
+    def index_error(self, index: int, bound: int, *, number: int, **attrs: Any) -> Exception:
+        return GuardMissed(number)
+
+    def element(
+        self, index: Index, operands: Sequence[Operand], types: Sequence[TensorType], output: TensorType, **attrs: Any
+    ) -> Scalar:
+        return operands[0](*index)
+
+    def checked_indices(self, types: Sequence[TensorType], **attrs: Any) -> tuple[tuple[int, Dimension], ...]:
+        return ((0, 1),)
