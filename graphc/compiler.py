@@ -24,8 +24,10 @@ from graphc.codegen.memory import MemoryPlan
 from graphc.execution import BoundProgram
 from graphc.ir.graph import Graph, exact_key
 from graphc.ir.passes.pipeline import PassRecord, optimize
+from graphc.ir.types import TensorType
 from graphc.ops.checks import GuardMissed
 from graphc.recording import state
+from graphc.report import Report, describe_build
 from graphc.runtime.errors import CompileError, CompilerNotFound
 from graphc.tensor import Tensor
 
@@ -87,11 +89,13 @@ MOST_PATHS = 16
 class _Entry:
     """One build of a function: for one shape of arguments and one state of what it depends on outside."""
 
-    __slots__ = ("bound", "guards", "path", "stages")
+    __slots__ = ("bound", "calls", "guards", "path", "reason", "stages")
 
-    def __init__(self, stages: Stages, bound: BoundProgram):
+    def __init__(self, stages: Stages, bound: BoundProgram, reason: str):
         self.stages = stages
         self.bound = bound
+        self.reason = reason
+        self.calls = 0
         self.guards = [node for node in stages.recording.graph.nodes if node.op.effect == "guard"]
         self.path = tuple(exact_key(guard.attrs["expected"]) for guard in self.guards)
 
@@ -143,15 +147,25 @@ class CompiledFunction:
             with entry.bound.lock:
                 if entry.bound.holds(tensors) and not (missed and entry.must_miss(missed)):
                     try:
-                        return entry.bound(tensors)
+                        result = entry.bound(tensors)
+                        entry.calls += 1
+                        return result
                     except GuardMissed as miss:
                         missed.append((entry, miss.number))
         if len(missed) and sum(1 for entry in entries if entry.path) >= self.max_paths:
             return self._too_many_paths(missed[-1], arguments, keywords)
-        return self._first_call(key, tensors, arguments, keywords)
+        return self._first_call(key, tensors, arguments, keywords, missed)
 
-    def _first_call(self, key: Any, tensors: list[Tensor], arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    def _first_call(
+        self,
+        key: Any,
+        tensors: list[Tensor],
+        arguments: tuple[Any, ...],
+        keywords: dict[str, Any],
+        missed: list[tuple[_Entry, int]],
+    ) -> Any:
         with self._lock:
+            reason = self._reason(key, tensors, missed)
             for entry in self._entries.get(key, ()):
                 with entry.bound.lock, contextlib.suppress(GuardMissed):
                     if entry.bound.holds(tensors):  # another thread has built it meanwhile
@@ -172,13 +186,50 @@ class CompiledFunction:
                 self._without_compiler = True
                 warnings.warn(f"{self.__name__} keeps running eagerly: {error}", RuntimeWarning, stacklevel=3)
                 return returned
-            self._newest = _Entry(self._stages, BoundProgram(recording, executable, _executable_of))
+            self._newest = _Entry(self._stages, BoundProgram(recording, executable, _executable_of), reason)
             for tensor in flatten(returned)[0]:
                 # As at later calls: what was swept inside can't be swept again.
                 if tensor._grad_fn is not None and tensor._grad_fn.released:
                     tensor._leave_graph()
             self._keep(key, self._newest)
             return returned
+
+    def _reason(self, key: Any, tensors: list[Tensor], missed: list[tuple[_Entry, int]]) -> str:
+        """Why a call needs a build of its own."""
+        if not self._entries:
+            return "first call"
+        if missed:
+            entry, number = missed[-1]
+            guard = entry.guards[number]
+            return f"another way at {guard.location}, where the value was {guard.attrs['expected']}"
+        if key in self._entries:
+            return self._entries[key][0].bound.broken(tensors) or "another thread changed what the build rests on"
+        kinds = ", ".join(str(TensorType(tensor.dtype, tensor._array.shape)) for tensor in tensors)
+        return f"other arguments: {kinds or 'no tensors'}"
+
+    def report(self, *, times: bool = False) -> Report:
+        """What was built and why, what each build rests on, and the kernels with their bytes and operations.
+
+        Args:
+            times: also run each build, instrumented, on copies of its state and made-up arguments, and tell how long
+                each kernel takes.
+        """
+        entries = [entry for kind in self._entries.values() for entry in reversed(kind)]
+        return Report(
+            self.__name__,
+            tuple(
+                describe_build(
+                    entry.stages.compiled,
+                    entry.bound,
+                    entry.reason,
+                    entry.path,
+                    entry.calls,
+                    entry.stages.seconds,
+                    times,
+                )
+                for entry in entries
+            ),
+        )
 
     def _too_many_paths(self, missed: tuple[_Entry, int], arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         entry, number = missed

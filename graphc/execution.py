@@ -47,7 +47,7 @@ class BoundProgram:
         graph = recording.graph
         written = {update.state for update in graph.updates}
         self._arguments: list[tuple[int, int, bool]] = []
-        self._outside: list[tuple[int, Tensor, bool]] = []
+        self.outside: list[tuple[int, Tensor, bool]] = []
         self._gradient_inputs: list[tuple[int, Owner, bool]] = []
         self._scalars: list[tuple[FromScalar, np.ndarray]] = []
         self._kept: list[Any] = []
@@ -57,7 +57,7 @@ class BoundProgram:
             elif isinstance(binding, FromGradient):
                 self._gradient_inputs.append((slot, binding.owner, node in written))
             elif isinstance(binding, FromOutside):
-                self._outside.append((slot, binding.tensor, node in written))
+                self.outside.append((slot, binding.tensor, node in written))
             else:
                 value = np.zeros((), node.type.dtype.numpy)
                 self._scalars.append((binding, value))
@@ -92,26 +92,42 @@ class BoundProgram:
             return False
         return self._sharing.holds(tensors)
 
+    def broken(self, tensors: Sequence[Tensor]) -> str:
+        """What of that which the recording rests on is no longer so, in words; empty where all is."""
+        for guard in self._checked_on_change:
+            if not guard.holds():
+                return f"no longer {guard}"
+        if not self._outside_fits():
+            return "a tensor from outside has another shape or dtype"
+        for guard in self._checked_every_call:
+            if not guard.holds(tensors):
+                return f"no longer: {guard}"
+        return "" if self._sharing.holds(tensors) else "arguments share memory in another way"
+
+    def guards(self) -> list[str]:
+        """What the recording rests on, in words."""
+        return [str(guard) for guard in (*self._checked_on_change, *self._checked_every_call)]
+
     def _outside_fits(self) -> bool:
         """Whether tensors from outside still have the shapes and dtypes that the program was built for."""
         types = [node.type for node in self.recording.graph.inputs]
         return all(
             tensor._array.shape == types[slot].shape and tensor.dtype == types[slot].dtype
-            for slot, tensor, _ in self._outside
+            for slot, tensor, _ in self.outside
         )
 
     def _bind(self) -> None:
         """Take the addresses of tensors from outside and the values of run-time scalars."""
         self._staged = []
         pointers = self._program.pointers
-        for slot, tensor, changed in self._outside:
+        for slot, tensor, changed in self.outside:
             array = tensor._array
             if not array.flags.c_contiguous:
                 self._staged.append((array, np.ascontiguousarray(array), changed))
                 array = self._staged[-1][1]
             pointers[slot] = _from_buffer(array)
-        self._written = [tensor._storage for _, tensor, changed in self._outside if changed]
-        self._sharing.bind([(tensor, changed) for _, tensor, changed in self._outside])
+        self._written = [tensor._storage for _, tensor, changed in self.outside if changed]
+        self._sharing.bind([(tensor, changed) for _, tensor, changed in self.outside])
         for binding, value in self._scalars:
             value[()] = binding.scalar.current()
         self._generation = generation.count

@@ -85,7 +85,7 @@ def test_every_way_equals_eager(function: Callable[[gc.Tensor], Any]) -> None:
 
 
 def test_a_missed_guard_leaves_no_trace() -> None:
-    """A program that finds that it is on the wrong way has written nothing: no state, no gradient, no random numbers."""
+    """A program that finds that it is on the wrong way has written nothing: no state, no random numbers."""
     weight, seen = gc.zeros(3), gc.zeros(())
 
     @gc.compile

@@ -15,6 +15,7 @@ from graphc.codegen.inplace import reuse_in_place
 from graphc.codegen.loops import Buffer, LoopProgram
 from graphc.codegen.memory import MemoryPlan, check_plan, plan_memory
 from graphc.ir.primitive import PRIMITIVES
+from graphc.runtime.abi import ffi
 
 MOST_THREADS = 64
 
@@ -27,6 +28,7 @@ class CompiledProgram:
     plan: MemoryPlan
     source: str
     draws_random: bool
+    timed: bool = False
 
     @property
     def buffers(self) -> tuple[Buffer, ...]:
@@ -48,17 +50,19 @@ def default_vector_bytes() -> int:
     return 64 if "avx512f" in features else 32 if "avx2" in features else 16
 
 
-def compile_loops(program: LoopProgram, threads: int | None = None, vector_bytes: int | None = None) -> CompiledProgram:
+def compile_loops(
+    program: LoopProgram, threads: int | None = None, vector_bytes: int | None = None, *, timed: bool = False
+) -> CompiledProgram:
     """The C text and memory plan of a loop program, planned for at most ``threads`` threads and for vectors of
-    ``vector_bytes`` bytes (by default those of this machine)."""
+    ``vector_bytes`` bytes (by default those of this machine). With ``timed`` it notes the seconds of each launch."""
     threads = default_threads() if threads is None else max(1, min(threads, MOST_THREADS))
     program = reuse_in_place(program)
     kernels = print_kernels(program, vector_bytes or default_vector_bytes())
     plan = plan_memory(program, kernels.scratch, threads=threads)
     check_plan(program, plan)
-    source = print_program(program, plan, kernels)
+    source = print_program(program, plan, kernels, timed=timed)
     draws_random = bool(kernels.used.random) or any(node.op.effect == "random" for node in program.graph.nodes)
-    return CompiledProgram(program, plan, source, draws_random)
+    return CompiledProgram(program, plan, source, draws_random, timed)
 
 
 class Executable:
@@ -73,10 +77,13 @@ class Executable:
         self.compiled = compiled
         self.build = build
         count = len(compiled.buffers) + compiled.draws_random
-        self.program = NativeProgram(build, compiled.plan.arena_bytes, count)
         self.host = Host(compiled.program) if calls_out(compiled.program) else None
-        if self.host is not None:
-            self.program.pointers[count] = self.host.table
+        # What the caller never sets: the host's table, and where the launches' seconds go.
+        self.seconds = np.zeros(len(compiled.program.launches))
+        own = [ffi.cast("void *", self.host.table)] if self.host is not None else []
+        if compiled.timed:
+            own.append(ffi.cast("void *", self.seconds.ctypes.data))
+        self.program = NativeProgram(build, compiled.plan.arena_bytes, count, own=own)
 
     def run(self, arrays: Sequence[np.ndarray], extents: Sequence[int] = ()) -> None:
         """Run once on the caller's arrays, in the order of ``compiled.buffers``, then the random state if there is one.

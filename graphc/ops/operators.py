@@ -11,8 +11,35 @@ import numpy as np
 from graphc.ir.graph import Symbol
 from graphc.ir.integers import IntegerExpression
 from graphc.ir.primitive import Primitive
-from graphc.ir.types import DType, bool_, float32, float64, int8, int16, int32, int64, uint8
-from graphc.ops import checks, contractions, gathers, pointwise, pooling, reductions, scatters, sources, views
+from graphc.ir.types import (
+    DType,
+    bfloat16,
+    bool_,
+    complex64,
+    complex128,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+)
+from graphc.ops import (
+    checks,
+    contractions,
+    factorizations,
+    gathers,
+    linear_algebra,
+    pointwise,
+    pooling,
+    reductions,
+    scatters,
+    sources,
+    strided_views,
+    views,
+)
 from graphc.ops.functions import arithmetic, indexing, linear
 from graphc.ops.functions.registry import MODULES, in_place_methods_of, methods_of
 from graphc.ops.operands import apply_binary, cast, is_value
@@ -20,7 +47,20 @@ from graphc.ops.promotion import require_castable
 from graphc.source_lines import explained, note_call
 
 # The modules whose primitives are registered by being imported here.
-PRIMITIVE_MODULES = (pointwise, reductions, sources, views, gathers, scatters, contractions, pooling, checks)
+PRIMITIVE_MODULES = (complex_numbers, conjugation, 
+    pointwise,
+    reductions,
+    sources,
+    views,
+    strided_views,
+    gathers,
+    scatters,
+    contractions,
+    pooling,
+    linear_algebra,
+    factorizations,
+    checks,
+)
 
 
 def _where(input: Any, condition: Any, other: Any) -> Any:
@@ -36,8 +76,12 @@ _CONVERSIONS = {
     "short": int16,
     "int": int32,
     "long": int64,
+    "half": float16,
+    "bfloat16": bfloat16,
     "float": float32,
     "double": float64,
+    "cfloat": complex64,
+    "cdouble": complex128,
 }
 
 
@@ -86,7 +130,11 @@ def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
 
 
 def _is_operand(other: Any) -> bool:
-    return type(other) is float or is_value(other) or isinstance(other, (float, int, np.generic, IntegerExpression))
+    return (
+        type(other) is float
+        or is_value(other)
+        or isinstance(other, (float, int, complex, np.generic, IntegerExpression))
+    )
 
 
 def _binary(primitive: type[Primitive], reflected: bool = False) -> Callable[[Any, Any], Any]:

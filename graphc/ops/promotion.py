@@ -1,7 +1,7 @@
 """Type promotion: the dtype in which operands of different dtypes meet.
 
 A tensor with dimensions decides before a 0-d tensor, and that before a Python number: what ranks lower only matters
-where its category (bool < int < float) is higher than all before it.
+where its category (bool < int < float < complex) is higher than all before it.
 Source: https://docs.pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc
 """
 
@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.integers import IntegerExpression
-from graphc.ir.types import DTYPE_OF_NUMPY, DTYPES, DType, bool_, float32, float64, int64
+from graphc.ir.types import DTYPE_OF_NUMPY, DTYPES, DType, bool_, complex64, complex128, float32, float64, int64
+from graphc.ops.type_names import type_name
 
-CATEGORIES = {"bool": 0, "int": 1, "float": 2}
+CATEGORIES = {"bool": 0, "int": 1, "float": 2, "complex": 3}
+# Wide unsigned integers meet floats alone, as in PyTorch.
+_WIDE_UNSIGNED = ("uint16", "uint32", "uint64")
 _default_dtype = float32
 
 
@@ -23,38 +26,69 @@ def get_default_dtype() -> DType:
     return _default_dtype
 
 
-def set_default_dtype(dtype: DType) -> None:
+def set_default_dtype(d: DType) -> None:
     """Sets the default floating dtype. Raises TypeError for another than a floating one."""
     global _default_dtype
-    if not isinstance(dtype, DType) or not dtype.is_floating_point:
-        raise TypeError(f"only floating-point types are supported as the default type, got {dtype}")
-    _default_dtype = dtype
+    if not isinstance(d, DType):
+        raise TypeError("invalid dtype object: only floating-point types are supported as the default type")
+    if not d.is_floating_point:
+        raise TypeError("only floating-point types are supported as the default type")
+    _default_dtype = d
 
 
-def _promote(left: DType, right: DType) -> DType:
-    if left == right:
+def default_complex_dtype() -> DType:
+    """The dtype of Python's complex numbers: complex128 where the default floating dtype is float64."""
+    return complex128 if _default_dtype is float64 else complex64
+
+
+def _promote(left: DType, right: DType) -> DType | None:
+    """The dtype in which two meet; None where they do not."""
+    if left is right:
         return left
-    if left.category != right.category:
-        return left if CATEGORIES[left.category] > CATEGORIES[right.category] else right
-    return DTYPE_OF_NUMPY[np.promote_types(left.numpy, right.numpy)]
+    lower, higher = sorted((left, right), key=lambda dtype: CATEGORIES[dtype.category])
+    if any(dtype.name in _WIDE_UNSIGNED for dtype in (lower, higher)) and higher.category != "float":
+        return None
+    if higher.is_complex and lower is float64:
+        return complex128
+    if lower.category != higher.category:
+        return higher
+    if lower.is_half and higher.is_half:
+        return float32
+    if lower.is_integer:
+        return DTYPE_OF_NUMPY[np.promote_types(lower.numpy, higher.numpy)]
+    return max(lower, higher, key=lambda dtype: dtype.itemsize)
 
 
 _PROMOTIONS = {(left, right): _promote(left, right) for left in DTYPES for right in DTYPES}
 
 
-def promote_types(left: DType, right: DType) -> DType:
-    """The smallest dtype at least as large and of at least as high a category as both."""
-    return _PROMOTIONS[left, right]
+def promote_types(type1: DType, type2: DType) -> DType:
+    """The smallest dtype at least as large and of at least as high a category as both.
+
+    Raises RuntimeError where uint16, uint32, or uint64 meets anything but itself and a float.
+    """
+    result = _PROMOTIONS[type1, type2]
+    if result is None:
+        raise RuntimeError(
+            "Promotion for uint16, uint32, uint64 types is not supported, attempted to promote "
+            f"{type_name(type1)} and {type_name(type2)}"
+        )
+    return result
 
 
 def dtype_of_number(number: Any) -> DType:
-    """The dtype of a Python number: bool, int64, or the default floating one. Raises TypeError for anything else."""
+    """The dtype of a Python number: bool, int64, or the default floating or complex one.
+
+    Raises TypeError for anything else.
+    """
     if isinstance(number, bool):
         return bool_
     if isinstance(number, (int, IntegerExpression)):
         return int64
     if isinstance(number, float):
         return _default_dtype
+    if isinstance(number, complex):
+        return default_complex_dtype()
     raise TypeError(f"expected a tensor or a number, got {type(number).__name__}")
 
 
@@ -79,7 +113,7 @@ def result_type(*operands: Any) -> DType:
     for operand in operands:
         rank, dtype = _rank_and_dtype(operand)
         known = found[rank]
-        found[rank] = dtype if known is None else _PROMOTIONS[known, dtype]
+        found[rank] = dtype if known is None else promote_types(known, dtype)
     result: DType | None = None
     for dtype in found:
         if dtype is None:
@@ -87,8 +121,10 @@ def result_type(*operands: Any) -> DType:
         if result is None:
             result = dtype
         elif CATEGORIES[dtype.category] > CATEGORIES[result.category]:
-            # A number or 0-d tensor that lifts the category: a Python number lifts to the default of its category.
-            result = _PROMOTIONS[result, dtype]
+            # A number or 0-d tensor that lifts the category: a Python number lifts to the default of its category, a
+            # complex one keeps the precision of the floats.
+            lifts = dtype.is_complex and result.is_floating_point and not result.name == "float16"
+            result = result.to_complex() if lifts else promote_types(result, dtype)
     if result is None:
         raise TypeError("result_type expects at least one operand")
     if found[0] is None and found[1] is None and any(hasattr(operand, "apply") for operand in operands):
@@ -96,34 +132,19 @@ def result_type(*operands: Any) -> DType:
     return result
 
 
-def can_cast(source: DType, target: DType) -> bool:
+def can_cast(from_: DType, to: DType) -> bool:
     """Whether a result of one dtype may be written to a tensor of the other: the category does not fall."""
-    return CATEGORIES[source.category] <= CATEGORIES[target.category]
+    return CATEGORIES[from_.category] <= CATEGORIES[to.category]
 
 
 def require_castable(source: DType, target: DType) -> None:
     """Raises RuntimeError, with PyTorch's words, unless ``can_cast``."""
     if not can_cast(source, target):
-        raise RuntimeError(f"result type {_c_name(source)} can't be cast to the desired output type {_c_name(target)}")
-
-
-_C_NAMES = {
-    "bool": "Bool",
-    "uint8": "Byte",
-    "int8": "Char",
-    "int16": "Short",
-    "int32": "Int",
-    "int64": "Long",
-    "float32": "Float",
-    "float64": "Double",
-}
-
-
-def _c_name(dtype: DType) -> str:
-    """PyTorch's name of the dtype in messages."""
-    return _C_NAMES[dtype.name]
+        raise RuntimeError(
+            f"result type {type_name(source)} can't be cast to the desired output type {type_name(target)}"
+        )
 
 
 def floating(dtype: DType) -> DType:
-    """The dtype of a function with floating results: of integers and bool the default one."""
-    return dtype if dtype.category == "float" else _default_dtype
+    """The dtype of a function with floating results: of integers and bool the default one; complex stays."""
+    return dtype if dtype.is_differentiable else _default_dtype

@@ -54,7 +54,12 @@ class NativeProgram:
     )
 
     def __init__(
-        self, library: NativeLibrary | Build, arena: Arena | int, buffer_count: int, extent_count: int = 0
+        self,
+        library: NativeLibrary | Build,
+        arena: Arena | int,
+        buffer_count: int,
+        extent_count: int = 0,
+        own: Sequence[Any] = (),
     ) -> None:
         """Makes a program ready.
 
@@ -63,6 +68,7 @@ class NativeProgram:
             arena: the memory it works in, or its size in bytes.
             buffer_count: how many buffers it declares: inputs, state, scalars and outputs together.
             extent_count: how many run-time extents it declares.
+            own: addresses that stand in the table behind the buffers and never change.
 
         Raises:
             LoadError: the build can't be loaded.
@@ -77,7 +83,8 @@ class NativeProgram:
         self.lock = threading.RLock()
         self._acquire, self._release = self.lock.acquire, self.lock.release
         # One slot more than asked for: a program without buffers or extents still gets a valid address.
-        self.pointers = ffi.new("void *[]", buffer_count + 1)
+        self.pointers = ffi.new("void *[]", buffer_count + len(own) + 1)
+        self.pointers[buffer_count : buffer_count + len(own)] = list(own)
         self._addresses = ffi.cast("intptr_t *", self.pointers)
         self._extents = ffi.new("int64_t[]", extent_count + 1)
         self._error = ffi.new("int64_t[]", ERROR_WORDS)

@@ -74,6 +74,7 @@ class ProgramContext:
     title: tuple[str, ...]
     has_random: bool
     has_host: bool
+    timed: bool
     scalar_functions: tuple[ScalarFunction, ...]
     library_functions: frozenset[str]
     random_functions: frozenset[str]
@@ -141,8 +142,12 @@ def caller_buffers(program: LoopProgram) -> tuple[Buffer, ...]:
     return (*inputs, *(program.buffer(name) for name in program.outputs))
 
 
-def print_program(program: LoopProgram, plan: MemoryPlan, kernels: PrintedKernels) -> str:
-    """The C text of a program whose kernels are printed and whose memory is planned."""
+def print_program(program: LoopProgram, plan: MemoryPlan, kernels: PrintedKernels, *, timed: bool = False) -> str:
+    """The C text of a program whose kernels are printed and whose memory is planned.
+
+    With ``timed`` the first thread adds the seconds that it spends on each launch to an array of doubles, whose address
+    comes after all others in the table of buffers.
+    """
     functions = [phase.name for text in kernels.texts for phase in text.phases]
     names = Names(("graphc_run", "stream", "done", "host", "none", *functions))
     identifiers = {buffer.name: names(buffer.name) for buffer in (*caller_buffers(program), *program.buffers)}
@@ -154,11 +159,12 @@ def print_program(program: LoopProgram, plan: MemoryPlan, kernels: PrintedKernel
     phases = [phase for text in kernels.texts for phase in text.phases]
     can_fail, has_host = any(phase.checks for phase in phases), calls_out(program)
     unused = [("extents", True), ("arena", not uses_arena), ("threads", not threaded), ("error", not can_fail)]
-    unused.append(("buffers", not callers and not used.random and not has_host))
+    unused.append(("buffers", not callers and not used.random and not has_host and not timed))
     context = ProgramContext(
         title=(comment(f"graphc: {program.name}"), *_summary(program, plan)),
         has_random=bool(used.random),
         has_host=has_host,
+        timed=timed,
         scalar_functions=_scalar_functions(used),
         library_functions=frozenset(f"{name}_{dtype.short}" for name, dtype in used.library),
         random_functions=frozenset(used.random),

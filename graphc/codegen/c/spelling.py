@@ -87,7 +87,9 @@ SPELLING: dict[tuple[str, str], Spelling] = {
     ("sin", "float"): _library("sin"),
     ("cos", "float"): _library("cos"),
     ("pow", "float"): _library("pow", 2),
-    ("atan2", "float"): _libm("atan2", 2),
+    ("copysign", "float"): _libm("copysign", 2),
+    ("nextafter", "float"): _libm("nextafter", 2),
+    ("signbit", "float"): Spelling("signbit({0}) != 0", COMPARE),
     # Integers: what overflows wraps; division rounds down.
     ("neg", "int"): _helper("neg", 1),
     ("abs", "int"): _helper("abs", 1),
@@ -104,6 +106,9 @@ SPELLING: dict[tuple[str, str], Spelling] = {
     ("bitwise_and", "int"): Spelling("({t})({0} & {1})", UNARY, UNARY),
     ("bitwise_or", "int"): Spelling("({t})({0} | {1})", UNARY, UNARY),
     ("bitwise_xor", "int"): Spelling("({t})({0} ^ {1})", UNARY, UNARY),
+    ("fmod", "int"): _library("fmod", 2),
+    ("gcd", "int"): _library("gcd", 2),
+    ("lcm", "int"): _library("lcm", 2),
     ("bitwise_left_shift", "int"): _helper("left_shift", 2),
     ("bitwise_right_shift", "int"): _helper("right_shift", 2),
     ("sign", "u8"): Spelling("({t})({0} > 0)", UNARY, ADD),
@@ -125,6 +130,28 @@ SPELLING: dict[tuple[str, str], Spelling] = {
     ("sign", "bool"): Spelling("{0}", PRIMARY, PRIMARY),
     ("isnan", "bool"): Spelling("false"),
 }
+
+# This project's own for float32, libm's for float64; by the number of operands.
+for _name, _arity in {
+    **dict.fromkeys(
+        ("tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "exp2", "log2", "log10"), 1
+    ),
+    **dict.fromkeys(("atan2", "hypot"), 2),
+}.items():
+    SPELLING[_name, "float"] = _library(_name, _arity)
+    SPELLING[_name, "f64"] = _libm(_name, _arity)
+for _name, _arity in {
+    "logaddexp": 2,
+    "logaddexp2": 2,
+    "fmax": 2,
+    "fmin": 2,
+    "frexp_mantissa": 1,
+    "frexp_exponent": 1,
+    **dict.fromkeys(("erfc", "erfcx", "erfinv", "ndtri", "log_ndtr", "lgamma", "digamma", "i0", "i0e", "i1", "i1e"), 1),
+    "logit": 1,
+    "zeta": 2,
+}.items():
+    SPELLING[_name, "float"] = _library(_name, _arity)
 
 for _category in ("float", "int", "bool"):
     for _name, _symbol in _COMPARISONS.items():
