@@ -15,8 +15,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from graphc.capture.errors import CaptureError
 from graphc.capture.trace import Recording, capture
 from graphc.capture.trees import flatten
+from graphc.checking import checked_call
 from graphc.codegen.executable import CompiledProgram, Executable, compile_loops, load
 from graphc.codegen.listing import print_program
 from graphc.codegen.lower import lower
@@ -24,6 +26,7 @@ from graphc.codegen.memory import MemoryPlan
 from graphc.execution import BoundProgram
 from graphc.ir.graph import Graph, exact_key
 from graphc.ir.passes.pipeline import PassRecord, optimize
+from graphc.ir.primitive import External
 from graphc.ir.types import TensorType
 from graphc.ops.checks import GuardMissed
 from graphc.recording import state
@@ -116,7 +119,15 @@ class CompiledFunction:
     first call.
     """
 
-    def __init__(self, function: Callable[..., Any], *, fallback: bool = False, max_paths: int = MOST_PATHS):
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        fallback: bool = False,
+        max_paths: int = MOST_PATHS,
+        check: bool = False,
+        fullgraph: bool = False,
+    ):
         if hasattr(function, "named_parameters"):
             self.__name__, self.__doc__ = type(function).__name__, type(function).__doc__
         else:
@@ -124,6 +135,8 @@ class CompiledFunction:
         self.function = function
         self.fallback = fallback
         self.max_paths = max_paths
+        self.check = check
+        self.fullgraph = fullgraph
         self._entries: dict[Any, list[_Entry]] = {}
         self._newest: _Entry | None = None
         self._stages: Stages | None = None
@@ -147,7 +160,7 @@ class CompiledFunction:
             with entry.bound.lock:
                 if entry.bound.holds(tensors) and not (missed and entry.must_miss(missed)):
                     try:
-                        result = entry.bound(tensors)
+                        result = checked_call(entry.bound, tensors) if self.check else entry.bound(tensors)
                         entry.calls += 1
                         return result
                     except GuardMissed as miss:
@@ -171,6 +184,8 @@ class CompiledFunction:
                     if entry.bound.holds(tensors):  # another thread has built it meanwhile
                         return entry.bound(tensors)
             recording, returned = capture(self.function, arguments, keywords)
+            if self.fullgraph:
+                refuse_call_outs(recording.graph)
             self._stages = build(recording)
             for observer in _observers:
                 observer(self.__name__, self._stages)
@@ -257,11 +272,15 @@ class CompiledFunction:
             if not self._entries[oldest]:
                 del self._entries[oldest]
 
+    def _options(self) -> dict[str, Any]:
+        names = ("fallback", "max_paths", "check", "fullgraph")
+        return {name: getattr(self, name) for name in names}
+
     def __deepcopy__(self, memo: dict[int, Any]) -> CompiledFunction:
-        return CompiledFunction(copy.deepcopy(self.function, memo), fallback=self.fallback, max_paths=self.max_paths)
+        return CompiledFunction(copy.deepcopy(self.function, memo), **self._options())
 
     def __reduce__(self) -> Any:
-        return functools.partial(CompiledFunction, fallback=self.fallback, max_paths=self.max_paths), (self.function,)
+        return functools.partial(CompiledFunction, **self._options()), (self.function,)
 
     @property
     def stages(self) -> Stages:
@@ -290,12 +309,20 @@ class CompiledFunction:
         if instance is None:
             return self
         function = self.function.__get__(instance, owner)
-        bound = CompiledFunction(function, fallback=self.fallback, max_paths=self.max_paths)
+        bound = CompiledFunction(function, **self._options())
         instance.__dict__[self.__name__] = bound
         return bound
 
     def __repr__(self) -> str:
         return f"<compiled function {self.__name__}, {sum(map(len, self._entries.values()))} builds>"
+
+
+def refuse_call_outs(graph: Graph) -> None:
+    """Raise CaptureError, naming operations and lines, where a graph holds what the host must carry out."""
+    found = [node for node in graph.nodes if isinstance(node.op, External)]
+    if found:
+        places = ", ".join(dict.fromkeys(f"{node.op.name} at {node.location}" for node in found))
+        raise CaptureError(f"fullgraph=True, and no kernel computes {places}", found[0].location)
 
 
 _warned: set[str] = set()
@@ -321,7 +348,14 @@ def observe_builds(observer: Callable[[str, Stages], None]) -> Iterator[None]:
         _observers.remove(observer)
 
 
-def compile(function: Callable[..., Any] | None = None, *, fallback: bool = False, max_paths: int = MOST_PATHS) -> Any:
+def compile(
+    function: Callable[..., Any] | None = None,
+    *,
+    fallback: bool = False,
+    max_paths: int = MOST_PATHS,
+    check: bool = False,
+    fullgraph: bool = False,
+) -> Any:
     """Compile a function of tensors: a model, or a whole training step with backward() and optimizer.step().
 
     Args:
@@ -329,6 +363,9 @@ def compile(function: Callable[..., Any] | None = None, *, fallback: bool = Fals
         fallback: keep running eagerly, with a warning, where the C compiler refuses the program.
         max_paths: how many ways through ``if`` and ``while`` on values of tensors get a program of their own; further
             ones run eagerly, with a warning that names the line.
+        check: after every call, compute it again node by node with numpy; the first value that differs beyond
+            rounding raises CheckError, which names the node, the Python line, and both values.
+        fullgraph: refuse what is not computed by the program itself: operations that the host carries out.
 
     Returns:
         a callable that gives the function's results. Without any C compiler it runs eagerly, with a warning that names
@@ -339,7 +376,7 @@ def compile(function: Callable[..., Any] | None = None, *, fallback: bool = Fals
         CompileError: where the C compiler refuses the program and ``fallback`` is off.
     """
     if function is None:
-        return functools.partial(compile, fallback=fallback, max_paths=max_paths)
+        return functools.partial(compile, fallback=fallback, max_paths=max_paths, check=check, fullgraph=fullgraph)
     if not callable(function):
         raise TypeError(f"compile expects a function or a module, got {type(function).__name__}")
     if not hasattr(function, "__name__") and not hasattr(function, "named_parameters"):
@@ -350,4 +387,4 @@ def compile(function: Callable[..., Any] | None = None, *, fallback: bool = Fals
             return called(*arguments, **keywords)
 
         function.__name__ = type(called).__name__
-    return CompiledFunction(function, fallback=fallback, max_paths=max_paths)
+    return CompiledFunction(function, fallback=fallback, max_paths=max_paths, check=check, fullgraph=fullgraph)

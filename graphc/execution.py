@@ -134,6 +134,10 @@ class BoundProgram:
 
     def __call__(self, tensors: Sequence[Tensor]) -> Any:
         """Run on the tensors of one call. Raises IndexError, with no state changed, as eager does."""
+        return self.returned(self.run(tensors), tensors)
+
+    def run(self, tensors: Sequence[Tensor]) -> list[tuple[np.ndarray, DType]]:
+        """Run on the tensors of one call; the arrays of the graph's outputs."""
         program = self._program
         with program.lock:
             pointers = program.pointers
@@ -173,9 +177,9 @@ class BoundProgram:
         for _, owner, changed in self._gradient_inputs:
             if changed:
                 owner.of(tensors)._grad._storage.version += 1
-        return self._returned(results, tensors)
+        return results
 
-    def _inputs(self, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
+    def inputs(self, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
         """The tensors behind the graph's inputs in one call, by name; numbers as they are now."""
         recording = self.recording
         inputs = {
@@ -187,12 +191,12 @@ class BoundProgram:
         numbers = [Tensor.from_array(value.copy()) for _, value in self._scalars]
         return inputs | dict(zip(scalars, numbers, strict=True))
 
-    def _returned(self, results: list[tuple[np.ndarray, DType]], tensors: Sequence[Tensor]) -> Any:
+    def returned(self, results: list[tuple[np.ndarray, DType]], tensors: Sequence[Tensor]) -> Any:
         """Put gradients where they belong, and make what the function returns."""
         recording = self.recording
         nodes: dict[int, CompiledBackward] = {}
         if self._backward:
-            inputs = self._inputs(tensors)
+            inputs = self.inputs(tensors)
             saved = {node: results[output][0] for node, output in recording.saved.items()}
             nodes = {output: CompiledBackward(half, inputs, saved) for output, half in self._backward.items()}
         made: dict[int, Tensor] = {}

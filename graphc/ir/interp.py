@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +19,10 @@ class Evaluation:
     updates: dict[str, np.ndarray]
 
 
-def interpret(graph: Graph, inputs: Mapping[str, np.ndarray]) -> Evaluation:
-    """Evaluate the graph on arrays given by input name; nothing is written in place.
+def interpret(
+    graph: Graph, inputs: Mapping[str, np.ndarray], observe: Callable[[Node, np.ndarray], None] | None = None
+) -> Evaluation:
+    """Evaluate the graph on arrays given by input name; nothing is written in place. ``observe`` sees every value.
 
     Symbolic dimensions take their sizes from the arrays. Raises TypeError naming the input, what was given, and what
     was expected.
@@ -29,7 +31,9 @@ def interpret(graph: Graph, inputs: Mapping[str, np.ndarray]) -> Evaluation:
     values: dict[Node, np.ndarray] = {node: np.asarray(inputs[node.name]) for node in graph.inputs}
     for node in graph.nodes:
         attrs = {key: _bind(value, sizes) for key, value in node.attributes}
-        values[node] = node.op.evaluate(*(values[operand] for operand in node.inputs), **attrs)
+        values[node] = node.op.compute(*(values[operand] for operand in node.inputs), **attrs)
+        if observe is not None:
+            observe(node, values[node])
     return Evaluation(
         {output.name: np.array(values[output.node]) for output in graph.outputs},
         {update.state.name: np.array(values[update.node]) for update in graph.updates},

@@ -1,0 +1,115 @@
+"""``compile(check=True)``: every call computed again, node by node, and the first value that differs told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc.codegen.executable import compile_loops, load
+from graphc.codegen.lower import lower
+from graphc.execution import BoundProgram
+from graphc.generator import default_generator
+from graphc.ir.graph import Graph, Location, Output
+from graphc.ir.interp import interpret
+from graphc.tensor import Tensor
+
+# Relative to the largest magnitude of a value: sums are taken in another order than numpy's.
+TOLERANCE = {np.dtype(np.float32): 1e-3, np.dtype(np.float64): 1e-9}
+
+
+class CheckError(RuntimeError):
+    """A compiled call gave another value than numpy does; the message names node, Python line, and both values."""
+
+    def __init__(self, message: str, location: Location | None):
+        self.location = location
+        super().__init__(f"{location}: {message}" if location is not None else message)
+
+
+def checked_call(bound: BoundProgram, tensors: Sequence[Tensor]) -> Any:
+    """Run a program, and its recording in numpy on the same values. Raises CheckError where they differ."""
+    graph = bound.recording.graph
+    inputs = {name: np.array(tensor._array, order="C") for name, tensor in bound.inputs(tensors).items()}
+    stream = default_generator.buffer.copy()
+    results = bound.run(tensors)
+    after = default_generator.buffer.copy()
+    np.copyto(default_generator.buffer, stream)
+    expected = interpret(graph, inputs)
+    np.copyto(default_generator.buffer, after)
+    now = {name: tensor._array for name, tensor in bound.inputs(tensors).items()}
+    found = {output.name: array for output, (array, _) in zip(graph.outputs, results, strict=True)}
+    states = {update.state.name: now[update.state.name] for update in graph.updates}
+    right = all(_difference(found[name], value) is None for name, value in expected.outputs.items())
+    if not right or any(_difference(states[name], value) is not None for name, value in expected.updates.items()):
+        _find_difference(graph, inputs, stream, found | states)
+    return bound.returned(results, tensors)
+
+
+def _difference(found: np.ndarray, expected: np.ndarray, scale: float = 0.0) -> str | None:
+    """How two arrays differ beyond rounding, in words; None where they do not.
+
+    Rounding is relative to the largest magnitude of the value and to ``scale``, that of what it was computed from.
+    """
+    if found.dtype.kind not in "fc":
+        wrong = found != expected
+    else:
+        relative = TOLERANCE.get(expected.dtype, 1e-2)
+        scale = max(scale, _magnitude(expected))
+        with np.errstate(all="ignore"):
+            near = np.abs(found - expected) <= relative * np.maximum(np.abs(expected), scale)
+            wrong = ~(near | (found == expected) | (np.isnan(found) & np.isnan(expected)))
+    if not wrong.any():
+        return None
+    place = tuple(int(index) for index in np.argwhere(wrong)[0])
+    return (
+        f"{int(wrong.sum())} of {wrong.size} elements differ, the first at {list(place)}: compiled {found[place]!r}, "
+        f"numpy {expected[place]!r}"
+    )
+
+
+def _magnitude(array: np.ndarray) -> float:
+    if array.dtype.kind not in "fc":
+        return 0.0
+    finite = np.abs(array[np.isfinite(array)])
+    return float(finite.max()) if finite.size else 0.0
+
+
+def _find_difference(
+    graph: Graph, inputs: Mapping[str, np.ndarray], stream: np.ndarray, results: Mapping[str, np.ndarray]
+) -> None:
+    """Raise CheckError for the first node that is wrong, in a program that keeps the value of every node.
+
+    Each node is computed in numpy from the compiled values of its operands: a difference that only rounding has grown
+    to, as in a quotient of two sums that cancel, is none.
+    """
+    kept = [node for node in graph.nodes if node.op.effect != "guard"]
+    last = [(update.state.name, update.node) for update in graph.updates]
+    ends = (*graph.outputs, *(Output(f"new {name}", node) for name, node in last))
+    extra = tuple(Output(f"value {position}", node) for position, node in enumerate(kept))
+    compiled = load(compile_loops(lower(Graph(graph.name, graph.inputs, graph.nodes, (*ends, *extra), ()))))
+    found = compiled(stream.copy() if compiled.compiled.draws_random else None, **inputs)
+    values = {node: inputs[node.name] for node in graph.inputs}
+    reached = {node: _magnitude(value) for node, value in values.items()}  # the largest magnitude on the way to a value
+    for output in extra:
+        node = output.node
+        values[node] = found[output.name].reshape(node.type.shape)
+        reached[node] = max((_magnitude(values[node]), *(reached[operand] for operand in node.inputs)))
+        if node.op.effect is not None:
+            continue
+        operands = [values[operand] for operand in node.inputs]
+        scale = max(map(_magnitude, operands), default=0.0)
+        difference = _difference(values[node], np.asarray(node.op.compute(*operands, **node.attrs)), scale)
+        if difference is not None:
+            raise CheckError(f"{node.op.name} ({node.type}): {difference}", node.location)
+    for output in ends:
+        name = output.name.removeprefix("new ")
+        value = results[name]
+        difference = _difference(value, found[output.name].reshape(value.shape), reached[output.node])
+        if difference is not None:
+            raise CheckError(
+                f"{name}, made by {output.node.op.name} ({output.node.type}): {difference} (there computed node by "
+                "node); every node alone is right, so the fault lies in how the program joins them (GRAPHC_BISECT=n "
+                "runs the first n passes alone)",
+                output.node.location,
+            )
