@@ -32,9 +32,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not script.is_file():
         reason = "is a folder, expected a Python file" if script.is_dir() else "does not exist"
         return _refuse(chosen.command, f"{str(script)!r} {reason}")
-    if chosen.command == "run":
-        return _run(script, rest)
-    return _dump(script, rest, chosen.out)
+    if not chosen.as_torch:
+        return _carry_out(chosen, script, rest)
+    from graphc.as_torch import install_as_torch, remove_as_torch
+
+    try:
+        install_as_torch()
+    except RuntimeError as error:
+        return _refuse(chosen.command, str(error))
+    try:
+        return _carry_out(chosen, script, rest)
+    finally:
+        remove_as_torch()
+
+
+def _carry_out(chosen: argparse.Namespace, script: Path, rest: Sequence[str]) -> int:
+    return _run(script, rest) if chosen.command == "run" else _dump(script, rest, chosen.out)
 
 
 def _split(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
@@ -54,16 +67,21 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser(
         "run",
         help="run a Python script; its compiled functions run as C",
-        usage="graphc run [-h] script [argument ...]",
+        usage="graphc run [-h] [--as-torch] script [argument ...]",
     )
     dump = commands.add_parser(
         "dump",
         help="run a script and write the IR, loops, C, memory plan, and picture of each compiled function",
-        usage="graphc dump [-h] [--out FOLDER] script [--out FOLDER] [argument ...]",
+        usage="graphc dump [-h] [--as-torch] [--out FOLDER] script [--out FOLDER] [argument ...]",
         epilog="--out after the script is taken from its arguments; what follows -- is the script's own.",
     )
     dump.add_argument("--out", metavar="FOLDER", help="the folder to write to (default: out)")
     for command in (run, dump):
+        command.add_argument(
+            "--as-torch",
+            action="store_true",
+            help="the script says `import torch`, and perhaps `import torchvision`: it is given graphc",
+        )
         command.add_argument("script", help="the Python file; what follows are its arguments")
     commands.add_parser("doctor", help="compiler, flags, CPU, cache, GPU: what is there, and what mends what is not")
     return parser

@@ -23,10 +23,10 @@ from graphc.codegen.executable import CompiledProgram, Executable, compile_loops
 from graphc.codegen.listing import print_program
 from graphc.codegen.lower import lower
 from graphc.codegen.memory import MemoryPlan
+from graphc.codegen.trace import is_host_work
 from graphc.execution import BoundProgram
 from graphc.ir.graph import Graph, exact_key
 from graphc.ir.passes.pipeline import PassRecord, optimize
-from graphc.ir.primitive import External
 from graphc.ir.types import TensorType
 from graphc.ops.checks import GuardMissed
 from graphc.recording import state
@@ -319,7 +319,7 @@ class CompiledFunction:
 
 def refuse_call_outs(graph: Graph) -> None:
     """Raise CaptureError, naming operations and lines, where a graph holds what the host must carry out."""
-    found = [node for node in graph.nodes if isinstance(node.op, External)]
+    found = [node for node in graph.nodes if is_host_work(node)]
     if found:
         places = ", ".join(dict.fromkeys(f"{node.op.name} at {node.location}" for node in found))
         raise CaptureError(f"fullgraph=True, and no kernel computes {places}", found[0].location)

@@ -13,9 +13,11 @@ import numpy as np
 
 from graphc.device import Device
 from graphc.ir.types import DType, bool_, float64, int64
+from graphc.ops.functions.random_values import drawn
 from graphc.ops.pointwise import Copy
-from graphc.ops.promotion import get_default_dtype
-from graphc.ops.sources import Full, Iota, RandomNormal, RandomUniform
+from graphc.ops.promotion import default_complex_dtype, get_default_dtype
+from graphc.ops.sources import Full, Iota, RandomNormal, RandomUniform, as_number, converted
+from graphc.ops.type_names import type_name
 from graphc.random_stream import RandomStream
 from graphc.recording import state
 from graphc.tensor import Tensor
@@ -47,7 +49,9 @@ def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, require
     """
     _require(device)
     array = _array(data, dtype)
-    result = Tensor.from_array(np.array(array, dtype=None if dtype is None else dtype.numpy, order="C", copy=True))
+    result = Tensor.from_array(array.copy("C") if dtype is None else np.array(converted(array, dtype), order="C"))
+    if requires_grad and not result.dtype.is_differentiable:
+        raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
     return result.requires_grad_() if requires_grad else result
 
 
@@ -65,6 +69,12 @@ def from_numpy(array: np.ndarray) -> Tensor:
     """A tensor that shares the array's memory; writes to either show in both."""
     if not isinstance(array, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
+    if array.dtype.kind not in "biufc":
+        known = "float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16"
+        raise TypeError(
+            f"can't convert np.ndarray of type {array.dtype.type.__module__}.{array.dtype.type.__name__}. The only "
+            f"supported types are: {known}, uint8, and bool."
+        )
     return Tensor.from_array(array)
 
 
@@ -80,7 +90,32 @@ def _array(data: Any, dtype: DType | None) -> np.ndarray:
         raise ValueError(f"cannot make a tensor from {data!r}: expected numbers in sequences of equal lengths")
     if (dtype is None and array.dtype.kind == "f") or not array.size:
         array = array.astype(get_default_dtype().numpy)
+    elif dtype is None and array.dtype.kind == "c":
+        array = array.astype(default_complex_dtype().numpy)
+    elif dtype is not None:
+        _require_fit(array, dtype)
     return array
+
+
+def _require_fit(array: np.ndarray, dtype: DType) -> None:
+    """Raises where Python numbers are none of a dtype: complex ones of a real dtype, integers that are too great."""
+    if array.dtype.kind == "c" and not dtype.is_complex:
+        raise TypeError("must be real number, not complex")
+    if dtype.is_integer and array.dtype.kind in "iuf":
+        limits = np.iinfo(dtype.numpy)
+        # A negative integer wraps in an unsigned dtype, a negative float does not.
+        least = limits.min if dtype.is_signed or array.dtype.kind == "f" else -limits.max
+        if not (least <= array.min() and array.max() <= limits.max):
+            raise RuntimeError(f"value cannot be converted to type {dtype.name} without overflow")
+
+
+def _dtype_of(number: Any) -> DType:
+    """The dtype of a tensor that is filled with a Python number."""
+    if isinstance(number, bool):
+        return bool_
+    if isinstance(number, int):
+        return int64
+    return default_complex_dtype() if isinstance(number, complex) else get_default_dtype()
 
 
 def _holds_tensors(data: Any) -> bool:
@@ -121,8 +156,8 @@ def full(
     """A tensor of the shape with one number everywhere; its dtype is the number's by default."""
     _require(device)
     if dtype is None:
-        dtype = bool_ if isinstance(fill_value, bool) else int64 if isinstance(fill_value, int) else get_default_dtype()
-    value = dtype.numpy.type(fill_value).item()
+        dtype = _dtype_of(fill_value)
+    value = as_number(fill_value, dtype)
     return _finish(Tensor.source(Full, value=value, shape=_shape((size,)), dtype=dtype), requires_grad)
 
 
@@ -201,6 +236,8 @@ def arange(
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     whole = all(isinstance(value, int) for value in (start, end, step))
     dtype = dtype or (int64 if whole else get_default_dtype())
+    if dtype.is_complex or dtype is bool_:
+        raise NotImplementedError(f"\"arange_cpu\" not implemented for '{type_name(dtype)}'")
     count = math.ceil((end - start) / step)
     steps = Tensor.source(Iota, shape=(count,), dim=0, dtype=int64)
     if whole and dtype.category == "int":
@@ -215,20 +252,28 @@ def linspace(start: float, end: float, steps: int, *, dtype: DType | None = None
     """``steps`` numbers from ``start`` to ``end``, both included, at equal distances; as PyTorch, counted from both
     ends towards the middle."""
     _require(device)
-    dtype = dtype or get_default_dtype()
-    kind = dtype.numpy.type
-    step = kind((kind(end) - kind(start)) / kind(max(steps - 1, 1)))
-    position = np.arange(steps).astype(dtype.numpy)
+    if dtype is None:
+        dtype = default_complex_dtype() if any(isinstance(v, complex) for v in (start, end)) else get_default_dtype()
+    # The step is a number of the dtype (of integers a double); the rest is computed without further rounding, as by a
+    # fused multiplication and addition, which halves have not.
+    wide = np.complex128 if dtype.is_complex else np.float64
+    kind = wide if dtype.is_integer else dtype.numpy.type
+    first, last = (wide(dtype.numpy.type(value)) for value in (start, end))
+    step = wide(kind((last - first) / max(steps - 1, 1)))
+    position = np.arange(steps)
     with np.errstate(all="ignore"):
-        low = kind(start) + step * position
-        high = kind(end) - step * (kind(steps - 1) - position)
-    return tensor(np.where(np.arange(steps) < steps // 2, low, high).astype(dtype.numpy))
+        forth, back = step * position, step * (steps - 1 - position)
+        if dtype.is_half:
+            forth, back = converted(forth, dtype).astype(wide), converted(back, dtype).astype(wide)
+        low, high = first + forth, last - back
+        values = np.where((position < steps // 2) | (steps == 1), low, high)
+    return Tensor.from_array(converted(values, dtype))
 
 
 def eye(n: int, m: int | None = None, *, dtype: DType | None = None, device: Any = None) -> Tensor:
     """Ones on the diagonal of an n×m matrix of zeros."""
     _require(device)
-    return from_numpy(np.eye(n, n if m is None else m, dtype=(dtype or get_default_dtype()).numpy))
+    return Tensor.from_array(np.eye(n, n if m is None else m).astype((dtype or get_default_dtype()).numpy))
 
 
 def rand(
@@ -243,7 +288,7 @@ def rand(
     dtype = dtype or get_default_dtype()
     if generator is not None:
         return _drawn("rand", generator.uniform, _shape(size), dtype, requires_grad)
-    return _finish(Tensor.source(RandomUniform, shape=_shape(size), dtype=dtype), requires_grad)
+    return _finish(drawn(Tensor.source, RandomUniform, _shape(size), dtype), requires_grad)
 
 
 def randn(
@@ -258,12 +303,12 @@ def randn(
     dtype = dtype or get_default_dtype()
     if generator is not None:
         return _drawn("randn", generator.normal, _shape(size), dtype, requires_grad)
-    return _finish(Tensor.source(RandomNormal, shape=_shape(size), dtype=dtype), requires_grad)
+    return _finish(drawn(Tensor.source, RandomNormal, _shape(size), dtype), requires_grad)
 
 
 def _drawn(name: str, draw: Any, shape: tuple[int, ...], dtype: DType, requires_grad: bool) -> Tensor:
     _refuse_in_capture(f"{name}(generator=...)")
-    return _finish(from_numpy(draw(shape, dtype.numpy)), requires_grad)
+    return _finish(Tensor.from_array(draw(shape, dtype.numpy)), requires_grad)
 
 
 def randint(
@@ -308,5 +353,5 @@ def manual_seed(seed: int) -> Any:
     _refuse_in_capture("manual_seed")
     from graphc.generator import default_generator
 
-    default_generator.manual_seed(seed)
+    default_generator.manual_seed(int(seed))
     return default_generator

@@ -8,6 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+# The kinds of devices that PyTorch knows by name.
+_KINDS = (
+    *("cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga", "maia", "xla", "lazy"),
+    *("vulkan", "mps", "meta", "hpu", "mtia", "privateuseone"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Device:
@@ -16,25 +22,42 @@ class Device:
     type: str
     index: int | None = None
 
+    def __post_init__(self) -> None:
+        """``Device("cuda:1")`` and ``Device(1)`` are names of ``Device("cuda", 1)``."""
+        given = self.type
+        if isinstance(given, Device):
+            kind, index = given.type, given.index
+        elif isinstance(given, int):
+            kind, index = "cuda", given
+        else:
+            kind, _, number = str(given).partition(":")
+            if kind not in _KINDS:
+                raise RuntimeError(f"Expected one of {', '.join(_KINDS)} device type at start of device string: {kind}")
+            if number and not number.isdigit():
+                raise RuntimeError(f"Invalid device string: '{given}'")
+            if number and self.index is not None:
+                raise RuntimeError(
+                    f"type (string) must not include an index because index was passed explicitly: {given}"
+                )
+            index = int(number) if number else self.index
+        object.__setattr__(self, "type", kind)
+        object.__setattr__(self, "index", index)
+
     @staticmethod
     def of(given: Any) -> Device:
         """The device for a name such as "cpu" or "cuda:1", a number of a GPU, or a device.
 
         Raises RuntimeError for a name that is no device's.
         """
-        if isinstance(given, Device):
-            return given
-        if isinstance(given, int):
-            return Device("cuda", given)
-        kind, _, index = str(given).partition(":")
-        if kind not in ("cpu", "cuda") or (index and not index.isdigit()):
-            raise RuntimeError(f"Invalid device string: {given!r}; expected 'cpu', 'cuda', or 'cuda:<number>'")
-        return Device(kind, int(index) if index else None)
+        return given if isinstance(given, Device) else Device(given)
 
     def require(self) -> None:
-        """Raise RuntimeError unless tensors can be held there."""
+        """Raise AssertionError (for a GPU, as PyTorch's builds without one) or RuntimeError unless tensors can be held
+        there."""
+        if self.type == "cuda":
+            raise AssertionError(f"Torch not compiled with CUDA enabled: graphc holds no tensors on {self}")
         if self.type != "cpu":
-            raise RuntimeError(f"this version of graphc holds no tensors on {self}: its programs run on the CPU")
+            raise RuntimeError(f"graphc holds no tensors on {self}: its programs run on the CPU")
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"

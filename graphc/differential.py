@@ -12,6 +12,7 @@ import numpy as np
 
 from graphc.autograd.partition import Backward, Cotangent, Saved
 from graphc.autograd.tape import Edge, gradient_edge, next_sequence, refuse_overwritten, refuse_second_sweep
+from graphc.autograd.tape import Node as GraphNode
 from graphc.codegen.executable import Executable
 from graphc.ir.graph import Graph, Node
 from graphc.recording import state
@@ -39,10 +40,10 @@ class BackwardProgram:
         return results
 
 
-class CompiledBackward:
+class CompiledBackward(GraphNode):
     """A tape node: one differentiable result of a call of a compiled function."""
 
-    __slots__ = ("_inputs", "_program", "_saved", "_versions", "edges", "hooks", "location", "released", "sequence")
+    __slots__ = ("_inputs", "_program", "_saved", "_versions", "edges")
 
     def __init__(self, program: BackwardProgram, inputs: Mapping[str, Tensor], saved: Mapping[Node, np.ndarray]):
         self._program = program
@@ -50,23 +51,13 @@ class CompiledBackward:
         self._saved = dict(saved)
         self._versions = {name: tensor._storage.version for name, tensor in inputs.items()}
         self.edges: tuple[Edge | None, ...] = tuple(gradient_edge(inputs[name]) for name in program.half.wanted)
-        self.hooks: list[Callable[[Any], Any]] = []
-        self.location = None
+        self.hooks = self.description = self.location = None
         self.released = False
         self.sequence = next_sequence()
 
     def name(self) -> str:
         """The node's name as it prints."""
         return "CompiledFunctionBackward"
-
-    @property
-    def next_functions(self) -> tuple[tuple[Any, int], ...]:
-        """The nodes that receive the cotangents of the inputs."""
-        return tuple((edge, 0) for edge in self.edges)
-
-    def register_hook(self, hook: Callable[[Any], Any]) -> None:
-        """Call ``hook`` with the cotangent of the result; what it returns, unless None, replaces it."""
-        self.hooks.append(hook)
 
     def release(self) -> None:
         """Let go of the saved values."""
@@ -91,9 +82,6 @@ class CompiledBackward:
             else:
                 tensor = self._inputs[binding.name]
                 if tensor._storage.version != self._versions[binding.name]:
-                    refuse_overwritten(self.name(), tensor, self._versions[binding.name])
+                    refuse_overwritten(tensor, tensor.grad_fn, self._versions[binding.name])
                 arrays.append(tensor._array)
         return [Tensor.from_array(array) for array in self._program(arrays)]
-
-    def __repr__(self) -> str:
-        return f"<{self.name()} object at {hex(id(self))}>"

@@ -171,10 +171,17 @@ class RandomStream:
     ) -> NDArray:
         """Uniform values in [low, high), as `Tensor.uniform_`: 24 bits (float32) or 53 bits (float64) each.
 
+        Halves are float32 values rounded, and both parts of complex values are drawn.
+
         Raises:
-            TypeError: the dtype is neither float32 nor float64.
+            TypeError: the dtype is neither a floating nor a complex one.
             ValueError: low is greater than high, or their distance is no finite number of this dtype.
         """
+        dtype = np.dtype(dtype)
+        if _is_half(dtype):
+            return self.uniform(shape, np.float32, low, high).astype(dtype)
+        if dtype.kind == "c":
+            return _joined(self.uniform((*_shape(shape), 2), _part(dtype), low, high), dtype)
         dtype = _floating(dtype)
         if not (low <= high and high - low <= float(np.finfo(dtype).max)):
             raise ValueError(f"uniform expects low <= high with a finite distance, but got low={low}, high={high}")
@@ -194,15 +201,20 @@ class RandomStream:
 
         Fewer than sixteen are made one pair at a time in float64, and the odd one waits in the buffer for the next
         such call. Sixteen or more are made in blocks of sixteen, the last block drawn anew when the size is no
-        multiple of sixteen.
+        multiple of sixteen. Halves are float32 values rounded; the parts of complex values have the variance 1/2.
 
         Raises:
-            TypeError: the dtype is neither float32 nor float64.
+            TypeError: the dtype is neither a floating nor a complex one.
             ValueError: std is negative or NaN.
         """
-        dtype = _floating(dtype)
+        dtype = np.dtype(dtype)
         if not std >= 0.0:
             raise ValueError(f"normal expects std >= 0.0, but got std={std}")
+        if _is_half(dtype):
+            return self._normal_halves(_shape(shape), dtype, mean, std)
+        if dtype.kind == "c":
+            return _joined(self.normal((*_shape(shape), 2), _part(dtype), mean, std / math.sqrt(2)), dtype)
+        dtype = _floating(dtype)
         shape = _shape(shape)
         count = math.prod(shape)
         with self._lock:
@@ -220,6 +232,17 @@ class RandomStream:
             values = _scale(values, dtype.type(std), dtype.type(mean))
         return values.reshape(shape)
 
+    def _normal_halves(self, shape: tuple[int, ...], dtype: np.dtype, mean: float, std: float) -> NDArray:
+        """Normal values of two bytes: PyTorch draws for them block by block, and nothing for a last block in vain."""
+        count = math.prod(shape)
+        remainder = count % _BLOCK if count >= _BLOCK else 0
+        with self._lock:
+            values = np.empty(count, np.float32)
+            values[: count - remainder] = self.normal(count - remainder, np.float32, mean, std)
+            if remainder:
+                values[-_BLOCK:] = self.normal(_BLOCK, np.float32, mean, std)
+        return values.astype(dtype).reshape(shape)
+
     def exponential(self, shape: int | Iterable[int], dtype: DTypeLike = np.float32, rate: float = 1.0) -> NDArray:
         """Exponential values of the given rate (one over the mean), as `Tensor.exponential_`.
 
@@ -227,6 +250,8 @@ class RandomStream:
             TypeError: the dtype is neither float32 nor float64.
             ValueError: the rate is not positive.
         """
+        if _is_half(np.dtype(dtype)):
+            return self.exponential(shape, np.float32, rate).astype(dtype)
         dtype = _floating(dtype)
         if not rate > 0.0:
             raise ValueError(f"exponential expects rate > 0.0, but got rate={rate}")
@@ -256,6 +281,8 @@ class RandomStream:
             ValueError: one of them is outside [0, 1].
         """
         probabilities = np.asarray(probabilities)
+        if _is_half(probabilities.dtype):
+            probabilities = probabilities.astype(np.float32)
         dtype = _floating(probabilities.dtype)
         if not ((probabilities >= 0) & (probabilities <= 1)).all():
             raise ValueError("a probability lies in [0, 1], but got one outside or NaN")
@@ -377,6 +404,20 @@ def _floating(dtype: DTypeLike) -> np.dtype:
     if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise TypeError(f"random values are float32 or float64, but {dtype} was asked for")
     return dtype
+
+
+def _is_half(dtype: np.dtype) -> bool:
+    return dtype.itemsize == 2 and dtype.name in ("float16", "bfloat16")
+
+
+def _part(dtype: np.dtype) -> np.dtype:
+    """The dtype of the parts of a complex one."""
+    return np.dtype(np.float32 if dtype == np.complex64 else np.float64)
+
+
+def _joined(parts: NDArray, dtype: np.dtype) -> NDArray:
+    """Pairs along the last dimension as complex numbers."""
+    return np.ascontiguousarray(parts).view(dtype)[..., 0]
 
 
 def _shape(shape: int | Iterable[int]) -> tuple[int, ...]:

@@ -62,7 +62,8 @@ class Recorder(Protocol):
 
 class _ThreadState(threading.local):
     def __init__(self) -> None:
-        self.gradients = True
+        # Whether operations go on the tape; None: they do not, in inference mode.
+        self.gradients: bool | None = True
         self.recorder: Recorder | None = None
         self.phase = "forward"
         # The line of the forward operation whose rule the reverse sweep is running.

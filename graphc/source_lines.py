@@ -23,13 +23,13 @@ _shown: dict[str, str] = {}
 def user_location(phase: str = "forward") -> Location:
     """The file and line of the user's code that is running, the file relative to the working directory if below it."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and not _is_of_user(frame.f_code.co_filename):
+    while frame.f_back is not None and not is_of_user(frame.f_code.co_filename):
         frame = frame.f_back
     return Location(shown_path(frame.f_code.co_filename), frame.f_lineno, phase)
 
 
 @functools.cache
-def _is_of_user(path: str) -> bool:
+def is_of_user(path: str) -> bool:
     """Whether a file is neither graphc's nor Python's own, as `copy.py` is, through which a tensor may be reached."""
     if path.startswith(_STANDARD_LIBRARY):
         return path.startswith(("site-packages", "dist-packages"), len(_STANDARD_LIBRARY)) and not path.startswith(

@@ -7,16 +7,19 @@ Source: https://docs.pytorch.org/docs/stable/tensors.html
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from graphc.autograd.hooks import Hook, HookHandle
+from graphc.autograd.hooks import Hook, HookHandle, Hooks
+from graphc.autograd.naming import describe_copy_slices, describe_index_put, describe_written, described
 from graphc.autograd.tape import AccumulateGrad, TapeNode, dressed, gradient_edge
 from graphc.device import Device, cpu
 from graphc.ir.primitive import PRIMITIVES, Attributes, Pointwise, Primitive
-from graphc.ir.types import DTYPE_OF_NUMPY, DType, dtype_of, float64
+from graphc.ir.types import DTYPE_OF_NUMPY, DType, bfloat16, dtype_of, float64
+from graphc.ops.functions import complex_numbers
+from graphc.ops.functions.conversion import as_dtype
 from graphc.ops.operands import common_shape
 from graphc.ops.operators import bind_operators
 from graphc.ops.sources import as_number, number_like
@@ -26,6 +29,7 @@ from graphc.storage import Size, Storage
 
 View = tuple[Primitive, Attributes]
 _new = object.__new__
+_INFERENCE = "inference"
 
 
 class Tensor:
@@ -47,7 +51,10 @@ class Tensor:
     _grad: Tensor | None = None
     _accumulator: Any = None
     _retains_grad = False
+    _retaining: Hooks | None = None
     _unseen = False
+    # Why it can't be written to where gradients are recorded; or that it was made in inference mode.
+    _restriction: str | None = None
     # numpy must leave `array * tensor` to the tensor.
     __array_priority__: ClassVar[int] = 1000
     # Type promotion treats it as a Python number.
@@ -56,6 +63,12 @@ class Tensor:
     is_eager: ClassVar[bool] = True
 
     # -- making tensors ------------------------------------------------------------------------------------------
+
+    def __new__(cls, *values: Any, device: Any = None) -> Tensor:
+        from graphc.legacy_types import construct
+
+        made = construct(None, values)
+        return made if cls is Tensor else Tensor._wrap(made._array, made.dtype, made._storage, made._chain, kind=cls)
 
     @staticmethod
     def _wrap(
@@ -124,6 +137,24 @@ class Tensor:
         """The last two dimensions swapped."""
         return self.transpose(-2, -1)
 
+    @property
+    def real(self) -> Tensor:
+        """The real part: a view; of real tensors the tensor itself."""
+        return complex_numbers.real(self)
+
+    @real.setter
+    def real(self, value: Any) -> None:
+        complex_numbers.real(self)[...] = value
+
+    @property
+    def imag(self) -> Tensor:
+        """The imaginary part of a complex tensor: a view."""
+        return complex_numbers.imag(self)
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        complex_numbers.imag(self)[...] = value
+
     def dim(self) -> int:
         """The number of dimensions."""
         return self._array.ndim
@@ -158,10 +189,6 @@ class Tensor:
     def data_ptr(self) -> int:
         """The address of the first element."""
         return self._array.__array_interface__["data"][0]
-
-    def is_floating_point(self) -> bool:
-        """Whether the dtype is a floating one."""
-        return self.dtype.is_floating_point
 
     def __len__(self) -> int:
         if self._array.ndim == 0:
@@ -214,13 +241,16 @@ class Tensor:
         return bool(self._read("bool()").item())
 
     def __int__(self) -> int:
-        return int(self._single("int()"))
+        return int(_real(self._single("int()")))
 
     def __float__(self) -> float:
-        return float(self._single("float()"))
+        return float(_real(self._single("float()")))
+
+    def __complex__(self) -> complex:
+        return complex(self._single("complex()"))
 
     def __index__(self) -> int:
-        if self.dtype.category == "float":
+        if self.dtype.is_differentiable:
             raise TypeError("only integer tensors of a single element can be converted to an index")
         return int(self._single("int()"))
 
@@ -229,9 +259,12 @@ class Tensor:
 
         Raises:
             RuntimeError: for a tensor that requires a gradient; use ``tensor.detach().numpy()``.
+            TypeError: for bfloat16, which numpy does not know.
         """
         if self.requires_grad:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        if self.dtype is bfloat16:
+            raise TypeError("Got unsupported ScalarType BFloat16")
         return self._value("numpy()")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -266,7 +299,7 @@ class Tensor:
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for (or stop) gradients for this leaf. Raises RuntimeError for a dtype or tensor that can't have them."""
-        if requires_grad and not self.dtype.is_floating_point:
+        if requires_grad and not self.dtype.is_differentiable:
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         if not requires_grad and self._grad_fn is not None:
             raise RuntimeError(
@@ -280,10 +313,13 @@ class Tensor:
 
     @property
     def grad_fn(self) -> TapeNode | None:
+        return dressed(self._node())
+
+    def _node(self) -> TapeNode | None:
         base = self._base
         if base is not None and base._history != self._base_version:
             self._follow_base(base)
-        return dressed(self._grad_fn)
+        return self._grad_fn
 
     def _follow_base(self, base: Tensor) -> None:
         """After a write elsewhere in the base's memory, this view's history is that of the base now."""
@@ -295,11 +331,13 @@ class Tensor:
                 view = _apply(primitive, (view,), attrs)
         finally:
             state.gradients, state.recorder = outer, recorder
+        if view._grad_fn is not None:
+            describe_written(view, "AsStridedBackward0(base)", base=base)
         self._grad_fn, self._base_version = view._grad_fn, base._history
 
     @property
     def is_leaf(self) -> bool:
-        return self.grad_fn is None
+        return self._node() is None
 
     @property
     def grad(self) -> Tensor | None:
@@ -328,7 +366,16 @@ class Tensor:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if not self.is_leaf and not self._retains_grad:
             self._retains_grad = True
-            self.grad_fn.hooked().retaining.append(self)
+            self._retaining = self._node().hooked()
+            self._retaining.retaining.append(self)
+
+    def _retain_here(self) -> None:
+        """After a write the gradient that is kept is that of the new value."""
+        before = self._retaining
+        if before is not None:
+            before.keep_no_longer(self)
+        self._retaining = self._grad_fn.hooked()
+        self._retaining.retaining.append(self)
 
     @property
     def retains_grad(self) -> bool:
@@ -343,6 +390,10 @@ class Tensor:
         if edge is None:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         return HookHandle(edge.hooked().tensor, hook)
+
+    def is_inference(self) -> bool:
+        """Whether this tensor was made in inference mode."""
+        return self._restriction == _INFERENCE
 
     def register_post_accumulate_grad_hook(self, hook: Hook) -> HookHandle:
         """Call ``hook`` with this leaf after a backward pass added to its ``grad``."""
@@ -438,7 +489,7 @@ class Tensor:
                 raise RuntimeError(
                     "a view of a leaf Variable that requires grad is being used in an in-place operation."
                 )
-        if not self._array.flags.writeable:
+        if self._restriction is not None or not self._array.flags.writeable:
             self._refuse_write()
         follows = state.gradients and (self.requires_grad or value.requires_grad)
         if follows and isinstance(value._grad_fn, TapeNode):
@@ -448,15 +499,28 @@ class Tensor:
         if follows and base is not None:
             self._rewrite_base(base, value)
         elif follows:
-            self._grad_fn, self._requires_grad = value.grad_fn, value.requires_grad
-            if value.grad_fn is None and value.requires_grad:
+            self._grad_fn, self._requires_grad = value._node(), value.requires_grad
+            if self._grad_fn is None and self._requires_grad:
                 self._grad_fn = value.clone()._grad_fn
             self._history += 1
+            if self._retains_grad:
+                self._retain_here()
         np.copyto(self._array, value._array)
         self._storage.version += not self._unseen
         return self
 
     def _refuse_write(self) -> None:
+        """Raise where this tensor can't be written to."""
+        if self._restriction == _INFERENCE and state.gradients is not None:
+            raise RuntimeError(
+                "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
+                "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more "
+                "details."
+            )
+        if self._restriction not in (None, _INFERENCE) and state.gradients:
+            raise RuntimeError(self._restriction)
+        if self._array.flags.writeable:
+            return
         if 0 not in self._array.strides:
             raise RuntimeError("the memory of this tensor is read-only: it was made from a read-only array")
         raise RuntimeError(
@@ -467,6 +531,7 @@ class Tensor:
     def _rewrite_base(self, base: Tensor, value: Tensor) -> None:
         """Give the base the history of a base with ``value`` written through this view."""
         recorder, state.recorder = state.recorder, None
+        before, written = gradient_edge(base), gradient_edge(value)
         try:
             stages = [base]
             own = self._chain[len(base._chain) :]
@@ -477,6 +542,7 @@ class Tensor:
         finally:
             state.recorder = recorder
         base._grad_fn, base._requires_grad = value._grad_fn, value._requires_grad
+        describe_copy_slices(base._grad_fn, before, written)
         base._history += 1
 
     @explained
@@ -494,27 +560,35 @@ class Tensor:
         """Overwrite the elements with those of a tensor (broadcast and converted)."""
         from graphc.ops.functions.shaping import broadcast_to
 
-        return self._assign(self._replaced_by(broadcast_to(source.to(self.dtype), self.shape)))
+        value = self._replaced_by(broadcast_to(source.to(self.dtype), self.shape))
+        return self._assign(describe_written(value, "CopyBackwards(input, source)", input=self, source=source))
 
     def zero_(self) -> Tensor:
         """Set all elements to zero."""
-        return self.fill_(0)
+        return self._fill(0, "ZeroBackward0(input)")
 
     def fill_(self, value: float | Tensor) -> Tensor:
         """Set all elements to a number."""
         if isinstance(value, Tensor):
             return self.copy_(value)
+        return self._fill(value, "FillBackward2(input)")
+
+    def _fill(self, value: float, node: str) -> Tensor:
         if state.recorder is None and self._array.flags.writeable and not (state.gradients and self.requires_grad):
             self._array.fill(as_number(value, self.dtype))
             self._storage.version += not self._unseen
             return self
-        return self._assign(self._replaced_by(number_like(self, value)))
+        return self._assign(describe_written(self._replaced_by(number_like(self, value)), node, input=self))
 
     @explained
     def __setitem__(self, index: Any, value: Any) -> None:
         from graphc.ops.functions.indexing import setitem
 
+        follows = state.gradients and (self.requires_grad or getattr(value, "requires_grad", False))
+        before = gradient_edge(self) if follows else None
         setitem(self, index, value)
+        if follows and self._base is None:
+            describe_index_put(self._grad_fn, before, index, value)
 
     def __iter__(self) -> Any:
         if self._array.ndim == 0:
@@ -523,13 +597,28 @@ class Tensor:
 
     # -- conversion ----------------------------------------------------------------------------------------------
 
-    def to(self, *targets: Any, dtype: DType | None = None, device: Any = None, copy: bool = False, **_: Any) -> Tensor:
-        """This tensor in another dtype or on another device; itself where nothing changes."""
+    def to(
+        self,
+        *targets: Any,
+        dtype: Any = None,
+        device: Any = None,
+        non_blocking: bool = False,
+        copy: bool = False,
+        memory_format: Any = None,
+    ) -> Tensor:
+        """This tensor in another dtype or on another device; itself where nothing changes, unless ``copy`` says so.
+
+        The first arguments are a dtype (one of Python's types stands for one too), a device and perhaps a dtype, or
+        another tensor of those; ``non_blocking`` and ``copy`` may follow them.
+        """
         from graphc.ops.pointwise import Cast
 
+        flags = [target for target in targets if isinstance(target, bool)]
+        copy = flags[1] if len(flags) > 1 else copy
+        dtype = as_dtype(dtype)
         for target in targets:
-            if isinstance(target, DType):
-                dtype = target
+            if isinstance(target, (DType, type)):
+                dtype = as_dtype(target)
             elif isinstance(target, Tensor):
                 dtype = target.dtype
             elif target is not None and not isinstance(target, bool):
@@ -538,7 +627,7 @@ class Tensor:
             Device.of(device).require()
         if dtype is None or dtype == self.dtype:
             return self.clone() if copy else self
-        return Cast.bind(self, dtype=dtype)
+        return described(Cast.bind(self, dtype=dtype), "ToCopyBackward0(input)", self)
 
     def clone(self, memory_format: Any = None) -> Tensor:
         """A copy with its own memory, within the graph."""
@@ -583,6 +672,11 @@ class RunTimeNumber(Tensor):
         return RunTimeNumber.of(result) if alone and not result.ndim and result.dtype == float64 else result
 
 
+def _real(number: float | int | complex) -> float | int:
+    """A number without imaginary part. Raises RuntimeError where there is one."""
+    return as_number(number, float64) if isinstance(number, complex) else number
+
+
 def _restore(kind: type[Tensor], array: np.ndarray, requires_grad: bool) -> Tensor:
     tensor = Tensor._wrap(array, dtype_of(array.dtype), kind=kind)
     tensor._requires_grad = requires_grad
@@ -614,12 +708,15 @@ def _apply(primitive: Primitive, inputs: Sequence[Any], attrs: Attributes) -> Te
     result.dtype = dtype
     if primitive.aliases and (np.may_share_memory(array, arrays[0]) or not array.size):
         _make_view(result, inputs[0], primitive, attrs)
-    if state.gradients and primitive.differentiable and dtype.is_differentiable:
+    gradients = state.gradients
+    if gradients and primitive.differentiable and dtype.is_differentiable:
         for tensor in inputs:
             if tensor._requires_grad or (tensor._base is not None and tensor.requires_grad):
                 result._grad_fn = TapeNode(primitive, inputs, attrs, result)
                 result._requires_grad = True
                 break
+    elif gradients is None:
+        result._restriction = _INFERENCE
     if state.recorder is not None:
         state.recorder.record(primitive, inputs, attrs, result)
     return result

@@ -117,6 +117,9 @@ def difference(found: np.ndarray, expected: np.ndarray, relative: float = 0.0, a
     """
     if found.dtype != expected.dtype or found.shape != expected.shape:
         return f"{found.dtype}{list(found.shape)} instead of {expected.dtype}{list(expected.shape)}"
+    if expected.dtype.kind == "c":
+        real = difference(found.real, expected.real, relative, absolute)
+        return real or difference(found.imag, expected.imag, relative, absolute)
     if expected.dtype.kind != "f":
         wrong = found != expected
     else:

@@ -20,7 +20,7 @@ from graphc import autograd
 from graphc.capture.errors import CaptureError
 from graphc.tensor import Tensor
 from tests.every_way import difference, run_every_way
-from tests.ops.running import apply_sample, flat_values, keyword_arrays
+from tests.ops.running import apply_sample, flat_values, keyword_arrays, tensors_of
 from tests.ops.samples import ALL_SAMPLES, OpSample, map_arrays
 
 # Samples of one program: more make one for which a C compiler needs more than linearly longer.
@@ -28,12 +28,25 @@ TOGETHER = 60
 
 # What a graph can't express: the shape of the result depends on values.
 EAGER_ONLY = {
+    "bincount-integer-weights",
+    "bincount-longer",
+    "bincount-plain",
+    "bincount-weights",
     "getitem-false",
     "getitem-mask",
     "getitem-mask of rows",
     "getitem-mask within",
     "masked_select",
     "one_hot-counted",
+    "unique-all",
+    "unique-bool",
+    "unique-columns",
+    "unique-floats",
+    "unique-plain",
+    "unique-rows",
+    "unique_consecutive-all",
+    "unique_consecutive-plain",
+    "unique_consecutive-rows",
     "where-places",
 }
 COMPILED = [sample for sample in ALL_SAMPLES if sample.identity not in EAGER_ONLY]
@@ -83,14 +96,14 @@ def weighted(results: Sequence[Tensor]) -> Tensor | None:
     for result in results:
         if result.requires_grad:
             places = gc.arange(result.numel()).reshape(result.shape).to(result.dtype)
-            part = (result * (places * 0.7 + 0.3).sin()).sum()
+            part = (result * (places * 0.7 + 0.3).sin()).sum().real
             total = part if total is None else total + part
     return total
 
 
 def values_and_gradients(sample: OpSample, given: Given) -> tuple[list[Tensor], list[Tensor]]:
     """A sample's results, and the gradients of their weighted sum that there are."""
-    results = flat_values(apply_sample(sample, given.positional, given.keywords))
+    results = tensors_of(flat_values(apply_sample(sample, given.positional, given.keywords)))
     total = weighted(results)
     found = () if total is None else autograd.grad(total, given.leaves, allow_unused=True)
     return [result.detach() for result in results], [gradient for gradient in found if gradient is not None]
@@ -156,10 +169,12 @@ def failures(samples: Sequence[OpSample]) -> list[str]:
 
 def tolerances(sample: OpSample, given: Given, expected: np.ndarray) -> tuple[float, float]:
     """The relative and the absolute tolerance for a compiled array."""
-    if expected.dtype.kind != "f":
+    if expected.dtype.kind not in "fc":
         return 0.0, 0.0
     # A float64 result of float32 operands is no more precise than they are.
-    single = expected.dtype == np.float32 or any(tensor.dtype == gc.float32 for tensor in given.tensors)
+    single = expected.dtype in (np.float32, np.complex64) or any(
+        tensor.dtype in (gc.float32, gc.complex64) for tensor in given.tensors
+    )
     relative = max(TOLERANCE["float32" if single else "float64"], sample.tolerance[0 if single else 1])
     finite = np.abs(expected[np.isfinite(expected)])
     return relative, relative * float(finite.max(initial=0.0))

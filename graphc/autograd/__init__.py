@@ -1,6 +1,40 @@
-"""Gradients: the eager tape, the symbolic reverse sweep, and the modes that switch them."""
+"""Gradients: the eager tape, the symbolic reverse sweep, the modes that switch them, and functions with own rules."""
 
+from graphc.autograd import function, graph
+from graphc.autograd import modes as grad_mode
+from graphc.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
+from graphc.autograd.function import Function
 from graphc.autograd.gradients import backward, grad
 from graphc.autograd.modes import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from graphc.autograd.variable import Variable
+from graphc.missing_names import lazy_names
 
-__all__ = ["backward", "enable_grad", "grad", "inference_mode", "is_grad_enabled", "no_grad", "set_grad_enabled"]
+__all__ = [
+    "Function",
+    "Variable",
+    "backward",
+    "detect_anomaly",
+    "enable_grad",
+    "function",
+    "functional",
+    "grad",
+    "grad_mode",
+    "gradcheck",
+    "gradgradcheck",
+    "graph",
+    "inference_mode",
+    "is_grad_enabled",
+    "no_grad",
+    "set_detect_anomaly",
+    "set_grad_enabled",
+]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "anomaly_mode": "graphc.autograd.anomaly_mode",
+        "functional": "graphc.autograd.functional",
+        "gradcheck": "graphc.autograd.gradient_checks:gradcheck",
+        "gradgradcheck": "graphc.autograd.gradient_checks:gradgradcheck",
+    },
+)

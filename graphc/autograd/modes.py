@@ -10,13 +10,15 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Self
 
+from graphc.autograd.watching import switch
 from graphc.recording import state
 
 
 class _GradMode:
     """Sets the mode for a ``with`` block or for every call of a function."""
 
-    _enabled = True
+    # True, False, or None: no gradients, and none wanted later of what is made.
+    _enabled: bool | None = True
 
     def __enter__(self) -> Self:
         self._outer = state.gradients
@@ -28,7 +30,7 @@ class _GradMode:
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def fresh() -> _GradMode:
-            return set_grad_enabled(self._enabled, _enter=False)
+            return _Mode(self._enabled)
 
         if inspect.isgeneratorfunction(function):
 
@@ -65,9 +67,16 @@ class _GradMode:
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         # `@torch.no_grad` without parentheses decorates as `@torch.no_grad()` does.
         self = super().__new__(cls)
-        if cls in (no_grad, enable_grad) and len(args) == 1 and callable(args[0]):
+        if cls in (no_grad, enable_grad, inference_mode) and len(args) == 1 and callable(args[0]):
             return self(args[0])
         return self
+
+
+class _Mode(_GradMode):
+    """Any of the modes."""
+
+    def __init__(self, enabled: bool | None):
+        self._enabled = enabled
 
 
 class no_grad(_GradMode):
@@ -83,20 +92,29 @@ class enable_grad(_GradMode):
 
 
 class inference_mode(_GradMode):
-    """``no_grad``; ``inference_mode(False)`` enables gradients."""
+    """As ``no_grad``, and what is made within can't be used where gradients are recorded, even later;
+    ``inference_mode(False)`` enables gradients."""
+
+    _enabled = None
 
     def __init__(self, mode: bool = True):
-        self._enabled = not mode
+        self._enabled = None if mode else True
+
+    def __enter__(self) -> Self:
+        if self._enabled is None and not switch.inference:
+            # From now on nodes look at what they save.
+            switch.inference = True
+            switch.active += 1
+        return super().__enter__()
 
 
 class set_grad_enabled(_GradMode):
     """Switches gradients on or off at once; as a context manager, restores the mode at the end."""
 
-    def __init__(self, mode: bool, *, _enter: bool = True):
+    def __init__(self, mode: bool):
         self._enabled = bool(mode)
         self._before = state.gradients
-        if _enter:
-            state.gradients = self._enabled
+        state.gradients = self._enabled
 
     def __enter__(self) -> Self:
         self._outer = self._before
@@ -110,4 +128,14 @@ class set_grad_enabled(_GradMode):
 
 def is_grad_enabled() -> bool:
     """Whether operations record gradients in this thread."""
-    return state.gradients
+    return bool(state.gradients)
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether this thread is in inference mode."""
+    return state.gradients is None
+
+
+def is_inference(input: Any) -> bool:
+    """Whether a tensor was made in inference mode."""
+    return input.is_inference()

@@ -28,9 +28,9 @@ def differentiate(graph: Graph, wrt: Iterable[str] | None = None, output: str | 
         ValueError: naming the output or input that can't be differentiated, and why.
     """
     chosen = _scalar_output(graph, output)
-    names = [node.name for node in graph.inputs if node.type.dtype.is_floating_point] if wrt is None else list(wrt)
+    names = [node.name for node in graph.inputs if node.type.dtype.is_differentiable] if wrt is None else list(wrt)
     for name in names:
-        if not _input(graph, name).type.dtype.is_floating_point:
+        if not _input(graph, name).type.dtype.is_differentiable:
             raise ValueError(f"input {name!r} is {graph.input(name).type}; only floating inputs have gradients")
     builder = Builder(f"{graph.name}_gradient")
     mapping = builder.copy(graph)
@@ -75,7 +75,7 @@ def pull_back(
         operands = [builder.symbol(operand) for operand in node.inputs]
         results = node.op.vjp(total[node], builder.symbol(node), *operands, **node.attrs)
         for operand, result in zip(node.inputs, results, strict=True):
-            if result is None or operand not in useful or not operand.type.dtype.is_floating_point:
+            if result is None or operand not in useful or not operand.type.dtype.is_differentiable:
                 continue
             value = result() if callable(result) else result
             if value is not None:

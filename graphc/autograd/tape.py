@@ -1,21 +1,32 @@
 """The eager tape: what ran, kept so that it can be swept in reverse.
 
-Every differentiable operation leaves a :class:`TapeNode`. The sweep calls the primitives' own rules on tensors, so
-under capture the backward pass is recorded as it runs, node by node, like any other operation.
+Every differentiable operation leaves a :class:`TapeNode`. The sweep (:mod:`graphc.autograd.engine`) calls the
+primitives' own rules on tensors, so under capture the backward pass is recorded as it runs, node by node, like any
+other operation.
 """
 
 from __future__ import annotations
 
-import heapq
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from graphc.autograd.descriptions import (
+    Description,
+    described_functions,
+    named_class,
+    node_of_primitive,
+    output_number,
+)
+from graphc.autograd.hooks import Hook, HookHandle, Hooks
+from graphc.autograd.packing import Packed
+from graphc.autograd.watching import Trace, switch, watching
 from graphc.ir.graph import Location
 from graphc.ir.primitive import Attributes, Primitive
 from graphc.ir.types import DType
 from graphc.ops.operands import sum_to_shape
-from graphc.recording import phase, state
+from graphc.ops.type_names import type_name
+from graphc.recording import state
 
 if TYPE_CHECKING:
     from graphc.tensor import Tensor
@@ -40,15 +51,23 @@ def refuse_second_sweep() -> None:
     )
 
 
-def refuse_overwritten(name: str, saved: Tensor, expected: int, location: Location | None = None) -> None:
-    """Raise RuntimeError in PyTorch's words for a saved tensor that was written to since."""
-    kind = {"float32": "Float", "float64": "Double"}.get(saved.dtype.name, saved.dtype.name.capitalize())
+def refuse_overwritten(saved: Tensor, maker: Any, expected: int, location: Location | None = None) -> None:
+    """Raise RuntimeError in PyTorch's words for a saved tensor, made by a node or None, that was written to since."""
+    made = "" if maker is None else f", which is output 0 of {maker.name().rpartition('Backward')[0]},"
     raise RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
-        f"[torch.{kind}Tensor {list(saved._array.shape)}], which is needed by {name}, is at version "
+        f"[torch.{type_name(saved.dtype)}Tensor {list(saved._array.shape)}]{made} is at version "
         f"{saved._storage.version}; expected version {expected} instead."
-        + (f" The operation was made at {location}." if location is not None else "")
+        + (f" The operation was made at {location}." if location is not None else _HINT[watching.anomalies])
     )
+
+
+_HINT = {
+    False: " Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
+    "torch.autograd.set_detect_anomaly(True, check_nan=False).",
+    True: " Hint: the backtrace further above shows the operation that failed to compute its gradient. The variable in "
+    "question was changed in there or anywhere later. Good luck!",
+}
 
 
 class Unsaved:
@@ -65,35 +84,111 @@ class Unsaved:
         return len(self.shape)
 
 
-class Retaining:
-    """The hook of a tensor that retains its gradient: the last one, so that it sees what the others made of it."""
+class Node:
+    """What a cotangent can go to: an operation that ran, or a leaf.
 
-    __slots__ = ("_tensor",)
+    Subclasses have ``edges``, the nodes that the cotangents of the inputs go to (None where none is needed), and
+    ``pull_back``, which gives those cotangents for the cotangent of the result.
+    """
 
-    def __init__(self, tensor: Tensor):
-        self._tensor = tensor
+    __slots__ = ("__weakref__", "description", "hooks", "location", "released", "sequence", "trace")
 
-    def __call__(self, cotangent: Tensor) -> None:
-        self._tensor._accumulate(cotangent)
+    edges: Sequence[Node | None]
+    # Later operations have higher numbers.
+    sequence: int
+    hooks: Hooks | None
+    # PyTorch's words for what this node is the end of, where they are not its own.
+    description: Description | None
+    location: Location | None
+    released: bool
+
+    def name(self) -> str:
+        """PyTorch's name for the node, such as ``MulBackward0``."""
+        return self.own_name() if self.description is None else self.description[0].name
+
+    def own_name(self) -> str:
+        """The name where nobody described the node."""
+        return type(self).__name__
+
+    def own_edges(self) -> Sequence[Node | None]:
+        """The edges that PyTorch's node has, where nobody described the node."""
+        return self.edges
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """The nodes that receive the cotangents of the inputs, each with the number of the result that it made."""
+        if self.description is not None:
+            return described_functions(self.description)
+        return tuple((visible(edge), output_number(edge)) for edge in self.own_edges())
+
+    def pull_back(self, cotangent: Any) -> Sequence[Any]:
+        """The cotangents of the inputs; one may be given as a function that computes it, or as None for zero."""
+        raise NotImplementedError
+
+    def unstretched(self, cotangent: Tensor, position: int) -> Tensor:
+        """The cotangent of an input that the operation stretched to the shape of its result, summed to its shape."""
+        return cotangent
+
+    def release(self) -> None:
+        """Let go of the saved values."""
+        self.released = True
+
+    def unbundled(self, cotangent: Any) -> tuple[Any, ...]:
+        """The cotangents of the node's results, as hooks are given them."""
+        return (cotangent,)
+
+    def bundled(self, cotangents: tuple[Any, ...]) -> Any:
+        """What ``pull_back`` takes, of the cotangents of the node's results."""
+        return cotangents[0]
+
+    # -- for the user --------------------------------------------------------------------------------------------
+
+    def hooked(self) -> Hooks:
+        """The hooks of this node, to add one."""
+        if self.hooks is None:
+            self.hooks = Hooks()
+        return self.hooks
+
+    def register_hook(self, hook: Hook) -> HookHandle:
+        """After this node ran, call ``hook(grad_inputs, grad_outputs)``; what it returns, unless None, replaces the
+        cotangents of the inputs."""
+        return HookHandle(self.hooked().after, hook)
+
+    def register_prehook(self, hook: Hook) -> HookHandle:
+        """Before this node runs, call ``hook(grad_outputs)``; what it returns, unless None, replaces them."""
+        return HookHandle(self.hooked().before, hook)
+
+    def __call__(self, *cotangents: Tensor) -> Any:
+        """The cotangents of the inputs, for those of the results: this node alone."""
+        results: list[Any] = []
+        for position, result in enumerate(self.pull_back(self.bundled(cotangents))):
+            wanted = self.edges[position] is not None
+            value = result() if wanted and callable(result) else result
+            results.append(self.unstretched(value, position) if wanted and value is not None else None)
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def __repr__(self) -> str:
+        return f"<{self.name().rpartition(':')[2]} object at {hex(id(self))}>"
 
 
-class HookHandle:
-    """Takes a hook away again."""
-
-    __slots__ = ("_hook", "_hooks")
-
-    def __init__(self, hooks: list[Callable[[Any], Any]], hook: Callable[[Any], Any]):
-        self._hooks, self._hook = hooks, hook
-        retaining = bool(hooks) and isinstance(hooks[-1], Retaining)
-        hooks.insert(len(hooks) - retaining, hook)
-
-    def remove(self) -> None:
-        """Stop calling the hook."""
-        if self._hook in self._hooks:
-            self._hooks.remove(self._hook)
+def dressed(node: Node | None) -> Node | None:
+    """The node as users see it: with the class that is called as PyTorch calls its own, and the function's node for
+    that of one of its results."""
+    node = getattr(node, "core", node)
+    kind = type(node)
+    if node is not None and kind.__name__ != (name := node.name().rpartition(":")[2]):
+        node.__class__ = named_class(kind if kind.__module__ != "builtins" else kind.__bases__[0], name)
+    return node
 
 
-class TapeNode:
+def visible(node: Node | None) -> Node | None:
+    """The node that PyTorch has at an edge: broadcasts and conversions that an operator makes are part of it."""
+    while isinstance(node, TapeNode) and node.description is None and node.primitive.name in _HIDDEN:
+        node = node.edges[0]
+    return dressed(node)
+
+
+class TapeNode(Node):
     """One operation that ran: its rule, what the rule reads, and where the cotangents of its inputs go."""
 
     __slots__ = (
@@ -102,11 +197,7 @@ class TapeNode:
         "_versions",
         "attrs",
         "edges",
-        "hooks",
-        "location",
         "primitive",
-        "released",
-        "sequence",
         "types",
     )
 
@@ -133,23 +224,34 @@ class TapeNode:
             self._output = (output._array, output._storage, output._storage.version, output.dtype, output._chain)
         else:
             self._output = (output._array.shape, None, 0, output.dtype, ())
-        self.hooks: list[Callable[[Any], Any]] = []
+        self.hooks = self.description = None
         self.released = False
         recorder = state.recorder
-        self.location: Location | None = recorder.location() if recorder is not None else None
+        self.location = recorder.location() if recorder is not None else None
+        if switch.active:
+            self._watched()
 
-    def name(self) -> str:
-        """PyTorch's name for the node, such as ``MulBackward0``."""
-        return "".join(word.capitalize() for word in self.primitive.name.split("_")) + "Backward0"
+    def _watched(self) -> None:
+        """Keep the stack in anomaly mode; pack what was saved where the user asked for it."""
+        for tensor in self._saved:
+            if tensor is not None and tensor.is_inference():
+                raise RuntimeError(
+                    "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference "
+                    "mode in computation tracked by autograd. To work around this, you can make a clone to get a "
+                    "normal tensor and use it in autograd, or use `torch.no_grad()` instead of "
+                    "`torch.inference_mode()`."
+                )
+        if watching.anomalies:
+            self.trace = Trace()
+        if watching.packing:
+            self.__class__ = PackedTapeNode
+            self._pack(*watching.packing[-1])
 
-    @property
-    def next_functions(self) -> tuple[tuple[Any, int], ...]:
-        """The nodes that receive the cotangents of the inputs, each with 0 (nodes have one output)."""
-        return tuple((edge, 0) for edge in self.edges)
+    def own_name(self) -> str:
+        return node_of_primitive(self)[0]
 
-    def register_hook(self, hook: Callable[[Any], Any]) -> HookHandle:
-        """Call ``hook`` with the cotangent of the node's output; what it returns, unless None, replaces it."""
-        return HookHandle(self.hooks, hook)
+    def own_edges(self) -> Sequence[Node | None]:
+        return node_of_primitive(self)[1]
 
     def keep_overwritten(self, storage: Any) -> None:
         """Before ``storage`` is overwritten with this node's result: what the rules that lead to it have saved of the
@@ -188,16 +290,16 @@ class TapeNode:
                 continue
             memory = saved._memory
             if memory is not None and memory.version != self._versions[position]:
-                refuse_overwritten(self.name(), saved, self._versions[position], self.location)
+                refuse_overwritten(saved, saved.grad_fn, self._versions[position], self.location)
             inputs.append(saved)
-        return self.primitive.vjp(cotangent, self._saved_output(), *inputs, **self.attrs)
+        return self.primitive.vjp(cotangent, self._restored_output(), *inputs, **self.attrs)
 
     def unstretched(self, cotangent: Tensor, position: int) -> Tensor:
         """The cotangent of an input that the operation stretched to the shape of its result, summed to its shape."""
         shape = self.types[position][0]
         return cotangent if cotangent._array.shape == shape else sum_to_shape(cotangent, shape)
 
-    def _saved_output(self) -> Any:
+    def _restored_output(self) -> Any:
         from graphc.tensor import Tensor
 
         array, storage, version, dtype, chain = self._output
@@ -205,34 +307,67 @@ class TapeNode:
             return Unsaved(array, dtype)
         output = Tensor._wrap(array, dtype, storage, chain, grad_fn=self)
         if storage.version != version:
-            refuse_overwritten(self.name(), output, version, self.location)
+            refuse_overwritten(output, self, version, self.location)
         return output
 
-    def __repr__(self) -> str:
-        return f"<{self.name()} object at {hex(id(self))}>"
+
+class PackedTapeNode(TapeNode):
+    """A node whose saved tensors the user's functions keep (:class:`graphc.autograd.graph.saved_tensors_hooks`)."""
+
+    __slots__ = ()
+
+    def _pack(self, pack: Hook, unpack: Hook) -> None:
+        self._saved = [
+            None if tensor is None else Packed(tensor, edge, pack, unpack)
+            for tensor, edge in zip(self._saved, self.edges, strict=True)
+        ]
+        if self._output[1] is not None:
+            output = self._restored_output()
+            self._output = (output._array.shape, Packed(output, None, pack, unpack), 0, output.dtype, ())
+
+    def pull_back(self, cotangent: Tensor) -> Sequence[Any]:
+        if self._saved is None:
+            refuse_second_sweep()
+        inputs = [
+            Unsaved(*self.types[position]) if packed is None else packed.unpacked()
+            for position, packed in enumerate(self._saved)
+        ]
+        shape, packed, _, dtype, _ = self._output
+        output = Unsaved(shape, dtype) if packed is None else packed.unpacked(self)
+        return self.primitive.vjp(cotangent, output, *inputs, **self.attrs)
+
+    def release(self) -> None:
+        saves_output = self._output[1] is not None
+        self._output = (self._output[0], None, 0, None, ())
+        super().release()
+        if saves_output:
+            self._saved = None
 
 
-class AccumulateGrad:
+class AccumulateGrad(Node):
     """Where the cotangent of a leaf ends: it is added to ``tensor.grad``."""
 
-    __slots__ = ("hooks", "sequence", "variable")
-    edges: tuple[Any, ...] = ()
-    next_functions: tuple[Any, ...] = ()
-    location = None
+    __slots__ = ("variable",)
+    edges = ()
 
     def __init__(self, tensor: Tensor):
         self.variable = tensor
-        self.hooks: list[Callable[[Any], Any]] = []
+        self.hooks = self.description = self.location = None
+        self.released = False
         self.sequence = -1
 
     def name(self) -> str:
         return "torch::autograd::AccumulateGrad"
 
-    def __repr__(self) -> str:
-        return f"<AccumulateGrad object at {hex(id(self))}>"
+    def pull_back(self, cotangent: Tensor) -> Sequence[Any]:
+        """Adds the cotangent to the leaf's gradient."""
+        self.variable._accumulate(cotangent)
+        return ()
 
 
-Edge = TapeNode | AccumulateGrad
+Edge = Node
+# What operators put in by themselves where shapes or dtypes differ.
+_HIDDEN = frozenset({"cast", "expand", "reshape"})
 
 
 def gradient_edge(tensor: Tensor) -> Edge | None:
@@ -244,95 +379,9 @@ def gradient_edge(tensor: Tensor) -> Edge | None:
     else:
         if not tensor.requires_grad:
             return None
-        node = tensor.grad_fn
+        node = tensor._node()
     if node is not None:
         return node
     if tensor._accumulator is None:
         tensor._accumulator = AccumulateGrad(tensor)
     return tensor._accumulator
-
-
-def sweep(
-    roots: Sequence[tuple[Edge, Tensor]],
-    *,
-    retain_graph: bool,
-    create_graph: bool,
-    targets: Iterable[Edge] | None = None,
-) -> dict[Edge, Tensor]:
-    """Pull cotangents back from the roots to the leaves, newest operation first.
-
-    Args:
-        roots: nodes, each with the cotangent of its output.
-        retain_graph: keep saved values for another sweep.
-        create_graph: record the sweep itself, so that its results can be differentiated.
-        targets: the nodes whose cotangents are wanted; None for all leaves.
-
-    Returns:
-        the cotangent of every leaf reached, or of every target reached.
-    """
-    wanted = None if targets is None else set(targets)
-    useful = None if wanted is None else _leading_to(wanted, [node for node, _ in roots])
-    cotangents: dict[Edge, Tensor] = {}
-    # Leaves come last, in the order in which they were reached: the same program is the same text in every process.
-    pending: list[tuple[int, int, Edge]] = []
-    arrivals = itertools.count()
-    found: dict[Edge, Tensor] = {}
-
-    outer_gradients, outer_location = state.gradients, state.location
-    state.gradients = create_graph
-    try:
-        with phase("backward"):
-            arriving = list(roots)
-            while True:
-                for node, cotangent in arriving:
-                    if node in cotangents:
-                        cotangents[node] = cotangents[node] + cotangent
-                    else:
-                        cotangents[node] = cotangent
-                        heapq.heappush(pending, (-node.sequence, next(arrivals), node))
-                if not pending:
-                    break
-                node = heapq.heappop(pending)[2]
-                cotangent = cotangents.pop(node)
-                arriving = []
-                if state.recorder is not None:
-                    state.recorder.swept(node.sequence, node.name())
-                state.location = node.location
-                for hook in node.hooks:
-                    replacement = hook(cotangent)
-                    cotangent = cotangent if replacement is None else replacement
-                is_leaf = type(node) is AccumulateGrad
-                if is_leaf if wanted is None else node in wanted:
-                    found[node] = cotangent
-                if is_leaf or (useful is not None and node not in useful):
-                    continue
-                stretches = type(node) is TapeNode
-                for position, result in enumerate(node.pull_back(cotangent)):
-                    edge = node.edges[position]
-                    if edge is None or result is None or (useful is not None and edge not in useful):
-                        continue
-                    # A rule may give a cotangent as a function, so that only those that are needed are computed.
-                    value = result() if callable(result) else result
-                    if value is not None:
-                        arriving.append((edge, node.unstretched(value, position) if stretches else value))
-                if not retain_graph:
-                    node.release()
-    finally:
-        state.gradients, state.location = outer_gradients, outer_location
-    return found
-
-
-def _leading_to(targets: set[Edge], roots: Iterable[Edge]) -> set[Edge]:
-    """The nodes below the roots from which a target is reached, the targets among them."""
-    leads: dict[Edge, bool] = {}
-    for root in roots:
-        stack: list[tuple[Edge, bool]] = [(root, False)]
-        while stack:
-            node, expanded = stack.pop()
-            if expanded:
-                leads[node] = node in targets or any(leads.get(edge, False) for edge in node.edges if edge is not None)
-            elif node not in leads:
-                leads[node] = node in targets
-                stack.append((node, True))
-                stack.extend((edge, False) for edge in node.edges if edge is not None)
-    return {node for node, lead in leads.items() if lead}

@@ -18,7 +18,7 @@ from graphc.capture.errors import CaptureError
 from graphc.generator import default_generator
 from graphc.ir.graph import Builder, Location, Node, exact_key
 from graphc.ir.primitive import PRIMITIVES, Attributes, Primitive
-from graphc.ir.types import TensorType, float64, int64
+from graphc.ir.types import TensorType, dtype_of, float64, int64
 from graphc.ops.checks import Guard as ValueGuard
 from graphc.ops.comparisons import Ne
 from graphc.ops.operands import cast, truth
@@ -196,7 +196,8 @@ class GraphRecorder:
         if self._memories.get(tensor._storage):
             # Another window on memory that an argument shows in part: a value of its own unless something is written.
             return self._enter(tensor, tensor._chain, name, "constant")
-        whole = tensor if not tensor._chain else Tensor._wrap(tensor._storage.array, tensor.dtype, tensor._storage)
+        storage = tensor._storage
+        whole = Tensor._wrap(storage.array, dtype_of(storage.array.dtype), storage) if tensor._chain else tensor
         return self._enter(whole, (), name, "constant")
 
     def _find(self, tensor: Tensor) -> Memory | None:
@@ -228,7 +229,7 @@ class GraphRecorder:
         if state.phase == "backward" and self.backward_began is None:
             self.backward_began = len(self.builder.nodes)
         for tensor in inputs:
-            if tensor._grad_fn is None and tensor.dtype.is_floating_point:
+            if tensor._grad_fn is None and tensor.dtype.is_differentiable:
                 self.leaves.setdefault(id(tensor), (tensor, tensor._requires_grad))
                 if tensor._requires_grad and state.gradients:
                     self.leaf_values.setdefault(id(tensor), {})[self.node_of(tensor)] = None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from graphc.autograd.function_node import python_rule_below
 from graphc.autograd.partition import Backward, Saved, split_backward
 from graphc.capture.errors import CaptureError
 from graphc.capture.recorder import (
@@ -195,6 +196,13 @@ def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memo
             output, chain = output_of(tensor, memory, f"result_{position}" if len(tensors) > 1 else "result")
             origin = memory.tensor if chain else tensor
             pending = origin.grad_fn is not None and not origin.grad_fn.released
+            rule = python_rule_below(origin.grad_fn) if pending else None
+            if rule is not None:
+                raise CaptureError(
+                    f"the result of a compiled function could be differentiated through {rule.name()}, whose rule is "
+                    "Python and no part of the program: call backward() inside, or detach() the result",
+                    rule.location,
+                )
             results.append(("new", (output, pending, chain, type(tensor) is RunTimeNumber)))
     gradients: list[GradientEffect] = []
     guards: list[Any] = list(recorder.guards.values())

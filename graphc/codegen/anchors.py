@@ -6,10 +6,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from graphc.codegen.domains import Domain, domain_of, integer_expressions, split_divisions
-from graphc.codegen.trace import Access, Tracer, Values, is_elementwise, is_product, linear_offset, walk_all
+from graphc.codegen.trace import (
+    Access,
+    Tracer,
+    Values,
+    is_elementwise,
+    is_host_work,
+    is_product,
+    linear_offset,
+    walk_all,
+)
 from graphc.ir.graph import Node
 from graphc.ir.integers import substitute
-from graphc.ir.primitive import Contraction, External, Reduction, Scatter
+from graphc.ir.primitive import Contraction, Reduction, Scatter
 from graphc.ir.scalars import Index, Load, Scalar
 
 
@@ -76,10 +85,10 @@ def trace_anchor(node: Node, position: int, anchors: set[Node], values: Values, 
 
 
 def _form(node: Node) -> str:
+    if is_host_work(node):
+        return "external"
     if node.op.effect == "random":
         return "random"
-    if isinstance(node.op, External):
-        return "external"
     if isinstance(node.op, Scatter):
         return "scatter"
     if is_elementwise(node) or is_product(node):

@@ -1,4 +1,5 @@
-"""What the host does for a program: primitives on whole arrays that no loop can say.
+"""What the host does for a program: primitives on whole arrays that no loop can say, or of element types that kernels do
+not compute with.
 
 A launch of the program hands over the addresses of its operands and of its result (``call_out`` of ``gc_host`` in the
 generated C) and goes on when the result is there.
@@ -20,7 +21,7 @@ from graphc.runtime.abi import ffi
 def call_out(statement: CallOut, operands: Sequence[np.ndarray], target: np.ndarray) -> None:
     """Evaluate the primitive on flat arrays and write its result to the flat target. Raises what the primitive does."""
     arrays = [array.reshape(type.shape) for array, type in zip(operands, statement.types, strict=True)]
-    result = PRIMITIVES[statement.function].evaluate(*arrays, **dict(statement.attributes))
+    result = PRIMITIVES[statement.function].compute(*arrays, **dict(statement.attributes))
     target.reshape(statement.result.shape)[...] = result
 
 

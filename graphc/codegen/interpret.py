@@ -82,7 +82,7 @@ def run_program(
 
 def poison(size: int, dtype: DType) -> np.ndarray:
     """Memory that nobody wrote: NaN, or numbers that no sensible program computes."""
-    if dtype.is_floating_point:
+    if dtype.is_differentiable:
         return np.full(size, np.nan, dtype.numpy)
     return np.full(size, True if dtype.category == "bool" else np.iinfo(dtype.numpy).min + 77, dtype.numpy)
 

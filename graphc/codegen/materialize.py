@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from graphc.codegen.trace import is_elementwise, is_product
+from graphc.codegen.trace import is_elementwise, is_host_work, is_product
 from graphc.ir.graph import Graph, Node
 from graphc.ir.integers import Integer, bounds
-from graphc.ir.primitive import PRIMITIVES, Contraction, External, Gather, Pointwise, Reduction, Scatter, Source, View
+from graphc.ir.primitive import PRIMITIVES, Contraction, Gather, Pointwise, Reduction, Scatter, Source, View
 from graphc.ir.rewrite import live_nodes
 
 # The cost model counts scalar operations as the primitives' ``cost`` does; a load is about two additions.
@@ -77,7 +77,7 @@ def scatter_bases(graph: Graph, targets: Targets) -> dict[Node, Node]:
                 readers[operand] = readers.get(operand, 0) + 1
     bases: dict[Node, Node] = {}
     for node in graph.nodes:
-        if node in live and isinstance(node.op, Scatter):
+        if node in live and isinstance(node.op, Scatter) and not is_host_work(node):
             base = node.inputs[0]
             exclusive = not base.is_input and readers[base] == 1
             if not exclusive or base in targets.outputs or base in targets.states:
@@ -117,7 +117,7 @@ def _required(nodes: list[Node], targets: Targets) -> set[Node]:
     for node in nodes:
         if not is_elementwise(node) and not is_product(node) and node.op.effect != "guard":
             required.add(node)
-        if isinstance(node.op, External):
+        if is_host_work(node):
             required.update(operand for operand in node.inputs if not operand.is_input)
     return required
 
@@ -239,7 +239,7 @@ def _prologues(nodes: list[Node], users: dict[Node, list[Node]], anchors: dict[N
     """Operands of contractions that cost too much to compute while packing."""
     found: list[Node] = []
     for node in nodes:
-        if not isinstance(node.op, Contraction) or is_product(node):
+        if not isinstance(node.op, Contraction) or is_product(node) or is_host_work(node):
             continue
         for operand in node.inputs:
             while isinstance(operand.op, View) and operand not in anchors:

@@ -22,7 +22,7 @@ from graphc.ir.integers import (
     rewrite_atoms,
     variable,
 )
-from graphc.ir.primitive import Contraction, Elementwise
+from graphc.ir.primitive import Contraction, Elementwise, External
 from graphc.ir.scalars import Call, Choose, Constant, FromIndex, Index, Load, Operand, Scalar, Within
 from graphc.ir.types import contiguous_strides
 
@@ -53,16 +53,29 @@ class Values:
         return Load(self.key(node), index, node.type.dtype)
 
 
+# The element types that kernels compute with.
+_COMPUTED = frozenset({"bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64"})
+
+
+def is_host_work(node: Node) -> bool:
+    """Whether the host carries a node out: no loop can say it, or kernels do not compute with its element types."""
+    if isinstance(node.op, External) or node.type.dtype.name not in _COMPUTED:
+        return not node.is_input
+    return any(operand.type.dtype.name not in _COMPUTED for operand in node.inputs)
+
+
 def is_product(node: Node) -> bool:
     """Whether a node is a contraction over a single point: then each element is one product, without a sum."""
-    return isinstance(node.op, Contraction) and all(
-        extent == 1 for extent in node.op.reduced_extents([i.type for i in node.inputs], **node.attrs)
+    return (
+        isinstance(node.op, Contraction)
+        and not is_host_work(node)
+        and all(extent == 1 for extent in node.op.reduced_extents([i.type for i in node.inputs], **node.attrs))
     )
 
 
 def is_elementwise(node: Node) -> bool:
     """Whether an element of the node's value is an expression of elements of its operands."""
-    return isinstance(node.op, Elementwise) and node.op.effect is None
+    return isinstance(node.op, Elementwise) and node.op.effect is None and not is_host_work(node)
 
 
 class Tracer:

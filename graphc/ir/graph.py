@@ -186,6 +186,8 @@ def exact_key(value: Any) -> Any:
     """A key that tells 1 from 1.0 from True and 0.0 from -0.0."""
     if isinstance(value, tuple):
         return tuple(exact_key(item) for item in value)
+    if isinstance(value, complex):
+        return ("complex", value.real.hex(), value.imag.hex())
     return (type(value).__name__, value.hex() if isinstance(value, float) else value)
 
 

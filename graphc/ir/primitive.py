@@ -11,6 +11,7 @@ Contraction    a Reduction whose elements are products of two operands: matmul a
 Scatter        elements of a source added into (or put to) computed places of a base
 Source         no operands: constants, ranges, random numbers
 External       no meaning element by element: sorting, factorisations, Fourier transforms
+Scan           an External that runs along one dimension: each element combines all up to it
 =============  =====================================================================================
 """
 
@@ -51,7 +52,7 @@ class Primitive:
     # are never merged, reordered, or dropped.
     effect: ClassVar[str | None] = None
     commutative: ClassVar[bool] = False
-    # Elements pass through unchanged, whatever their type.
+    # Elements pass through unchanged, or by rules of its own: `evaluate` takes arrays of any element type as they are.
     moves: ClassVar[bool] = False
     # Scalar operations for one element, for the fusion cost model; about 1 for an add, 10 for an exponential.
     cost: ClassVar[float] = 1.0
@@ -126,6 +127,9 @@ class Elementwise(Primitive):
 
 class Pointwise(Elementwise):
     """Operands and result have one shape. The scalar function has the primitive's name."""
+
+    # A number beside a half is taken in float32, not rounded to the half: as PyTorch's kernels of this function do.
+    exact_numbers: ClassVar[bool] = False
 
     def types_of(self, arrays: Sequence[np.ndarray]) -> list[TensorType]:
         shape = np.broadcast_shapes(*(array.shape for array in arrays))  # eager mode broadcasts
@@ -282,6 +286,21 @@ class External(Primitive):
     """
 
     cost = 100.0
+
+
+class Scan(External):
+    """Each element of the result combines the elements of its row up to it, along ``dim``; from the end with
+    ``reverse``. Both are attributes. Operands and result have one shape.
+
+    ``combiner`` is one of
+    sum, prod          of floats in float64, rounded at each step
+    argmax, argmin     the position (int64) of the last extreme element, NaN being the most extreme
+    logaddexp          the logarithm of the sum of exponentials
+    recurrence         of operands (a, b) the numbers s[k] = b[k] + a[k] * s[k - 1]
+    """
+
+    combiner: ClassVar[str]
+    cost = 2.0
 
 
 PrimitiveClass = TypeVar("PrimitiveClass", bound=type[Primitive])

@@ -5,129 +5,140 @@ Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
 
 from __future__ import annotations
 
+import inspect
+import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Iterator
+from typing import Any, Self
 
 from graphc.autograd.modes import no_grad
-from graphc.nn.parameter import Parameter
+from graphc.creation import empty_like
+from graphc.ir.types import DType
+from graphc.nn import hooks
+from graphc.nn.hooks import HasHooks, RemovableHandle, call_with_hooks, everywhere
+from graphc.nn.names import typename
+from graphc.nn.parameter import Buffer, Parameter
+from graphc.nn.state_dict import HasStateDict
 from graphc.recording import generation, state
 from graphc.tensor import Tensor
 
-
-class IncompatibleKeys(NamedTuple):
-    """The names that ``load_state_dict`` did not find, and those that it could not place."""
-
-    missing_keys: list[str]
-    unexpected_keys: list[str]
-
-    def __repr__(self) -> str:
-        if not self.missing_keys and not self.unexpected_keys:
-            return "<All keys matched successfully>"
-        return f"_IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
+__all__ = ["Module", "RemovableHandle", "indent"]
 
 
-class RemovableHandle:
-    """Takes a hook away again; ``changed`` is called when it does."""
+class Module(HasHooks, HasStateDict):
+    """The base of all modules. Assigning parameters and modules as attributes registers them; define ``forward``.
 
-    def __init__(self, hooks: dict[int, Any], key: int, changed: Callable[[], None] = lambda: None):
-        self._hooks, self._key, self._changed = hooks, key, changed
-
-    def remove(self) -> None:
-        """Stop calling the hook."""
-        if self._hooks.pop(self._key, None) is not None:
-            self._changed()
-
-
-class Module:
-    """The base of all modules. Assigning parameters and modules as attributes registers them; define ``forward``."""
+    With ``call_super_init = True`` in a class, ``__init__`` passes its arguments on to the next base.
+    """
 
     training: bool
+    call_super_init: bool = False
+    _compiled_call_impl: Callable[..., Any] | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        if not self.call_super_init and (keywords or arguments):
+            named = type(self).__name__
+            raise TypeError(
+                f"{named}.__init__() got an unexpected keyword argument '{next(iter(keywords))}'"
+                if keywords
+                else f"{named}.__init__() takes 1 positional argument but {len(arguments) + 1} were given"
+            )
         if state.recorder is not None:
             state.recorder.object_made(self)
-        self.__dict__.update(
-            training=True,
-            _changes=0,  # how often parts or attributes were replaced: a compiled step holds while it stays
-            _parameters=OrderedDict(),
-            _buffers=OrderedDict(),
-            _non_persistent_buffers_set=set(),
-            _modules=OrderedDict(),
-            _forward_hooks=OrderedDict(),
-            _forward_pre_hooks=OrderedDict(),
-        )
+        self.__dict__.update(_fresh_attributes())
+        if self.call_super_init:
+            super().__init__(*arguments, **keywords)
 
     def forward(self, *inputs: Any) -> Any:
         """What calling the module computes; every subclass defines it."""
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
+    # -- calling -------------------------------------------------------------------------------------------------
+
     def __call__(self, *inputs: Any, **keywords: Any) -> Any:
+        if self._compiled_call_impl is not None and state.recorder is None:
+            return self._compiled_call_impl(*inputs, **keywords)
+        return self._call_impl(*inputs, **keywords)
+
+    def _call_impl(self, *inputs: Any, **keywords: Any) -> Any:
         recorder = state.recorder
         if recorder is not None:
             recorder.guard(self, "training", self.training)
+            recorder.guard(everywhere, "changes", everywhere.changes)
+        if (
+            self._forward_hooks
+            or self._forward_pre_hooks
+            or self._backward_hooks
+            or self._backward_pre_hooks
+            or everywhere.around_calls
+        ):
+            return call_with_hooks(self, inputs, keywords)
+        if recorder is not None:
             recorder.guard(self, "_changes", self._changes)
-        for hook in tuple(self._forward_pre_hooks.values()):
-            changed = hook(self, inputs)
-            if changed is not None:
-                inputs = changed if isinstance(changed, tuple) else (changed,)
-        result = self.forward(*inputs, **keywords)
-        for hook in tuple(self._forward_hooks.values()):
-            changed = hook(self, inputs, result)
-            result = result if changed is None else changed
-        return result
+        return self.forward(*inputs, **keywords)
 
-    def register_forward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call ``hook(module, inputs, result)`` after every forward; what it returns, unless None, is the result."""
-        return self._register(self._forward_hooks, hook)
+    def compile(self, *arguments: Any, **keywords: Any) -> None:
+        """From now on, calling the module runs a compiled program; see :func:`graphc.compile`."""
+        from graphc.compiler import compile
 
-    def register_forward_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call ``hook(module, inputs)`` before every forward; what it returns, unless None, are the inputs."""
-        return self._register(self._forward_pre_hooks, hook)
-
-    def _register(self, hooks: dict[int, Any], hook: Callable[..., Any]) -> RemovableHandle:
-        self._note_change("hook", None, hook)
-        key = max(hooks, default=-1) + 1
-        hooks[key] = hook
-        return RemovableHandle(hooks, key, lambda: self._note_change("hook", hook, None))
+        self.__dict__["_compiled_call_impl"] = compile(self._call_impl, *arguments, **keywords)
 
     # -- attributes ----------------------------------------------------------------------------------------------
 
     def __setattr__(self, name: str, value: Any) -> None:
-        registered = self.__dict__.get("_parameters")
-        if registered is None:
+        parameters = self.__dict__.get("_parameters")
+        if parameters is None:
             if isinstance(value, Parameter | Module):
                 kind = "parameters" if isinstance(value, Parameter) else "module"
                 raise AttributeError(f"cannot assign {kind} before Module.__init__() call")
-            return object.__setattr__(self, name, value)
-        if isinstance(value, Parameter):
-            self.__dict__.pop(name, None)
+            object.__setattr__(self, name, value)
+        elif isinstance(value, Parameter):
+            self._discard(name, self.__dict__, self._buffers, self._modules)
             self.register_parameter(name, value)
-        elif isinstance(value, Module):
-            self.__dict__.pop(name, None)
-            self.add_module(name, value)
-        elif name in registered:
+        elif name in parameters:
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{type(value).__name__}' as parameter '{name}' (torch.nn.Parameter or None "
-                    "expected)"
+                    f"cannot assign '{typename(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)"
                 )
-            self._note_change(name, registered[name], None)
-            registered[name] = None
-        elif name in self._modules and value is None:
-            self._note_change(name, self._modules[name], None)
-            self._modules[name] = None
-        elif name in self._buffers:
-            if value is not None and not isinstance(value, Tensor):
+            self.register_parameter(name, None)
+        elif isinstance(value, Module):
+            self._discard(name, self.__dict__, parameters, self._buffers)
+            self._enter_module(name, value)
+        elif name in self._modules:
+            if value is not None:
                 raise TypeError(
-                    f"cannot assign '{type(value).__name__}' object to buffer '{name}' (torch.Tensor or None required)"
+                    f"cannot assign '{typename(value)}' as child module '{name}' (torch.nn.Module or None expected)"
                 )
-            self._note_change(name, self._buffers[name], value)
-            self._buffers[name] = value
+            self._enter_module(name, None)
+        elif name in self._buffers or isinstance(value, Buffer):
+            self._set_buffer(name, value)
+        elif name == "training":
+            # A compiled step is guarded by the flag itself, and holds again when the flag is back.
+            self.__dict__["training"] = value
+            generation.advance()
         else:
             self._note_change(name, self.__dict__.get(name), value)
             object.__setattr__(self, name, value)
-        return None
+
+    def _discard(self, name: str, *tables: dict[str, Any]) -> None:
+        for table in tables:
+            table.pop(name, None)
+        self._non_persistent_buffers_set.discard(name)
+
+    def _set_buffer(self, name: str, value: Any) -> None:
+        if value is not None and not isinstance(value, Tensor):
+            raise TypeError(
+                f"cannot assign '{typename(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)"
+            )
+        persistent = value.persistent if isinstance(value, Buffer) else name not in self._non_persistent_buffers_set
+        if persistent or "persistent" in inspect.signature(self.register_buffer).parameters:
+            keywords = {} if persistent else {"persistent": False}
+            self.register_buffer(name, value, **keywords)
+        else:
+            raise RuntimeError(
+                "Registering a non-persistent buffer on a Module subclass that implements register_buffer() without "
+                "the persistent argument is not allowed."
+            )
 
     def _note_change(self, name: str, before: Any, value: Any) -> None:
         """Let compiled steps know that an attribute gets another value. Raises under a capture, which could not
@@ -141,10 +152,16 @@ class Module:
         self.__dict__["_changes"] += 1
         generation.advance()
 
+    def _note_read(self) -> None:
+        """Let a capture know that members were looked at: a compiled step holds while they stay the same."""
+        if state.recorder is not None:
+            state.recorder.guard(self, "_changes", self._changes)
+
     def __getattr__(self, name: str) -> Any:
         for table in ("_parameters", "_buffers", "_modules"):
             members = self.__dict__.get(table)
             if members is not None and name in members:
+                self._note_read()
                 return members[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
@@ -153,25 +170,50 @@ class Module:
         for table in (self._parameters, self._buffers, self._modules):
             if name in table:
                 del table[name]
+                self._non_persistent_buffers_set.discard(name)
                 return
         object.__delattr__(self, name)
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *self._parameters, *self._buffers, *self._modules})
+        names = {*dir(type(self)), *self.__dict__, *self._parameters, *self._buffers, *self._modules}
+        return sorted(name for name in names if not name[0].isdigit())
 
-    def register_parameter(self, name: str, parameter: Parameter | None) -> None:
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_compiled_call_impl"}
+
+    def __setstate__(self, values: dict[str, Any]) -> None:
+        self.__dict__.update({**_fresh_attributes(), **values})
+
+    # -- members -------------------------------------------------------------------------------------------------
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Enter a parameter (or a place for one) under a name. Raises for a bad name or a tensor with history."""
-        self._refuse_name(name, self._parameters)
-        if parameter is not None and not isinstance(parameter, Parameter):
-            raise TypeError(f"cannot assign '{type(parameter).__name__}' object to parameter '{name}'")
-        self._note_change(name, self._parameters.get(name, self), parameter)
-        self._parameters[name] = parameter
+        self._refuse_name("parameter", name, "_parameters")
+        if param is not None:
+            if not isinstance(param, Parameter):
+                raise TypeError(
+                    f"cannot assign '{typename(param)}' object to parameter '{name}' (torch.nn.Parameter or None "
+                    "required)"
+                )
+            if param.grad_fn is not None:
+                raise ValueError(
+                    f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created "
+                    f"explicitly. To express '{name}' as a function of another Tensor, compute the value in the "
+                    "forward() method."
+                )
+            param = hooks.registered(everywhere.parameter_registration, self, name, param)
+        self._note_change(name, self._parameters.get(name, self), param)
+        self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        """Enter a tensor that is part of the module's state but is not learned."""
-        self._refuse_name(name, self._buffers)
+        """Enter a tensor that is part of the module's state but is not learned; what is not ``persistent`` is not in
+        its ``state_dict``."""
+        self._refuse_name("buffer", name, "_buffers")
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"cannot assign '{type(tensor).__name__}' object to buffer '{name}'")
+            raise TypeError(
+                f"cannot assign '{typename(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
+            )
+        tensor = hooks.registered(everywhere.buffer_registration, self, name, tensor)
         self._note_change(name, self._buffers.get(name, self), tensor)
         self._buffers[name] = tensor
         (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(name)
@@ -179,29 +221,85 @@ class Module:
     def add_module(self, name: str, module: Module | None) -> None:
         """Enter a part under a name."""
         if module is not None and not isinstance(module, Module):
-            raise TypeError(f"{type(module).__name__} is not a Module subclass")
-        self._refuse_name(name, self._modules)
+            raise TypeError(f"{typename(module)} is not a Module subclass")
+        self._refuse_name("module", name, "_modules")
+        self._enter_module(name, module)
+
+    def register_module(self, name: str, module: Module | None) -> None:
+        """Another name for :meth:`add_module`."""
+        self.add_module(name, module)
+
+    def _enter_module(self, name: str, module: Module | None) -> None:
+        module = hooks.registered(everywhere.module_registration, self, name, module)
         self._note_change(name, self._modules.get(name, self), module)
         self._modules[name] = module
 
-    register_module = add_module
-
-    def _refuse_name(self, name: str, table: Mapping[str, Any]) -> None:
-        if "_parameters" not in self.__dict__:
-            raise AttributeError("cannot assign members before Module.__init__() call")
-        if name not in table and hasattr(self, name):
+    def _refuse_name(self, kind: str, name: Any, table: str) -> None:
+        if table not in self.__dict__:
+            raise AttributeError(f"cannot assign {kind} before Module.__init__() call")
+        if not isinstance(name, str):
+            raise TypeError(f"{kind} name should be a string. Got {typename(name)}")
+        # PyTorch looks at the name of a part in another order, and words it in another way.
+        taken = name not in self.__dict__[table] and hasattr(self, name)
+        if taken and kind == "module":
             raise KeyError(f"attribute '{name}' already exists")
         if "." in name:
-            raise KeyError(f'name can\'t contain ".": {name}')
+            raise KeyError(f'{kind} name can\'t contain "."' + (f", got: {name}" if kind == "module" else ""))
         if name == "":
-            raise KeyError('name can\'t be empty string ""')
+            raise KeyError(f'{kind} name can\'t be empty string ""')
+        if taken:
+            raise KeyError(f"attribute '{name}' already exists")
+
+    def get_submodule(self, target: str) -> Module:
+        """The part at a dotted path. Raises AttributeError naming the module that has no such part."""
+        module = self
+        for name in target.split(".") if target else ():
+            module = module._named(name)
+            if not isinstance(module, Module):
+                raise AttributeError(f"`{name}` is not an nn.Module")
+        return module
+
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put a module at a dotted path; with ``strict`` only where there is one. Raises ValueError for an empty path
+        or what is no module, AttributeError where the path does not lead to a module."""
+        if target == "":
+            raise ValueError("Cannot set the submodule without a target name!")
+        if not isinstance(module, Module):
+            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
+        path, _, name = target.rpartition(".")
+        holder = self.get_submodule(path)
+        if strict or hasattr(holder, name):
+            holder.get_submodule(name)
+        setattr(holder, name, module)
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter at a dotted path. Raises AttributeError where there is none."""
+        path, _, name = target.rpartition(".")
+        parameter = self.get_submodule(path)._named(name)
+        if not isinstance(parameter, Parameter):
+            raise AttributeError(f"`{name}` is not an nn.Parameter")
+        return parameter
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer at a dotted path. Raises AttributeError where there is none."""
+        path, _, name = target.rpartition(".")
+        holder = self.get_submodule(path)
+        buffer = holder._named(name)
+        if name not in holder._buffers:
+            raise AttributeError(f"`{name}` is not a buffer")
+        return buffer
+
+    def _named(self, name: str) -> Any:
+        if not hasattr(self, name):
+            raise AttributeError(f"{self._get_name()} has no attribute `{name}`")
+        return getattr(self, name)
 
     # -- walking -------------------------------------------------------------------------------------------------
 
     def named_modules(
         self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Module]]:
-        """This module and all below it with their dotted names, each module once."""
+        """This module and all below it with dotted names; shared ones once, unless ``remove_duplicate`` is off."""
         memo = set() if memo is None else memo
         if self in memo:
             return
@@ -212,12 +310,12 @@ class Module:
             if module is not None:
                 yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
 
-    def modules(self) -> Iterator[Module]:
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
         """This module and all below it."""
-        return (module for _, module in self.named_modules())
+        return (module for _, module in self.named_modules(remove_duplicate=remove_duplicate))
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """The direct parts with their names."""
+        """The direct parts with their names, each once."""
         seen: set[Module] = set()
         for name, module in self._modules.items():
             if module is not None and module not in seen:
@@ -228,56 +326,59 @@ class Module:
         """The direct parts."""
         return (module for _, module in self.named_children())
 
-    def _named_members(self, table: str, prefix: str, recurse: bool) -> Iterator[tuple[str, Any]]:
+    def _named_members(
+        self,
+        members_of: Callable[[Module], Any],
+        prefix: str = "",
+        recurse: bool = True,
+        remove_duplicate: bool = True,
+    ) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
-        for path, module in self.named_modules(prefix=prefix) if recurse else [(prefix, self)]:
-            for name, member in module.__dict__[table].items():
-                if member is not None and id(member) not in seen:
+        modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
+        for path, module in modules:
+            for name, member in members_of(module):
+                if member is None or id(member) in seen:
+                    continue
+                if remove_duplicate:
                     seen.add(id(member))
-                    yield (f"{path}.{name}" if path else name), member
+                yield (f"{path}.{name}" if path else name), member
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Parameter]]:
-        """Parameters with their dotted names, shared ones once."""
-        return self._named_members("_parameters", prefix, recurse)
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """Parameters with their dotted names; shared ones once, unless ``remove_duplicate`` is off."""
+        return self._named_members(lambda module: module._parameters.items(), prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """Parameters, shared ones once."""
         return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
-        """Buffers with their dotted names."""
-        return self._named_members("_buffers", prefix, recurse)
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Buffers with their dotted names; shared ones once, unless ``remove_duplicate`` is off."""
+        return self._named_members(lambda module: module._buffers.items(), prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """Buffers."""
         return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
-    def get_submodule(self, target: str) -> Module:
-        """The part at a dotted path. Raises AttributeError naming the module that has no such part."""
-        module = self
-        for name in target.split(".") if target else ():
-            part = module._modules.get(name)
-            if part is None:
-                raise AttributeError(f"{type(module).__name__} has no attribute `{name}`")
-            module = part
-        return module
-
     # -- changing ------------------------------------------------------------------------------------------------
 
-    def apply(self, function: Callable[[Module], None]) -> Self:
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
         """Call a function on every part and on this module, innermost first."""
         for module in self.children():
-            module.apply(function)
-        function(self)
+            module.apply(fn)
+        fn(self)
         return self
 
     def train(self, mode: bool = True) -> Self:
         """Set the training flag of this module and all parts."""
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
-        for module in self.modules():
-            module.__dict__["training"] = mode
-        generation.advance()
+        self.training = mode
+        for module in self.children():
+            module.train(mode)
         return self
 
     def eval(self) -> Self:
@@ -292,82 +393,109 @@ class Module:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop (or set to zero) the gradients of all parameters."""
+        if getattr(self, "_is_replica", False):
+            warnings.warn(
+                "Calling .zero_grad() from a module created with nn.DataParallel() has no effect. The parameters are "
+                "copied (in a differentiable manner) from the original module. This means they are not leaf nodes in "
+                "autograd and so don't accumulate gradients. If you need gradients in your forward method, consider "
+                "using autograd.grad instead.",
+                stacklevel=2,
+            )
         for parameter in self.parameters():
             if set_to_none:
                 parameter.grad = None
             elif parameter.grad is not None:
                 parameter.grad.detach_().zero_()
 
-    def to(self, *targets: Any, **keywords: Any) -> Self:
-        """Convert floating parameters and buffers to a dtype, or move all to a device."""
-        with no_grad():
-            for module in self.modules():
-                for table in (module._parameters, module._buffers):
-                    for tensor in table.values():
-                        if tensor is not None and tensor.is_floating_point():
-                            converted = tensor.detach().to(*targets, **keywords)
-                            if converted._array is not tensor._array:
-                                tensor.data = converted
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Put what a function makes of them in the place of parameters, their gradients, and buffers."""
+        if recurse:
+            for module in self.children():
+                module._apply(fn)
+        for parameter in self._parameters.values():
+            if parameter is not None:
+                _replace_memory(parameter, fn)
+                if parameter.grad is not None:
+                    _replace_memory(parameter.grad, fn)
+        for name, buffer in self._buffers.items():
+            if buffer is not None:
+                with no_grad():
+                    converted = fn(buffer)
+                self._note_change(name, buffer, converted)
+                self._buffers[name] = converted
         return self
+
+    def to(self, *targets: Any, **keywords: Any) -> Self:
+        """Convert floating parameters and buffers to a dtype, or move all to a device: ``to(device, dtype)``,
+        ``to(dtype)``, ``to(tensor)``. Raises TypeError for a dtype that is neither floating nor complex."""
+        dtype = keywords.pop("dtype", None)
+        memory_format = keywords.pop("memory_format", None)
+        keywords.pop("non_blocking", None)
+        others = []
+        for target in targets:
+            if isinstance(target, DType):
+                dtype = target
+            elif isinstance(target, Tensor):
+                dtype = target.dtype
+                others.append(target.device)
+            elif not isinstance(target, bool):  # whether a copy to a GPU may go on by itself
+                others.append(target)
+        if dtype is not None and dtype.category not in ("float", "complex"):
+            raise TypeError(
+                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
+            )
+        if dtype is not None and dtype.category == "complex":
+            warnings.warn(
+                "Complex modules are a new feature under active development whose design may change, and some modules "
+                "might not work as expected when using complex tensors as parameters or buffers.",
+                stacklevel=2,
+            )
+
+        def convert(tensor: Tensor) -> Tensor:
+            options = dict(keywords)
+            if dtype is not None and tensor.dtype.category in ("float", "complex"):
+                options["dtype"] = dtype
+            if memory_format is not None and tensor.dim() in (4, 5):
+                options["memory_format"] = memory_format
+            return tensor.to(*others, **options)
+
+        return self._apply(convert)
+
+    def type(self, dst_type: Any) -> Self:
+        """Convert all parameters and buffers to a type."""
+        return self._apply(lambda tensor: tensor.type(dst_type))
 
     def float(self) -> Self:
         """Convert floating parameters and buffers to float32."""
-        from graphc.ir.types import float32
-
-        return self.to(float32)
+        return self._apply(lambda tensor: tensor.float() if tensor.is_floating_point() else tensor)
 
     def double(self) -> Self:
         """Convert floating parameters and buffers to float64."""
-        from graphc.ir.types import float64
+        return self._apply(lambda tensor: tensor.double() if tensor.is_floating_point() else tensor)
 
-        return self.to(float64)
+    def half(self) -> Self:
+        """Convert floating parameters and buffers to float16."""
+        return self._apply(lambda tensor: tensor.half() if tensor.is_floating_point() else tensor)
+
+    def bfloat16(self) -> Self:
+        """Convert floating parameters and buffers to bfloat16."""
+        return self._apply(lambda tensor: tensor.bfloat16() if tensor.is_floating_point() else tensor)
 
     def cpu(self) -> Self:
-        """This module: it is in the processor's memory already."""
-        return self
+        """Move all parameters and buffers to the processor's memory."""
+        return self._apply(lambda tensor: tensor.cpu())
 
-    # -- state ---------------------------------------------------------------------------------------------------
+    def cuda(self, device: Any = None) -> Self:
+        """Move all parameters and buffers to a GPU."""
+        return self._apply(lambda tensor: tensor.cuda(device))
 
-    def state_dict(self, destination: Any = None, prefix: str = "", keep_vars: bool = False) -> OrderedDict[str, Any]:
-        """All parameters and persistent buffers by dotted name; they share memory with the module's."""
-        destination = OrderedDict() if destination is None else destination
-        for table in (self._parameters, self._buffers):
-            for name, member in table.items():
-                if member is not None and name not in self._non_persistent_buffers_set:
-                    destination[prefix + name] = member if keep_vars else member.detach()
-        for name, module in self._modules.items():
-            if module is not None:
-                module.state_dict(destination, f"{prefix}{name}.", keep_vars)
-        return destination
+    def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
+        """Give all parameters and buffers new memory on a device, with elements that are not set."""
+        return self._apply(lambda tensor: empty_like(tensor, device=device), recurse)
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
-        """Copy values by name into parameters and buffers.
-
-        Raises RuntimeError listing every missing and unexpected name (when ``strict``) and every shape that differs;
-        nothing is copied then.
-        """
-        own = self.state_dict(keep_vars=True)
-        missing = [name for name in own if name not in state_dict]
-        unexpected = [name for name in state_dict if name not in own]
-        errors: list[str] = []
-        if strict and unexpected:
-            errors.append("Unexpected key(s) in state_dict: " + ", ".join(f'"{name}"' for name in unexpected) + ". ")
-        if strict and missing:
-            errors.append("Missing key(s) in state_dict: " + ", ".join(f'"{name}"' for name in missing) + ". ")
-        for name, member in own.items():
-            given = state_dict.get(name)
-            if given is not None and tuple(given.shape) != tuple(member.shape):
-                errors.append(
-                    f"size mismatch for {name}: copying a param with shape {given.shape} from checkpoint, the shape in "
-                    f"current model is {member.shape}."
-                )
-        if errors:
-            raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t" + "\n\t".join(errors))
-        with no_grad():
-            for name, member in own.items():
-                if name in state_dict:
-                    member.copy_(state_dict[name])
-        return IncompatibleKeys(missing, unexpected)
+    def share_memory(self) -> Self:
+        """Let other processes see the memory of parameters and buffers."""
+        return self._apply(lambda tensor: tensor.share_memory_())
 
     # -- text ----------------------------------------------------------------------------------------------------
 
@@ -381,7 +509,7 @@ class Module:
     def __repr__(self) -> str:
         extra = self.extra_repr()
         lines = extra.split("\n") if extra else []
-        parts = [f"({name}): " + _indent(repr(module)) for name, module in self._modules.items()]
+        parts = [f"({name}): " + indent(repr(module)) for name, module in self._modules.items()]
         text = self._get_name() + "("
         if lines or parts:
             if len(lines) == 1 and not parts:
@@ -391,5 +519,39 @@ class Module:
         return text + ")"
 
 
-def _indent(text: str) -> str:
-    return text.replace("\n", "\n  ")
+def _fresh_attributes() -> dict[str, Any]:
+    """The attributes of a module that has nothing yet."""
+    return {
+        "training": True,
+        "_changes": 0,  # how often parts or attributes were replaced: a compiled step holds while it stays
+        "_parameters": {},
+        "_buffers": {},
+        "_non_persistent_buffers_set": set(),
+        "_backward_pre_hooks": OrderedDict(),
+        "_backward_hooks": OrderedDict(),
+        "_is_full_backward_hook": None,
+        "_forward_hooks": OrderedDict(),
+        "_forward_hooks_with_kwargs": OrderedDict(),
+        "_forward_hooks_always_called": OrderedDict(),
+        "_forward_pre_hooks": OrderedDict(),
+        "_forward_pre_hooks_with_kwargs": OrderedDict(),
+        "_state_dict_hooks": OrderedDict(),
+        "_state_dict_pre_hooks": OrderedDict(),
+        "_load_state_dict_pre_hooks": OrderedDict(),
+        "_load_state_dict_post_hooks": OrderedDict(),
+        "_modules": {},
+    }
+
+
+def _replace_memory(tensor: Tensor, fn: Callable[[Tensor], Tensor]) -> None:
+    """Let a parameter, or a gradient, have what a function makes of it as its data."""
+    with no_grad():
+        converted = fn(tensor)
+    if converted is not tensor:
+        tensor.data = converted
+
+
+def indent(text: str) -> str:
+    """The text with all lines but the first moved in by two; lines with nothing on them are empty."""
+    first, *others = text.split("\n")
+    return "\n".join([first, *(f"  {line}" if line.strip() else "" for line in others)])

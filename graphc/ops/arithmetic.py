@@ -13,9 +13,12 @@ from graphc.ir.primitive import Indexed, register
 from graphc.ir.scalars import Call, Choose, Constant, Index, Operand, Scalar
 from graphc.ir.types import TensorType, bool_, int64
 from graphc.ops.comparisons import Eq, Ge, Gt, LogicalAnd, Lt, Where
+from graphc.ops.conjugation import conjugate
 from graphc.ops.pointwise_family import (
-    FLOATING,
+    ANY_OR_COMPLEX,
+    FLOATING_OR_COMPLEX,
     NUMERIC,
+    NUMERIC_OR_COMPLEX,
     Binary,
     PointwiseFunction,
     Unary,
@@ -32,7 +35,7 @@ from graphc.ops.sources import Number, number_like
 
 @register
 class Neg(Unary):
-    name, function, accepts, saves_inputs = "neg", np.negative, NUMERIC, ()
+    name, function, accepts, saves_inputs = "neg", np.negative, NUMERIC_OR_COMPLEX, ()
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
         return (-cotangent,)
@@ -45,7 +48,7 @@ class Neg(Unary):
 class Add(Binary):
     """x + y; for bool the logical or."""
 
-    name, function, commutative, saves_inputs = "add", np.add, True, ()
+    name, function, accepts, commutative, saves_inputs = "add", np.add, ANY_OR_COMPLEX, True, ()
 
     def vjp(self, cotangent: Any, output: Any, x: Any, y: Any) -> tuple[Any, ...]:
         return (cotangent, cotangent)
@@ -61,7 +64,7 @@ class Add(Binary):
 
 @register
 class Sub(Binary):
-    name, function, accepts, saves_inputs = "sub", np.subtract, NUMERIC, ()
+    name, function, accepts, saves_inputs = "sub", np.subtract, NUMERIC_OR_COMPLEX, ()
 
     def vjp(self, cotangent: Any, output: Any, x: Any, y: Any) -> tuple[Any, ...]:
         return (cotangent, lambda: -cotangent)
@@ -78,11 +81,12 @@ class Sub(Binary):
 class Mul(Binary):
     """x * y; for bool the logical and."""
 
-    name, function, commutative = "mul", np.multiply, True
+    name, function, accepts, commutative = "mul", np.multiply, ANY_OR_COMPLEX, True
+    exact_numbers = True
     saves_for: ClassVar[dict[int, tuple[int, ...]]] = {0: (1,), 1: (0,)}
 
     def vjp(self, cotangent: Any, output: Any, x: Any, y: Any) -> tuple[Any, ...]:
-        return (lambda: cotangent * y, lambda: cotangent * x)
+        return (lambda: cotangent * conjugate(y), lambda: cotangent * conjugate(x))
 
     def rule(self, x: Any, y: Any) -> Any | None:
         if is_full(y, 1):
@@ -94,14 +98,15 @@ class Mul(Binary):
 
 @register
 class Div(Binary):
-    """x / y of floats."""
+    """x / y of floats or complex numbers."""
 
-    name, function, accepts = "div", np.divide, FLOATING
+    name, function, accepts = "div", np.divide, FLOATING_OR_COMPLEX
+    exact_numbers = True
     saves_for: ClassVar[dict[int, tuple[int, ...]]] = {0: (1,), 1: (0, 1)}
     cost = 4.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any, y: Any) -> tuple[Any, ...]:
-        return (lambda: cotangent / y, lambda: -cotangent * (x / y / y))
+        return (lambda: cotangent / conjugate(y), lambda: -cotangent * conjugate(x / y / y))
 
     def rule(self, x: Any, y: Any) -> Any | None:
         if is_full(y, 1.0):
@@ -115,7 +120,7 @@ class Div(Binary):
         return None
 
 
-class _Division(Indexed, Binary):
+class Division(Indexed, Binary):
     """A division that has no result for an integer divisor of zero. Raises RuntimeError then, as PyTorch does."""
 
     accepts = NUMERIC
@@ -142,10 +147,11 @@ class _Division(Indexed, Binary):
 
 
 @register
-class FloorDivide(_Division):
+class FloorDivide(Division):
     """The quotient rounded down."""
 
-    name, function, saves_inputs = "floor_divide", np.floor_divide, ()
+    name, function, saves_inputs, kernel = "floor_divide", np.floor_divide, (), "div_floor_cpu"
+    exact_numbers = True
 
     def vjp(self, cotangent: Any, output: Any, x: Any, y: Any) -> tuple[Any, ...]:
         return (zero_cotangent(cotangent), zero_cotangent(cotangent))
@@ -162,7 +168,7 @@ def _remainder(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 @register
-class Remainder(_Division):
+class Remainder(Division):
     """x - floor(x / y) * y: of the sign of y."""
 
     name, function = "remainder", staticmethod(_remainder)
@@ -174,7 +180,7 @@ class Remainder(_Division):
 class Exponential(Unary):
     """A transcendental function."""
 
-    accepts = FLOATING
+    accepts = FLOATING_OR_COMPLEX
     cost = 10.0
 
 
@@ -183,32 +189,42 @@ class Log(Exponential):
     name, function = "log", np.log
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
-        return (cotangent / x,)
+        return (cotangent / conjugate(x),)
 
 
 def _pow(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    if x.dtype.kind == "f" or x.dtype.kind == "u":
+    if x.dtype.kind in "fuc":
         return np.power(x, y)
     result = np.power(x, np.maximum(y, 0))
     unit = np.where(x == -1, np.where(y % 2 == 0, 1, -1), x == 1)  # 1 / x for integers: 0 but for 1 and -1
     return np.where(y < 0, unit, result).astype(x.dtype)
 
 
+def _not_negative(y: Any) -> Any:
+    """Whether elements are real numbers of at least 0."""
+    if not y.dtype.is_complex:
+        return Ge.bind(y, number_like(y, 0))
+    from graphc.ops.complex_numbers import parts
+
+    real, imaginary = parts(y)
+    return LogicalAnd.bind(Eq.bind(imaginary, number_like(imaginary, 0)), Ge.bind(real, number_like(real, 0)))
+
+
 @register
 class Pow(Binary):
     """x to the power of y. For integers a negative power is 1 / x**-y rounded toward zero."""
 
-    name, function, accepts, saves_output = "pow", staticmethod(_pow), NUMERIC, True
+    name, function, accepts, saves_output = "pow", staticmethod(_pow), NUMERIC_OR_COMPLEX, True
     cost = 30.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any, y: Any) -> tuple[Any, ...]:
         def of_base() -> Any:
-            slope = cotangent * (y * Pow.bind(x, y - 1))
+            slope = cotangent * conjugate(y * Pow.bind(x, y - 1))
             return Where.bind(Eq.bind(y, number_like(y, 0)), number_like(cotangent, 0), slope)
 
         def of_exponent() -> Any:
-            flat = LogicalAnd.bind(Eq.bind(x, number_like(x, 0)), Ge.bind(y, number_like(y, 0)))
-            return cotangent * Where.bind(flat, number_like(output, 0), output * Log.bind(x))
+            flat = LogicalAnd.bind(Eq.bind(x, number_like(x, 0)), _not_negative(y))
+            return cotangent * conjugate(Where.bind(flat, number_like(output, 0), output * Log.bind(x)))
 
         return (of_base, of_exponent)
 
@@ -217,7 +233,7 @@ class Pow(Binary):
 class PowerScalar(PointwiseFunction):
     """x to the power of a number, with PyTorch's short cuts: x**2 is exactly x*x, x**0.5 is sqrt(x), and so on."""
 
-    name, accepts = "power_scalar", NUMERIC
+    name, accepts = "power_scalar", NUMERIC_OR_COMPLEX
     cost = 10.0
 
     def infer(self, x: TensorType, *, exponent: Number) -> TensorType:
@@ -250,7 +266,7 @@ class PowerScalar(PointwiseFunction):
         if exponent == 1:
             return (cotangent,)
         slope = x if exponent == 2 else PowerScalar.bind(x, exponent=exponent - 1)
-        return (cotangent * (slope * exponent),)
+        return (cotangent * conjugate(slope * exponent),)
 
     def rule(self, x: Any, *, exponent: Number) -> Any | None:
         if exponent == 1:
@@ -274,9 +290,10 @@ class PowerScalar(PointwiseFunction):
 
 
 class Extremum(Binary):
-    """The greater or lesser of two; NaN wins. At a tie each operand gets half of the gradient."""
+    """The greater or lesser of two; NaN wins. At a tie each operand gets half of the gradient.
 
-    commutative = True
+    It is not commutative: of zeros of different signs the machine gives one by its place.
+    """
 
     def rule(self, x: Any, y: Any) -> Any | None:
         return x if same_value(x, y) else None

@@ -1,13 +1,14 @@
-"""Checks of values that name a class: what is given passes through, unless one of them lies outside."""
+"""Checks of values that name a class or a place: what is given passes through, unless one of them lies outside."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from graphc.ir.integers import Dimension
+from graphc.ir.integers import Dimension, product
 from graphc.ir.primitive import Attributes, Gather, register
 from graphc.ir.scalars import Index, Operand, Scalar
 from graphc.ir.types import TensorType
@@ -87,3 +88,34 @@ class Guard(Gather):
 
     def checked_indices(self, types: Sequence[TensorType], **attrs: Any) -> tuple[tuple[int, Dimension], ...]:
         return ((0, 1),)
+
+
+@register
+class CheckPoolIndex(Gather):
+    """Indices into a flattened volume as they are. Raises RuntimeError, with the words of PyTorch's unpooling, unless
+    they lie within the volume, whose extents are ``volume``."""
+
+    name = "check_pool_index"
+    differentiable = False
+    cost = 0.0
+
+    def infer(self, index: TensorType, *, volume: tuple[Dimension, ...]) -> TensorType:
+        if index.dtype.category != "int":
+            raise TypeError(f"indices are integers, got {index}")
+        return index
+
+    def evaluate(self, index: np.ndarray, *, volume: tuple[int, ...]) -> np.ndarray:
+        require_inside(self, index, math.prod(volume), volume=volume)
+        return index
+
+    def index_error(self, index: int, bound: int, *, volume: tuple[Dimension, ...], **attrs: Any) -> Exception:
+        shown = "x".join(map(str, volume))
+        return RuntimeError(f"Found an invalid max index: {index} (output volumes are of size {shown})")
+
+    def element(
+        self, index: Index, operands: Sequence[Operand], types: Sequence[TensorType], output: TensorType, **attrs: Any
+    ) -> Scalar:
+        return operands[0](*index)
+
+    def checked_indices(self, types: Sequence[TensorType], **attrs: Any) -> tuple[tuple[int, Dimension], ...]:
+        return ((0, product(attrs["volume"])),)

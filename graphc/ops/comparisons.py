@@ -10,7 +10,17 @@ import numpy as np
 from graphc.ir.primitive import Attributes, Pointwise, register
 from graphc.ir.scalars import Choose, Index, Operand, Scalar
 from graphc.ir.types import TensorType, bool_
-from graphc.ops.pointwise_family import FLOATING, INTEGRAL, Binary, Unary, full_value, made_by, operand_of, same_value
+from graphc.ops.pointwise_family import (
+    ANY_OR_COMPLEX,
+    FLOATING_OR_COMPLEX,
+    INTEGRAL,
+    Binary,
+    Unary,
+    full_value,
+    made_by,
+    operand_of,
+    same_value,
+)
 from graphc.ops.sources import number_like
 
 
@@ -21,19 +31,19 @@ class Comparison(Binary):
     reflexive: ClassVar[bool]  # the result for two equal numbers
 
     def rule(self, x: Any, y: Any) -> Any | None:
-        if same_value(x, y) and not x.dtype.is_floating_point:  # NaN equals nothing
+        if same_value(x, y) and not x.dtype.is_differentiable:  # NaN equals nothing
             return number_like(x, self.reflexive, dtype=bool_)
         return None
 
 
 @register
 class Eq(Comparison):
-    name, function, commutative, reflexive = "eq", np.equal, True, True
+    name, function, accepts, commutative, reflexive = "eq", np.equal, ANY_OR_COMPLEX, True, True
 
 
 @register
 class Ne(Comparison):
-    name, function, commutative, reflexive = "ne", np.not_equal, True, False
+    name, function, accepts, commutative, reflexive = "ne", np.not_equal, ANY_OR_COMPLEX, True, False
 
 
 @register
@@ -108,7 +118,7 @@ class BitwiseXor(Logical):
 class Where(Pointwise):
     """x where the condition (bool) holds, else y."""
 
-    name, saves_inputs = "where", (0,)
+    name, saves_inputs, moves = "where", (0,), True
 
     def infer(self, condition: TensorType, x: TensorType, y: TensorType) -> TensorType:
         if condition.dtype != bool_:
@@ -145,7 +155,7 @@ class Where(Pointwise):
 
 @register
 class IsNan(Unary):
-    name, function, accepts, predicate, differentiable = "isnan", np.isnan, FLOATING, True, False
+    name, function, accepts, predicate, differentiable = "isnan", np.isnan, FLOATING_OR_COMPLEX, True, False
 
 
 @register

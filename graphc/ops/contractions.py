@@ -1,11 +1,11 @@
 """Contractions: sums of products of two operands. Matrix products, and convolutions with their two gradients.
 
 The three convolution primitives are bilinear and closed under differentiation: each one's gradients are the other two.
-They work on ``[batch, channels, height, width]``, or with a group dimension after the batch,
-``[batch, group, channels, height, width]``, so that a grouped convolution is the same sum with one more batch index.
-The weight is ``[(group,) outputs, channels, height, width]``. Nothing flips the kernel: as in PyTorch, a convolution is
-a correlation. The weight is the first operand: as the left factor it makes rows of the channels and columns of the
-places, which lie side by side in memory.
+They work on ``[batch, channels, *extents]``, or with a group dimension after the batch,
+``[batch, group, channels, *extents]``, so that a grouped convolution is the same sum with one more batch index. The
+weight is ``[(group,) outputs, channels, *kernel]``. There are as many spatial extents as the stride has entries.
+Nothing flips the kernel: as in PyTorch, a convolution is a correlation. The weight is the first operand: as the left
+factor it makes rows of the channels and columns of the places, which lie side by side in memory.
 
 Source: Dumoulin and Visin, A guide to convolution arithmetic for deep learning, arXiv:1603.07285.
 """
@@ -24,6 +24,7 @@ from graphc.ir.primitive import Contraction, register
 from graphc.ir.scalars import Constant, Index, Operand, Scalar, both, choose, within
 from graphc.ir.types import DType, TensorType
 from graphc.ops import views
+from graphc.ops.conjugation import conjugate
 from graphc.ops.quiet import quiet
 
 Sizes = tuple[int, ...]
@@ -97,14 +98,14 @@ class Matmul(Contraction):
 
     def vjp(self, cotangent: Any, output: Any, left: Any, right: Any) -> tuple[Any, ...]:
         return (
-            lambda: Matmul.bind(cotangent, _transposed(right)),
-            lambda: Matmul.bind(_transposed(left), cotangent),
+            lambda: Matmul.bind(cotangent, _adjoint(right)),
+            lambda: Matmul.bind(_adjoint(left), cotangent),
         )
 
 
-def _transposed(matrices: Any) -> Any:
+def _adjoint(matrices: Any) -> Any:
     rank = len(matrices.shape)
-    return views.Permute.bind(matrices, dims=(*range(rank - 2), rank - 1, rank - 2))
+    return conjugate(views.Permute.bind(matrices, dims=(*range(rank - 2), rank - 1, rank - 2)))
 
 
 def convolved_extent(extent: Dimension, kernel: int, stride: int, padding: int, dilation: int) -> Dimension:
@@ -147,20 +148,18 @@ class _Convolution(Contraction):
     the operand and whichever is computed.
     """
 
-    spatial_rank = 2
-
     def roles(self, types: Sequence[TensorType], **attrs: Any) -> tuple[str, ...]:
-        batches = types[1].rank - self.spatial_rank - 1
-        return ("batch",) * batches + ("row",) + ("column",) * self.spatial_rank
+        spatial = len(attrs["stride"])
+        return ("batch",) * (types[1].rank - spatial - 1) + ("row",) + ("column",) * spatial
 
     def _result_type(
         self, weight: TensorType, x: TensorType, stride: Sizes, padding: Sizes, dilation: Sizes
     ) -> TensorType:
         """The type of the forward result; raises for operands or a geometry that do not fit."""
-        spatial = self.spatial_rank
-        if not len(stride) == len(padding) == len(dilation) == spatial:
+        spatial = len(stride)
+        if not len(stride) == len(padding) == len(dilation) > 0:
             raise ValueError(
-                f"{self.name} expects {spatial} entries each for stride, padding and dilation, got {stride}, "
+                f"{self.name} expects as many entries for stride as for padding and dilation, got {stride}, "
                 f"{padding}, {dilation}"
             )
         if min(stride) < 1 or min(dilation) < 1 or min(padding) < 0:
@@ -215,13 +214,13 @@ class _Convolution(Contraction):
 
 
 @register
-class Conv2d(_Convolution):
+class Convolution(_Convolution):
     """The convolution of an input with a weight, without bias.
 
-    Operands ``[(g,) o, c, kh, kw]`` (weight) and ``[n, (g,) c, h, w]`` give ``[n, (g,) o, oh, ow]``.
+    Operands ``[(g,) o, c, *kernel]`` (weight) and ``[n, (g,) c, *extents]`` give ``[n, (g,) o, *places]``.
     """
 
-    name = "conv2d"
+    name = "convolution"
 
     def infer(self, weight: TensorType, x: TensorType, *, stride: Sizes, padding: Sizes, dilation: Sizes) -> TensorType:
         return self._result_type(weight, x, stride, padding, dilation)
@@ -230,7 +229,7 @@ class Conv2d(_Convolution):
     def evaluate(
         self, weight: np.ndarray, x: np.ndarray, *, stride: Sizes, padding: Sizes, dilation: Sizes
     ) -> np.ndarray:
-        spatial = self.spatial_rank
+        spatial = len(stride)
         if x.ndim != weight.ndim or x.shape[-spatial - 1] != weight.shape[-spatial - 1]:
             raise ValueError(f"{self.name} of a weight of shape {weight.shape} and an input of {x.shape}")
         kernel = weight.shape[-spatial:]
@@ -242,7 +241,7 @@ class Conv2d(_Convolution):
         return result.reshape(*result.shape[:-1], *output)
 
     def reduced_extents(self, types: Sequence[TensorType], **attrs: Any) -> tuple[Dimension, ...]:
-        return types[0].shape[-self.spatial_rank - 1 :]
+        return types[0].shape[-len(attrs["stride"]) - 1 :]
 
     def factor(
         self,
@@ -254,7 +253,7 @@ class Conv2d(_Convolution):
         output: TensorType,
         **attrs: Any,
     ) -> Scalar:
-        spatial = self.spatial_rank
+        spatial = len(attrs["stride"])
         (sample, *groups), row, places = index[: -spatial - 1], index[-spatial - 1], index[-spatial:]
         if side == 0:
             return operand(*groups, row, *reduced)
@@ -263,27 +262,27 @@ class Conv2d(_Convolution):
         return self._x_under_kernel(operand, leading, places, reduced[1:], extents, output.dtype, **attrs)
 
     def vjp(self, cotangent: Any, output: Any, weight: Any, x: Any, **attrs: Any) -> tuple[Any, ...]:
-        kernel_size, input_size = (tuple(value.shape[-self.spatial_rank :]) for value in (weight, x))
+        kernel_size, input_size = (tuple(value.shape[-len(attrs["stride"]) :]) for value in (weight, x))
         return (
-            lambda: Conv2dWeightGradient.bind(cotangent, x, kernel_size=kernel_size, **attrs),
-            lambda: Conv2dInputGradient.bind(weight, cotangent, input_size=input_size, **attrs),
+            lambda: ConvolutionWeightGradient.bind(cotangent, conjugate(x), kernel_size=kernel_size, **attrs),
+            lambda: ConvolutionInputGradient.bind(conjugate(weight), cotangent, input_size=input_size, **attrs),
         )
 
 
 @register
-class Conv2dInputGradient(_Convolution):
+class ConvolutionInputGradient(_Convolution):
     """The cotangent of a convolution's input, from the weight and the cotangent of its result.
 
-    It is the transposed convolution. Operands ``[(g,) o, c, kh, kw]`` (weight) and ``[n, (g,) o, oh, ow]`` give
+    It is the transposed convolution. Operands ``[(g,) o, c, *kernel]`` (weight) and ``[n, (g,) o, *places]`` give
     ``[n, (g,) c, *input_size]``.
     """
 
-    name = "conv2d_input_gradient"
+    name = "convolution_input_gradient"
 
     def infer(
         self, weight: TensorType, result: TensorType, *, input_size: tuple[Dimension, ...], **attrs: Any
     ) -> TensorType:
-        spatial = self.spatial_rank
+        spatial = len(input_size)
         channels = weight.shape[-spatial - 1 : -spatial]
         x = TensorType(result.dtype, (*result.shape[: -spatial - 1], *channels, *input_size))
         expected = self._result_type(weight, x, **attrs)
@@ -302,7 +301,7 @@ class Conv2dInputGradient(_Convolution):
         padding: Sizes,
         dilation: Sizes,
     ) -> np.ndarray:
-        spatial = self.spatial_rank
+        spatial = len(input_size)
         kernel, output = weight.shape[-spatial:], result.shape[-spatial:]
         depth = math.prod(weight.shape[-spatial - 1 :])
         rows = weight.reshape(*weight.shape[: -spatial - 1], depth).swapaxes(-1, -2)
@@ -321,7 +320,8 @@ class Conv2dInputGradient(_Convolution):
 
     def reduced_extents(self, types: Sequence[TensorType], **attrs: Any) -> tuple[Dimension, ...]:
         weight = types[0].shape
-        return (weight[-self.spatial_rank - 2], *weight[-self.spatial_rank :])
+        spatial = len(attrs["stride"])
+        return (weight[-spatial - 2], *weight[-spatial:])
 
     def factor(
         self,
@@ -333,7 +333,7 @@ class Conv2dInputGradient(_Convolution):
         output: TensorType,
         **attrs: Any,
     ) -> Scalar:
-        spatial = self.spatial_rank
+        spatial = len(attrs["stride"])
         batch, row, places = index[: -spatial - 1], index[-spatial - 1], index[-spatial:]
         out_channel, *kernel_places = reduced
         if side == 0:
@@ -353,24 +353,24 @@ class Conv2dInputGradient(_Convolution):
     def vjp(
         self, cotangent: Any, output: Any, weight: Any, result: Any, *, input_size: Any, **attrs: Any
     ) -> tuple[Any, ...]:
-        kernel_size = tuple(weight.shape[-self.spatial_rank :])
+        kernel_size = tuple(weight.shape[-len(input_size) :])
         return (
-            lambda: Conv2dWeightGradient.bind(result, cotangent, kernel_size=kernel_size, **attrs),
-            lambda: Conv2d.bind(weight, cotangent, **attrs),
+            lambda: ConvolutionWeightGradient.bind(conjugate(result), cotangent, kernel_size=kernel_size, **attrs),
+            lambda: Convolution.bind(conjugate(weight), cotangent, **attrs),
         )
 
 
 @register
-class Conv2dWeightGradient(_Convolution):
+class ConvolutionWeightGradient(_Convolution):
     """The cotangent of a convolution's weight, from the cotangent of its result and its input.
 
-    Operands ``[n, (g,) o, oh, ow]`` and ``[n, (g,) c, h, w]`` (input) give ``[(g,) o, c, *kernel_size]``.
+    Operands ``[n, (g,) o, *places]`` and ``[n, (g,) c, *extents]`` (input) give ``[(g,) o, c, *kernel_size]``.
     """
 
-    name = "conv2d_weight_gradient"
+    name = "convolution_weight_gradient"
 
     def infer(self, result: TensorType, x: TensorType, *, kernel_size: Sizes, **attrs: Any) -> TensorType:
-        spatial = self.spatial_rank
+        spatial = len(kernel_size)
         channels = (*result.shape[-spatial - 1 : -spatial], *x.shape[-spatial - 1 : -spatial])
         weight = TensorType(x.dtype, (*x.shape[1 : -spatial - 1], *channels, *kernel_size))
         expected = self._result_type(weight, x, **attrs)
@@ -389,7 +389,7 @@ class Conv2dWeightGradient(_Convolution):
         padding: Sizes,
         dilation: Sizes,
     ) -> np.ndarray:
-        spatial = self.spatial_rank
+        spatial = len(kernel_size)
         output = result.shape[-spatial:]
         columns = self._columns(x, kernel_size, output, stride, padding, dilation)
         # One product for all samples: they go beside the places, (g,) o, n * places and (g,) c * kernel, n * places.
@@ -404,11 +404,11 @@ class Conv2dWeightGradient(_Convolution):
         return weight.reshape(*weight.shape[:-1], channels, *kernel_size)
 
     def roles(self, types: Sequence[TensorType], **attrs: Any) -> tuple[str, ...]:
-        groups = types[1].rank - self.spatial_rank - 2
-        return ("batch",) * groups + ("row",) + ("column",) * (self.spatial_rank + 1)
+        spatial = len(attrs["stride"])
+        return ("batch",) * (types[1].rank - spatial - 2) + ("row",) + ("column",) * (spatial + 1)
 
     def reduced_extents(self, types: Sequence[TensorType], **attrs: Any) -> tuple[Dimension, ...]:
-        return (types[0].shape[0], *types[0].shape[-self.spatial_rank :])
+        return (types[0].shape[0], *types[0].shape[-len(attrs["stride"]) :])
 
     def factor(
         self,
@@ -422,7 +422,7 @@ class Conv2dWeightGradient(_Convolution):
         kernel_size: Sizes,
         **attrs: Any,
     ) -> Scalar:
-        spatial = self.spatial_rank
+        spatial = len(kernel_size)
         groups, (row, channel), kernel_places = index[: -spatial - 2], index[-spatial - 2 : -spatial], index[-spatial:]
         sample, *places = reduced
         if side == 0:
@@ -434,8 +434,8 @@ class Conv2dWeightGradient(_Convolution):
     def vjp(
         self, cotangent: Any, output: Any, result: Any, x: Any, *, kernel_size: Any, **attrs: Any
     ) -> tuple[Any, ...]:
-        input_size = tuple(x.shape[-self.spatial_rank :])
+        input_size = tuple(x.shape[-len(kernel_size) :])
         return (
-            lambda: Conv2d.bind(cotangent, x, **attrs),
-            lambda: Conv2dInputGradient.bind(cotangent, result, input_size=input_size, **attrs),
+            lambda: Convolution.bind(cotangent, conjugate(x), **attrs),
+            lambda: ConvolutionInputGradient.bind(cotangent, conjugate(result), input_size=input_size, **attrs),
         )

@@ -275,6 +275,8 @@ class CheckIndex(Gather):
         return index
 
     def index_error(self, index: int, bound: int, *, dim: int, **attrs: Any) -> Exception:
+        if bound == 0:
+            return IndexError("index is out of bounds for dimension with size 0")
         return IndexError(out_of_bounds(index if index >= 0 else index - bound, bound, dim))
 
     def element(

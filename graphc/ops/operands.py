@@ -12,7 +12,8 @@ from typing import Any
 
 from graphc.ir.integers import Dimension
 from graphc.ir.primitive import Primitive
-from graphc.ir.types import DType, bool_
+from graphc.ir.types import DType, bool_, float32
+from graphc.ops.half_precision import as_single
 from graphc.ops.pointwise import Cast, Ne
 from graphc.ops.promotion import result_type
 from graphc.ops.reductions import Sum
@@ -36,7 +37,7 @@ def is_value(operand: Any) -> bool:
 def require_value(function: str, operand: Any) -> None:
     """Raises TypeError unless the operand is a tensor."""
     if not is_value(operand):
-        raise TypeError(f"{function}(): argument 'input' must be Tensor, not {type(operand).__name__}")
+        raise TypeError(f"{function}(): argument 'input' (position 1) must be Tensor, not {type(operand).__name__}")
 
 
 def cast(value: Any, dtype: DType) -> Any:
@@ -114,8 +115,8 @@ def prepare(*operands: Any, dtype: DType | None = None) -> list[Any]:
     ]
 
 
-def _holds(category: str, number: float | int) -> bool:
-    return category == "float" or (category == "int" and type(number) is int)
+def _holds(dtype: DType, number: float | int) -> bool:
+    return dtype.is_differentiable or (dtype.is_integer and type(number) is int)
 
 
 def number_operand(value: Any, number: float | int) -> Any:
@@ -144,15 +145,27 @@ def apply_binary(primitive: Primitive, x: Any, y: Any) -> Any:
         return x.apply(primitive, (x, y), _NOTHING)  # the common case of eager programs
     if kind in _NUMBERS:
         # The common case: a number that does not lift the category of the tensor.
-        if is_value(x) and _holds(x.dtype.category, y):
+        if is_value(x) and _holds(x.dtype, y):
+            if x.dtype.is_half and primitive.exact_numbers:
+                return cast(apply_binary(primitive, as_single(x), y), x.dtype)
             return x.apply(primitive, (x, number_operand(x, y)), _NOTHING)
     elif type(x) in _NUMBERS:
-        if is_value(y) and _holds(y.dtype.category, x):
+        if is_value(y) and _holds(y.dtype, x):
+            if y.dtype.is_half and primitive.exact_numbers:
+                return cast(apply_binary(primitive, x, as_single(y)), y.dtype)
             return y.apply(primitive, (number_operand(y, x), y), _NOTHING)
     elif is_value(x) and is_value(y) and x.dtype is y.dtype and (broadcasts_itself(x) or x.shape == y.shape):
         return x.apply(primitive, (x, y), _NOTHING)
-    x, y = prepare(x, y)
+    dtype = result_type(x, y)
+    if dtype.is_half and primitive.exact_numbers and _is_number(x, dtype) != _is_number(y, dtype):
+        # A 0-d tensor of another dtype is a number too.
+        return cast(apply_binary(primitive, *prepare(x, y, dtype=float32)), dtype)
+    x, y = prepare(x, y, dtype=dtype)
     return x.apply(primitive, (x, y), _NOTHING)
+
+
+def _is_number(operand: Any, half: DType) -> bool:
+    return not is_value(operand) or (operand.ndim == 0 and operand.dtype is not half)
 
 
 def sum_to_shape(value: Any, shape: Shape) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.autograd.naming import described
 from graphc.ir.graph import Symbol
 from graphc.ir.integers import IntegerExpression
 from graphc.ir.primitive import Primitive
@@ -28,38 +29,57 @@ from graphc.ir.types import (
 )
 from graphc.ops import (
     checks,
+    complex_numbers,
+    conjugation,
     contractions,
+    cumulative,
+    elementary,
     factorizations,
+    fourier,
     gathers,
     linear_algebra,
     pointwise,
     pooling,
     reductions,
+    scatter_reductions,
     scatters,
+    sorting,
     sources,
+    special_functions,
     strided_views,
     views,
+    wide_sums,
 )
 from graphc.ops.functions import arithmetic, indexing, linear
+from graphc.ops.functions.elementary import bitwise_left_shift, bitwise_right_shift
 from graphc.ops.functions.registry import MODULES, in_place_methods_of, methods_of
 from graphc.ops.operands import apply_binary, cast, is_value
 from graphc.ops.promotion import require_castable
 from graphc.source_lines import explained, note_call
 
 # The modules whose primitives are registered by being imported here.
-PRIMITIVE_MODULES = (complex_numbers, conjugation, 
+PRIMITIVE_MODULES = (
     pointwise,
+    elementary,
+    special_functions,
+    cumulative,
+    sorting,
+    conjugation,
+    complex_numbers,
+    fourier,
     reductions,
     sources,
     views,
     strided_views,
     gathers,
     scatters,
+    scatter_reductions,
     contractions,
     pooling,
     linear_algebra,
     factorizations,
     checks,
+    wide_sums,
 )
 
 
@@ -87,7 +107,7 @@ _CONVERSIONS = {
 
 def _conversion(name: str, dtype: DType) -> Callable[[Any], Any]:
     def method(self: Any) -> Any:
-        return cast(self, dtype)
+        return described(cast(self, dtype), "ToCopyBackward0(input)", self)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"The elements as {dtype.name}; the tensor itself where they are."
@@ -96,7 +116,7 @@ def _conversion(name: str, dtype: DType) -> Callable[[Any], Any]:
 
 def _type_as(input: Any, other: Any) -> Any:
     """This value in the dtype of another."""
-    return cast(input, other.dtype)
+    return described(cast(input, other.dtype), "ToCopyBackward0(input)", input)
 
 
 METHODS: dict[str, Callable[..., Any]] = {
@@ -192,6 +212,10 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "__ror__": _binary(pointwise.BitwiseOr, reflected=True),
     "__xor__": _binary(pointwise.BitwiseXor),
     "__rxor__": _binary(pointwise.BitwiseXor, reflected=True),
+    "__lshift__": _function(bitwise_left_shift),
+    "__rlshift__": _function(bitwise_left_shift, reflected=True),
+    "__rshift__": _function(bitwise_right_shift),
+    "__rrshift__": _function(bitwise_right_shift, reflected=True),
     "__eq__": _binary(pointwise.Eq),
     "__ne__": _binary(pointwise.Ne),
     "__lt__": _binary(pointwise.Lt),
@@ -215,6 +239,8 @@ _IN_PLACE_OPERATORS = {
     "__iand__": "bitwise_and",
     "__ior__": "bitwise_or",
     "__ixor__": "bitwise_xor",
+    "__ilshift__": "bitwise_left_shift",
+    "__irshift__": "bitwise_right_shift",
 }
 
 

@@ -7,6 +7,7 @@ module holds those of one operand and hands on those of :mod:`graphc.ops.arithme
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,10 +49,13 @@ from graphc.ops.comparisons import (
     Ne,
     Where,
 )
+from graphc.ops.conjugation import conjugate
 from graphc.ops.error_function import erf
 from graphc.ops.pointwise_family import (
     FLOATING,
+    FLOATING_OR_COMPLEX,
     NUMERIC,
+    NUMERIC_OR_COMPLEX,
     PointwiseFunction,
     Unary,
     fold,
@@ -60,7 +64,7 @@ from graphc.ops.pointwise_family import (
     zero_cotangent,
 )
 from graphc.ops.quiet import IGNORE, restore, silence
-from graphc.ops.sources import Number, number_like
+from graphc.ops.sources import Number, converted, number_like
 
 
 @register
@@ -69,6 +73,7 @@ class Copy(Pointwise):
 
     name = "copy"
     saves_inputs = ()
+    moves = True
 
     def infer(self, x: TensorType) -> TensorType:
         return x
@@ -94,32 +99,41 @@ class Copy(Pointwise):
 
 def _converts_exactly(source: DType, target: DType) -> bool:
     """Whether every number of one dtype is a number of the other."""
-    if source.name == "int64" and target.is_floating_point:
+    if source.name in ("int64", "uint64") and target.is_differentiable:
         return False  # numpy calls it safe
     return np.can_cast(source.numpy, target.numpy, "safe")
 
 
 @register
 class Cast(Pointwise):
-    """The operand in another dtype: floats to integers round toward zero, anything but zero is true."""
+    """The operand in another dtype: floats to integers round toward zero, anything but zero is true, of a complex
+    number the real part stays."""
 
     name = "cast"
     saves_inputs = ()
+    moves = True  # from and to any type by rules of its own
 
     def infer(self, x: TensorType, *, dtype: DType) -> TensorType:
         return TensorType(dtype, x.shape)
 
     def evaluate(self, x: np.ndarray, *, dtype: DType) -> np.ndarray:
+        if x.dtype.kind == "c" and dtype.category in ("int", "float"):
+            warnings.warn("Casting complex values to real discards the imaginary part", UserWarning, stacklevel=2)
+            x = x.real
         token = silence(IGNORE)
         try:
-            return x.astype(dtype.numpy)
+            return converted(x, dtype)
         finally:
             restore(token)
 
     def vjp(self, cotangent: Any, output: Any, x: Any, *, dtype: DType) -> tuple[Any | None, ...]:
-        if not x.dtype.is_floating_point or not dtype.is_floating_point:
+        if not x.dtype.is_differentiable or not dtype.is_differentiable:
             return (None,)
-        return (Cast.bind(cotangent, dtype=x.dtype),)
+        if dtype.is_complex and not x.dtype.is_complex:
+            from graphc.ops.complex_numbers import parts
+
+            cotangent = parts(cotangent)[0]
+        return (cotangent if cotangent.dtype is x.dtype else Cast.bind(cotangent, dtype=x.dtype),)
 
     def simplify(self, inputs: Sequence[Any], attrs: Attributes, output_type: TensorType) -> Any | None:
         x, dtype = inputs[0], attrs["dtype"]
@@ -132,9 +146,19 @@ class Cast(Pointwise):
 
 @register
 class Abs(Unary):
-    name, function, accepts = "abs", np.absolute, NUMERIC
+    """The absolute value; of a complex number it is real."""
+
+    name, function, accepts = "abs", np.absolute, NUMERIC_OR_COMPLEX
+
+    def infer(self, *types: TensorType, **attrs: Any) -> TensorType:
+        found = super().infer(*types, **attrs)
+        return TensorType(found.dtype.to_real(), found.shape)
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
+        if x.dtype.is_complex:
+            from graphc.ops.complex_numbers import ComplexSign
+
+            return (cotangent * ComplexSign.bind(x),)
         return (cotangent * Sign.bind(x),)
 
     def rule(self, x: Any) -> Any | None:
@@ -166,7 +190,7 @@ class Exp(Exponential):
     name, function, saves_inputs, saves_output = "exp", np.exp, (), True
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
-        return (cotangent * output,)
+        return (cotangent * conjugate(output),)
 
 
 @register
@@ -174,7 +198,7 @@ class Expm1(Exponential):
     name, function, saves_inputs, saves_output = "expm1", np.expm1, (), True
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
-        return (cotangent * (output + 1),)
+        return (cotangent * conjugate(output + 1),)
 
 
 @register
@@ -182,37 +206,48 @@ class Log1p(Exponential):
     name, function = "log1p", np.log1p
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
-        return (cotangent / (x + 1),)
+        return (cotangent / conjugate(x + 1),)
 
 
 @register
 class Sqrt(Unary):
-    name, function, accepts, saves_inputs, saves_output = "sqrt", np.sqrt, FLOATING, (), True
+    name, function, accepts, saves_inputs, saves_output = "sqrt", np.sqrt, FLOATING_OR_COMPLEX, (), True
     cost = 4.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
-        return (cotangent / (output * 2),)
+        return (cotangent / conjugate(output * 2),)
+
+
+def inverse(x: np.ndarray) -> np.ndarray:
+    """1 / x; of a complex 1 the inverse has no negative zero."""
+    return np.divide(1, x) if x.dtype.kind == "c" else np.reciprocal(x)
 
 
 @register
 class Rsqrt(Unary):
     """1 / sqrt(x)."""
 
-    name, accepts, saves_inputs, saves_output = "rsqrt", FLOATING, (), True
-    function = staticmethod(lambda x: np.reciprocal(np.sqrt(x)))
+    name, accepts, saves_inputs, saves_output = "rsqrt", FLOATING_OR_COMPLEX, (), True
+    function = staticmethod(lambda x: inverse(np.sqrt(x)))
     cost = 8.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
-        return (cotangent * -0.5 * PowerScalar.bind(output, exponent=3.0),)
+        return (cotangent * -0.5 * conjugate(PowerScalar.bind(output, exponent=3.0)),)
 
 
 @register
 class Reciprocal(Unary):
-    name, function, accepts, saves_inputs, saves_output = "reciprocal", np.reciprocal, FLOATING, (), True
+    name, function, accepts, saves_inputs, saves_output = (
+        "reciprocal",
+        staticmethod(inverse),
+        FLOATING_OR_COMPLEX,
+        (),
+        True,
+    )
     cost = 4.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
-        return (-cotangent * (output * output),)
+        return (-cotangent * conjugate(output * output),)
 
 
 @register
@@ -221,14 +256,14 @@ class Tanh(Exponential):
     cost = 15.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
-        return (cotangent * (1 - output * output),)
+        return (cotangent * conjugate(1 - output * output),)
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
     result = np.asarray(np.negative(x))
     np.exp(result, out=result)
     result += 1
-    return np.reciprocal(result, out=result)
+    return np.divide(1, result, out=result) if x.dtype.kind == "c" else np.reciprocal(result, out=result)
 
 
 @register
@@ -239,14 +274,14 @@ class Sigmoid(Exponential):
     cost = 14.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
-        return (cotangent * (1 - output) * output,)
+        return (cotangent * conjugate(1 - output) * conjugate(output),)
 
 
 @register
 class Erf(Exponential):
     """The error function."""
 
-    name, function = "erf", staticmethod(erf)
+    name, function, accepts, kernel = "erf", staticmethod(erf), FLOATING, "erf_vml_cpu"
     cost = 20.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
@@ -259,7 +294,7 @@ class Sin(Exponential):
     cost = 15.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
-        return (cotangent * Cos.bind(x),)
+        return (cotangent * conjugate(Cos.bind(x)),)
 
 
 @register
@@ -268,7 +303,7 @@ class Cos(Exponential):
     cost = 15.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
-        return (cotangent * -Sin.bind(x),)
+        return (cotangent * conjugate(-Sin.bind(x)),)
 
 
 class Rounding(Unary):
@@ -297,7 +332,7 @@ class Ceil(Rounding):
 class Round(Rounding):
     """To the nearest integer, halves to the even one."""
 
-    name, function = "round", np.rint
+    name, function, kernel = "round", np.rint, "round_vml_cpu"
 
 
 @register

@@ -16,11 +16,16 @@ from graphc.ir.primitive import Attributes, Pointwise
 from graphc.ir.types import TensorType, bool_
 from graphc.ops.quiet import IGNORE, restore, silence
 from graphc.ops.sources import Full, Number, number_like
+from graphc.ops.type_names import type_name
 
 NUMERIC = ("int", "float")
 FLOATING = ("float",)
 INTEGRAL = ("bool", "int")
 ANY = ("bool", "int", "float")
+# The same with complex numbers, which have no order.
+NUMERIC_OR_COMPLEX = ("int", "float", "complex")
+FLOATING_OR_COMPLEX = ("float", "complex")
+ANY_OR_COMPLEX = ("bool", "int", "float", "complex")
 
 
 def full_value(symbol: Any) -> Number | None:
@@ -33,7 +38,9 @@ def full_value(symbol: Any) -> Number | None:
 def is_full(symbol: Any, value: Number) -> bool:
     """Whether a symbol is that number at every place; for a float zero the sign counts."""
     found = full_value(symbol)
-    return found is not None and found == value and (value != 0 or math.copysign(1, found) == math.copysign(1, value))
+    if found is None or isinstance(found, complex):
+        return False
+    return found == value and (value != 0 or math.copysign(1, found) == math.copysign(1, value))
 
 
 def same_value(left: Any, right: Any) -> bool:
@@ -56,7 +63,7 @@ def fold(primitive: Pointwise, inputs: Sequence[Any], attrs: Attributes, output_
         return None
     arrays = [np.asarray(value, symbol.dtype.numpy) for value, symbol in zip(values, inputs, strict=True)]
     try:
-        value = primitive.evaluate(*arrays, **attrs).item()
+        value = primitive.compute(*arrays, **attrs).item()
     except RuntimeError:  # an integer division by zero: left to happen when the program runs
         return None
     return number_like(inputs[0], value, shape=output_type.shape, dtype=output_type.dtype)
@@ -69,19 +76,28 @@ def zero_cotangent(cotangent: Any) -> Any:
 class PointwiseFunction(Pointwise):
     """A pointwise primitive that is a numpy function of operands of one dtype.
 
-    ``accepts`` lists the categories of dtypes; ``predicate`` says that the result is bool.
+    ``accepts`` lists the categories of dtypes; ``predicate`` says that the result is bool; ``kernel`` is what PyTorch's
+    messages call the function where that is not its name with ``_cpu``.
     """
 
     function: ClassVar[Any]
     accepts: ClassVar[tuple[str, ...]] = ANY
     predicate: ClassVar[bool] = False
+    kernel: ClassVar[str | None] = None
     arity: ClassVar[int] = 1
+
+    @property
+    def kernel_name(self) -> str:
+        """What PyTorch's messages call the function."""
+        return self.kernel or f"{self.name}_cpu"
 
     def infer(self, *types: TensorType, **attrs: Any) -> TensorType:
         if len(types) != self.arity:
             raise TypeError(f"{self.name} expects {self.arity} operand(s), got {len(types)}")
         first = types[0]
         if first.dtype.category not in self.accepts:
+            if first.dtype.is_complex or first.dtype.is_floating_point:
+                raise NotImplementedError(f"\"{self.kernel_name}\" not implemented for '{type_name(first.dtype)}'")
             raise TypeError(f"{self.name} expects {' or '.join(self.accepts)} operands, got {first.dtype.name}")
         for other in types[1:]:
             if other.dtype != first.dtype:
@@ -92,7 +108,9 @@ class PointwiseFunction(Pointwise):
 
     def simplify(self, inputs: Sequence[Any], attrs: Attributes, output_type: TensorType) -> Any | None:
         folded = fold(self, inputs, attrs, output_type)
-        return folded if folded is not None else self.rule(*inputs, **attrs)
+        if folded is not None or inputs[0].dtype.is_complex:  # the rules are those of real numbers
+            return folded
+        return self.rule(*inputs, **attrs)
 
     def rule(self, *inputs: Any, **attrs: Any) -> Any | None:
         """An algebraic rule of this primitive, for operands that are not all numbers; None where none holds."""

@@ -123,8 +123,10 @@ def result_type(*operands: Any) -> DType:
         elif CATEGORIES[dtype.category] > CATEGORIES[result.category]:
             # A number or 0-d tensor that lifts the category: a Python number lifts to the default of its category, a
             # complex one keeps the precision of the floats.
-            lifts = dtype.is_complex and result.is_floating_point and not result.name == "float16"
-            result = result.to_complex() if lifts else promote_types(result, dtype)
+            if dtype.is_complex and result.is_floating_point:
+                result = complex64 if result.is_half else result.to_complex()
+            else:
+                result = dtype if dtype.is_differentiable else promote_types(result, dtype)
     if result is None:
         raise TypeError("result_type expects at least one operand")
     if found[0] is None and found[1] is None and any(hasattr(operand, "apply") for operand in operands):

@@ -17,9 +17,11 @@ from graphc.ir.scalars import Index, Operand, Scalar
 from graphc.ir.types import DType, TensorType, int64
 from graphc.ops import gathers, views
 from graphc.ops.comparisons import Eq, Where
-from graphc.ops.pointwise_family import full_value
+from graphc.ops.conjugation import conjugate
+from graphc.ops.pointwise_family import ANY, NUMERIC_OR_COMPLEX, full_value
 from graphc.ops.quiet import IGNORE, restore, silence
 from graphc.ops.sources import Iota, number_like
+from graphc.ops.type_names import type_name
 
 Dims = tuple[int, ...]
 
@@ -39,14 +41,19 @@ class DimensionReduction(Reduction):
     ``reduce`` is numpy's reduction, called with ``axis`` and, where ``keeps_dtype``, with ``dtype``.
     """
 
-    accepts: ClassVar[tuple[str, ...]] = ("bool", "int", "float")
+    accepts: ClassVar[tuple[str, ...]] = ANY
     result: ClassVar[DType | None] = None
     has_identity: ClassVar[bool] = True
     reduce: ClassVar[Any]
     keeps_dtype: ClassVar[bool] = False
+    kernel: ClassVar[str | None] = None  # PyTorch's, as its messages for complex operands name it
 
     def infer(self, x: TensorType, *, dims: Dims) -> TensorType:
         if x.dtype.category not in self.accepts:
+            if x.dtype.is_complex and self.kernel is None:
+                raise RuntimeError(f"{self.name}(): does not support complex input")
+            if x.dtype.is_complex:
+                raise NotImplementedError(f"\"{self.kernel}_cpu\" not implemented for '{type_name(x.dtype)}'")
             raise TypeError(f"{self.name} expects {' or '.join(self.accepts)} elements, got {x.dtype.name}")
         if any(not 0 <= dim < x.rank for dim in dims) or any(a >= b for a, b in pairwise(dims)):
             raise ValueError(f"{self.name} expects ascending dims of a value of rank {x.rank}, got {dims}")
@@ -106,11 +113,11 @@ def _sum(x: np.ndarray, axis: Dims, dtype: np.dtype) -> np.ndarray:
 class Sum(DimensionReduction):
     """The sum; 0 of nothing."""
 
-    name, combiner, accepts, keeps_dtype, saves_inputs = "sum", "sum", ("int", "float"), True, ()
+    name, combiner, accepts, keeps_dtype, saves_inputs = "sum", "sum", NUMERIC_OR_COMPLEX, True, ()
     reduce = staticmethod(_sum)
 
     def keeps_single(self, dtype: DType) -> bool:
-        return not dtype.is_floating_point  # the sum of -0.0 alone is 0.0
+        return not dtype.is_differentiable  # the sum of -0.0 alone is 0.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any, *, dims: Dims) -> tuple[Any, ...]:
         return (restored(cotangent, x.shape, dims),)
@@ -140,23 +147,23 @@ def _as(value: Any, reference: Any) -> Any:
 
 @register
 class Amax(Extreme):
-    name, combiner, reduce = "amax", "max", staticmethod(np.maximum.reduce)
+    name, combiner, reduce, kernel = "amax", "max", staticmethod(np.maximum.reduce), "max_values"
 
 
 @register
 class Amin(Extreme):
-    name, combiner, reduce = "amin", "min", staticmethod(np.minimum.reduce)
+    name, combiner, reduce, kernel = "amin", "min", staticmethod(np.minimum.reduce), "min_values"
 
 
 @register
 class Prod(DimensionReduction):
     """The product; 1 of nothing. The gradient is exact where elements are zero, and differentiable again."""
 
-    name, combiner, accepts, keeps_dtype = "prod", "prod", ("int", "float"), True
+    name, combiner, accepts, keeps_dtype = "prod", "prod", NUMERIC_OR_COMPLEX, True
     reduce = staticmethod(np.multiply.reduce)
 
     def vjp(self, cotangent: Any, output: Any, x: Any, *, dims: Dims) -> tuple[Any, ...]:
-        return (restored(cotangent, x.shape, dims) * product_of_others(x, dims),)
+        return (restored(cotangent, x.shape, dims) * conjugate(product_of_others(x, dims)),)
 
 
 def product_of_others(x: Any, dims: Dims) -> Any:

@@ -14,18 +14,26 @@ from graphc.ir.primitive import Source, register
 from graphc.ir.scalars import Constant as ScalarConstant
 from graphc.ir.scalars import Index, Load, Operand, Scalar, from_index
 from graphc.ir.types import DType, TensorType, dtype_of
+from graphc.ops.type_names import scalar_name
 
-Number = float | int | bool | IntegerExpression
+Number = float | int | bool | complex | IntegerExpression
 
 
 def as_number(value: Any, dtype: DType) -> Number:
-    """A number as the Python type that stands for a dtype in attributes: float, int, or bool.
+    """A number as the Python type that stands for a dtype in attributes: float, complex, int, or bool.
 
     A symbolic dimension is taken as it is: a number that is known when the program runs.
-    Raises TypeError for what is no number, OverflowError for an integer that the dtype cannot hold.
+    Raises TypeError for what is no number, OverflowError for an integer that the dtype cannot hold, RuntimeError for a
+    complex number with an imaginary part where the dtype is real.
     """
     if isinstance(value, IntegerExpression):
         return value
+    if dtype.is_complex:
+        return complex(value)
+    if isinstance(value, complex):
+        if value.imag:
+            raise RuntimeError(f"value cannot be converted to type {scalar_name(dtype)} without overflow")
+        value = value.real
     if dtype.category == "float":
         return float(value)
     if dtype.category == "bool":
@@ -36,10 +44,17 @@ def as_number(value: Any, dtype: DType) -> Number:
     return number
 
 
+def converted(array: np.ndarray, dtype: DType) -> np.ndarray:
+    """A new array of the elements in another dtype, as PyTorch converts: to a half by way of float32."""
+    if dtype.is_half and array.dtype != np.float32:
+        array = array.astype(np.float32)
+    return array.astype(dtype.numpy)
+
+
 @lru_cache(maxsize=1024)
 def _splat(text: str, value: Number, dtype: DType) -> np.ndarray:
     """One element of memory that stands for all; ``text`` tells 0.0 from -0.0 and 1 from True."""
-    array = np.asarray(value).astype(dtype.numpy)
+    array = converted(np.asarray(value), dtype)
     array.flags.writeable = False
     return array
 
@@ -52,7 +67,7 @@ class Full(Source):
     cost = 0.0
 
     def infer(self, *types: TensorType, value: Number, shape: tuple[Dimension, ...], dtype: DType) -> TensorType:
-        if not isinstance(value, (bool, int, float, IntegerExpression)):
+        if not isinstance(value, (bool, int, float, complex, IntegerExpression)):
             raise TypeError(f"full expects a number, got {value!r}")
         return TensorType(dtype, tuple(shape))
 
@@ -89,7 +104,7 @@ class Iota(Source):
         return TensorType(dtype, tuple(shape))
 
     def evaluate(self, *arrays: np.ndarray, shape: tuple[int, ...], dim: int, dtype: DType) -> np.ndarray:
-        line = np.arange(shape[dim], dtype=np.int64).astype(dtype.numpy)
+        line = converted(np.arange(shape[dim], dtype=np.int64), dtype)
         line = line.reshape((-1,) + (1,) * (len(shape) - dim - 1))
         return line if line.shape == shape else np.broadcast_to(line, shape).copy()
 
@@ -163,8 +178,8 @@ class Random(Source):
     cost = 20.0
 
     def infer(self, *types: TensorType, shape: tuple[Dimension, ...], dtype: DType) -> TensorType:
-        if not dtype.is_floating_point:
-            raise TypeError(f"{self.name} expects a floating dtype, got {dtype.name}")
+        if dtype.name not in ("float32", "float64"):
+            raise TypeError(f"{self.name} expects float32 or float64, got {dtype.name}")
         return TensorType(dtype, tuple(shape))
 
 
@@ -210,3 +225,8 @@ def number_like(
     dtype = reference.dtype if dtype is None else dtype
     shape = reference.shape if shape is None else shape
     return reference.apply(Full.instance, (), {"value": as_number(value, dtype), "shape": shape, "dtype": dtype})
+
+
+def literal_like(reference: Any, values: Any, dtype: DType | None = None) -> Any:
+    """An array that is known now, as a value beside the reference: an operand, not to be written to."""
+    return reference.apply(Constant.instance, (), {"literal": Literal(values, dtype)})

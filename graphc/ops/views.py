@@ -258,6 +258,7 @@ class SliceUpdate(Elementwise):
 
     name = "slice_update"
     saves_inputs = ()
+    moves = True
 
     def infer(
         self, base: TensorType, update: TensorType, *, starts: Shape, stops: Shape, steps: tuple[int, ...]

@@ -21,6 +21,10 @@ PROTOCOL = 2
 _STORAGE_TAG, _LOCATION, _UNTYPED_NAME = "storage", "cpu", "UntypedStorage"
 
 
+# The attributes that tensors are made of.
+_OF_TENSORS = frozenset((*vars(Tensor), *Tensor.__annotations__))
+
+
 class _SavedMemory:
     """One storage of the file: its memory as a 1-d array, and the key of its record."""
 
@@ -76,7 +80,8 @@ class CheckpointPickler(pickle._Pickler):
         return NotImplemented
 
     def _reduced_tensor(self, tensor: Tensor) -> Any:
-        state = tensor.__dict__ or None
+        # What the user gave the tensor beside what it is made of.
+        state = {name: value for name, value in vars(tensor).items() if name not in _OF_TENSORS} or None
         if type(tensor) is Parameter:
             data = tensor.detach()
             arguments = (data, tensor.requires_grad, OrderedDict())

@@ -27,8 +27,8 @@ def require_location(map_location: MapLocation, location: str, memory: Any) -> N
     else:
         target = location if map_location is None else map_location
     if isinstance(target, Device | int) or map_location is not None:
-        Device.of(target).require()
-    elif target != "cpu":
+        target = Device.of(target).type
+    if target != "cpu":
         raise RuntimeError(
             f"Attempting to deserialize object on device {location!r} but this version of graphc holds tensors on the "
             "CPU alone. Please use load with map_location='cpu' to map your storages to the CPU."

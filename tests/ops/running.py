@@ -29,10 +29,15 @@ def apply_sample(sample: OpSample, arguments: list[Any], keywords: dict[str, Any
 
 
 def flat_values(result: Any) -> list[Any]:
-    """The tensors (or symbols, or arrays) of a result: it may be one or a sequence of them."""
+    """The tensors (or symbols, or arrays) and plain values of a result: it may be one or a sequence of them."""
     if isinstance(result, (tuple, list)) and not hasattr(result, "apply"):
         return [value for item in result for value in flat_values(item)]
     return [result]
+
+
+def tensors_of(values: list[Any]) -> list[Any]:
+    """The tensors (or symbols, or arrays) among values: some functions give a plain one."""
+    return [value for value in values if hasattr(value, "dtype")]
 
 
 def keyword_arrays(keywords: dict[str, Any], change: Callable[[np.ndarray], Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import graphc as gc
 from graphc.ir.graph import Builder
 from graphc.ir.integers import variable
 from graphc.ir.types import TensorType, float32
-from graphc.ops.contractions import Conv2d, Conv2dInputGradient, Conv2dWeightGradient, Matmul
+from graphc.ops.contractions import Convolution, ConvolutionInputGradient, ConvolutionWeightGradient, Matmul
 from graphc.ops.functions.convolution import conv2d
 from graphc.ops.functions.linear import linear, matmul
 from graphc.tensor import Tensor
@@ -91,14 +91,14 @@ def test_type_rules_of_the_convolutions_agree() -> None:
     """The two gradients have the types of what they are gradients of, and refuse any other result."""
     batch = variable("N", 1)
     x, weight = TensorType(float32, (batch, 3, 7, 8)), TensorType(float32, (4, 3, 3, 2))
-    result = Conv2d.instance.infer(weight, x, **GEOMETRY)
+    result = Convolution.instance.infer(weight, x, **GEOMETRY)
     assert result.shape == (batch, 4, 4, 6)
-    assert Conv2dInputGradient.instance.infer(weight, result, input_size=(7, 8), **GEOMETRY) == x
-    assert Conv2dWeightGradient.instance.infer(result, x, kernel_size=(3, 2), **GEOMETRY) == weight
+    assert ConvolutionInputGradient.instance.infer(weight, result, input_size=(7, 8), **GEOMETRY) == x
+    assert ConvolutionWeightGradient.instance.infer(result, x, kernel_size=(3, 2), **GEOMETRY) == weight
     with pytest.raises(ValueError, match="expected"):
-        Conv2dInputGradient.instance.infer(weight, result, input_size=(9, 8), **GEOMETRY)
+        ConvolutionInputGradient.instance.infer(weight, result, input_size=(9, 8), **GEOMETRY)
     with pytest.raises(ValueError, match="expected 3 channels"):
-        Conv2d.instance.infer(weight, TensorType(float32, (batch, 2, 7, 8)), **GEOMETRY)
+        Convolution.instance.infer(weight, TensorType(float32, (batch, 2, 7, 8)), **GEOMETRY)
     with pytest.raises(ValueError, match="expected 4 rows on the right, got 5"):
         Matmul.instance.infer(TensorType(float32, (3, 4)), TensorType(float32, (5, 2)))
     with pytest.raises(TypeError, match="one dtype"):
@@ -109,10 +109,10 @@ def test_the_convolutions_are_each_others_adjoints() -> None:
     """<C(w, x), g> = <I(w, g), x> = <W(g, x), w> for random operands, with groups."""
     generator = np.random.default_rng(0)
     weight, x = generator.standard_normal((2, 3, 2, 3, 2)), generator.standard_normal((2, 2, 2, 7, 8))
-    result = Conv2d.instance.evaluate(weight, x, **GEOMETRY)
+    result = Convolution.instance.evaluate(weight, x, **GEOMETRY)
     g = generator.standard_normal(result.shape)
-    of_input = Conv2dInputGradient.instance.evaluate(weight, g, input_size=(7, 8), **GEOMETRY)
-    of_weight = Conv2dWeightGradient.instance.evaluate(g, x, kernel_size=(3, 2), **GEOMETRY)
+    of_input = ConvolutionInputGradient.instance.evaluate(weight, g, input_size=(7, 8), **GEOMETRY)
+    of_weight = ConvolutionWeightGradient.instance.evaluate(g, x, kernel_size=(3, 2), **GEOMETRY)
     inner = (result * g).sum()
     np.testing.assert_allclose([(of_input * x).sum(), (of_weight * weight).sum()], inner, rtol=1e-12)
 
@@ -150,8 +150,8 @@ def test_groups_are_a_batch_dimension_of_the_primitive() -> None:
     x = builder.input("x", TensorType(float32, (variable("N", 1), 4, 5, 5)))
     weight = builder.input("weight", TensorType(float32, (6, 2, 3, 3)))
     assert conv2d(x, weight, groups=2).shape == (variable("N", 1), 6, 3, 3)
-    (made,) = (node for node in builder.nodes if node.op is Conv2d.instance)
-    assert Conv2d.instance.roles([operand.type for operand in made.inputs], **made.attrs) == (
+    (made,) = (node for node in builder.nodes if node.op is Convolution.instance)
+    assert Convolution.instance.roles([operand.type for operand in made.inputs], **made.attrs) == (
         "batch",
         "batch",
         "row",

@@ -89,9 +89,9 @@ def test_meaning_equals_evaluation(name: str) -> None:
         with np.errstate(all="ignore"):
             found = by_elements(primitive, operands, attrs)
         assert (found.dtype, found.shape) == (expected.dtype, expected.shape), f"{name} in {identity}"
-        if found.dtype.kind == "f":
+        if found.dtype.kind in "fc":
             scale = np.abs(expected[np.isfinite(expected)]).max(initial=1e-30)
-            tolerance = 1e-5 if found.dtype == np.float32 else 1e-12
+            tolerance = 1e-5 if found.dtype in (np.float32, np.complex64) else 1e-12
             np.testing.assert_allclose(
                 found, expected, rtol=tolerance, atol=tolerance * scale, err_msg=f"{name} in {identity}"
             )

@@ -9,7 +9,7 @@ import pytest
 
 from graphc.autograd.gradients import grad
 from graphc.tensor import Tensor
-from tests.ops.running import apply_sample, flat_values, keyword_arrays
+from tests.ops.running import apply_sample, flat_values, keyword_arrays, tensors_of
 from tests.ops.samples import ALL_SAMPLES, OpSample, flat_arrays, map_arrays
 
 SMOOTH = [sample for sample in ALL_SAMPLES if sample.smooth and not sample.random and sample.differentiable_positions()]
@@ -28,10 +28,17 @@ class Checked:
         self.points = [arrays[place] for place in self.places]
         self.generator = np.random.default_rng(5)
         results = self.results([Tensor.from_array(point) for point in self.points])
-        self.weights = [self.generator.standard_normal(tuple(result.shape)) for result in results]
+        self.weights = [self.weight(result) for result in results]
+
+    def weight(self, result: Any) -> np.ndarray:
+        """Random numbers of the shape of a result, complex where it is."""
+        values = self.generator.standard_normal(tuple(result.shape))
+        if result.dtype.is_complex:
+            values = values + 1j * self.generator.standard_normal(tuple(result.shape))
+        return np.asarray(values).astype(result.dtype.numpy)
 
     def results(self, leaves: list[Tensor]) -> list[Any]:
-        """The floating results of the sample for these leaves."""
+        """The floating and complex results of the sample for these leaves."""
         chosen, count = dict(zip(self.places, leaves, strict=True)), [0]
 
         def convert(array: np.ndarray) -> Tensor:
@@ -40,12 +47,12 @@ class Checked:
 
         arguments = map_arrays(self.positional, convert)
         values = flat_values(apply_sample(self.sample, arguments, keyword_arrays(self.keywords, Tensor.from_array)))
-        return [value for value in values if value.dtype.is_floating_point]
+        return [value for value in tensors_of(values) if value.dtype.is_differentiable]
 
     def total(self, leaves: list[Tensor]) -> Any:
-        """The weighted sum of all results."""
+        """The weighted sum of all results; of complex ones the real part."""
         parts = [
-            (result * Tensor.from_array(weight.astype(result.dtype.numpy))).sum()
+            product(result, Tensor.from_array(weight))
             for result, weight in zip(self.results(leaves), self.weights, strict=True)
         ]
         return sum(parts[1:], parts[0])
@@ -63,8 +70,15 @@ class Checked:
         ]
 
     def directions(self) -> list[np.ndarray]:
-        """A random direction in the space of all leaves, of elements of magnitude 1."""
-        return [np.asarray(self.generator.choice([-1.0, 1.0], point.shape)) for point in self.points]
+        """A random direction in the space of all leaves, of elements whose parts have magnitude 1."""
+
+        def along(point: np.ndarray) -> np.ndarray:
+            signs = self.generator.choice([-1.0, 1.0], point.shape)
+            if point.dtype.kind == "c":
+                signs = signs + 1j * self.generator.choice([-1.0, 1.0], point.shape)
+            return np.asarray(signs)
+
+        return [along(point) for point in self.points]
 
 
 def _difference(value: Any, points: list[np.ndarray], direction: list[np.ndarray], step: float) -> float:
@@ -78,8 +92,15 @@ def _difference(value: Any, points: list[np.ndarray], direction: list[np.ndarray
     return (8 * (at(1) - at(-1)) - (at(2) - at(-2))) / (12 * step)
 
 
+def product(x: Any, y: Any) -> Any:
+    """The inner product of two values: with complex ones, as PyTorch's gradients take it, the real part of conj(x) y."""
+    return (x.conj() * y).real.sum()
+
+
 def _dot(arrays: list[Any], direction: list[np.ndarray]) -> float:
-    return float(sum((array.detach().numpy() * along).sum() for array, along in zip(arrays, direction, strict=True)))
+    return float(
+        sum((array.detach().numpy().conj() * along).real.sum() for array, along in zip(arrays, direction, strict=True))
+    )
 
 
 @pytest.mark.parametrize("sample", SMOOTH, ids=lambda sample: sample.identity)
@@ -104,7 +125,7 @@ def test_second_order(sample: OpSample) -> None:
     for _ in range(DIRECTIONS):
         direction, other = checked.directions(), checked.directions()
         leaves, gradients = checked.gradients(checked.points, create_graph=True)
-        parts = [(gradient * Tensor.from_array(along)).sum() for gradient, along in zip(gradients, other, strict=True)]
+        parts = [product(gradient, Tensor.from_array(along)) for gradient, along in zip(gradients, other, strict=True)]
         total = sum(parts[1:], parts[0])
         if total.requires_grad:
             found = grad(total, leaves, allow_unused=True)

@@ -12,13 +12,9 @@ from graphc.autograd.gradients import grad
 from graphc.ir.graph import Builder
 from graphc.ir.integers import variable
 from graphc.ir.types import TensorType, float32
-from graphc.ops.functions.convolution import (
-    adaptive_avg_pool2d,
-    adaptive_max_pool2d,
-    avg_pool2d,
-    max_pool2d,
-)
-from graphc.ops.pooling import MaxPool2d, pooled_extent
+from graphc.ops.functions.adaptive_pooling import adaptive_avg_pool2d, adaptive_max_pool2d
+from graphc.ops.functions.pooling import avg_pool2d, max_pool2d
+from graphc.ops.pooling import MaxPool, pooled_extent
 from graphc.tensor import Tensor
 
 
@@ -76,20 +72,22 @@ def primitives_of_the_gradient(**geometry: Any) -> set[str]:
     """The primitives that the rule of max_pool2d makes for a batch of symbolic size."""
     builder = Builder()
     x = builder.input("x", TensorType(float32, (variable("N", 1), 3, 7, 7)))
-    result = MaxPool2d.bind(x, **geometry)
+    result = MaxPool.bind(x, **geometry)
     cotangent = builder.input("cotangent", result.node.type)
-    (found,) = MaxPool2d.instance.vjp(cotangent, result, x, **geometry)
+    (found,) = MaxPool.instance.vjp(cotangent, result, x, **geometry)
     assert found.shape == x.shape
     return {node.op.name for node in builder.nodes}
 
 
-def test_windows_side_by_side_need_no_scatter() -> None:
-    """Where an element is in at most one window, its gradient is looked up; elsewhere it is summed by a scatter."""
+def test_windows_side_by_side_look_their_gradient_up() -> None:
+    """Where an element is in at most one window, its gradient is looked up; elsewhere it is summed over windows."""
     tiles = {"kernel_size": (2, 2), "stride": (2, 2), "padding": (0, 0), "dilation": (1, 1)}
     for ceil_mode in (False, True):
-        assert "scatter_add" not in primitives_of_the_gradient(**tiles, ceil_mode=ceil_mode)
-    for change in ({"stride": (1, 2)}, {"padding": (1, 1)}, {"dilation": (2, 1)}):
-        assert "scatter_add" in primitives_of_the_gradient(**(tiles | change), ceil_mode=False)
+        assert "max_pool_spread" in primitives_of_the_gradient(**tiles, ceil_mode=ceil_mode)
+    for change in ({"padding": (1, 1)}, {"stride": (3, 3), "dilation": (2, 1)}):
+        assert "max_pool_spread" in primitives_of_the_gradient(**(tiles | change), ceil_mode=False)
+    for change in ({"stride": (1, 2)}, {"dilation": (2, 1)}):
+        assert "max_pool_gradient" in primitives_of_the_gradient(**(tiles | change), ceil_mode=False)
 
 
 def test_the_gradient_goes_to_the_first_maximum_alone() -> None:
@@ -114,5 +112,5 @@ def test_a_window_of_nothing_but_minus_infinity_has_its_maximum_in_the_input() -
 def test_type_rule_says_what_was_given() -> None:
     """A geometry that does not fit names the operand and the geometry."""
     geometry = {"kernel_size": (5, 5), "stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "ceil_mode": False}
-    with pytest.raises(ValueError, match=r"max_pool2d of f32\[2,4,4\].*at least 1 by 1"):
-        MaxPool2d.instance.infer(TensorType(float32, (2, 4, 4)), **geometry)
+    with pytest.raises(ValueError, match=r"max_pool of f32\[2,4,4\].*at least 1 by 1"):
+        MaxPool.instance.infer(TensorType(float32, (2, 4, 4)), **geometry)

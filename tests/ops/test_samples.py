@@ -8,7 +8,7 @@ import pytest
 from graphc.ir.graph import Builder
 from graphc.ir.primitive import PRIMITIVES
 from graphc.ops.functions.registry import FUNCTIONS
-from tests.ops.running import run_on_symbols, run_on_tensors
+from tests.ops.running import run_on_symbols, run_on_tensors, tensors_of
 from tests.ops.samples import ALL_SAMPLES, OpSample
 
 # Names that stand for the same function object need samples under one of them only.
@@ -66,4 +66,5 @@ def test_symbols_have_the_types_of_tensors(sample: OpSample) -> None:
         symbols = run_on_symbols(sample, builder)
     except (AttributeError, TypeError) as error:
         pytest.skip(f"eager only: {error}")
+    symbols, tensors = tensors_of(symbols), tensors_of(tensors)
     assert [(s.dtype, tuple(s.shape)) for s in symbols] == [(t.dtype, tuple(t.shape)) for t in tensors]

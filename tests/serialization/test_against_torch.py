@@ -13,7 +13,10 @@ from graphc import nn
 
 torch = pytest.importorskip("torch")
 
-DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64"]
+DTYPES = [
+    *("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"),
+    *("float16", "float32", "float64", "complex64", "complex128"),
+]
 SHAPES = [(), (1,), (5,), (2, 3), (0,), (3, 0, 2), (2, 1, 3, 1)]
 
 
@@ -60,6 +63,21 @@ def test_dtypes_and_shapes_go_both_ways(tmp_path, dtype, shape):
     np.testing.assert_array_equal(theirs.numpy(), content)
     torch.save({"x": torch.from_numpy(content.copy())}, path)
     _equal(graphc.load(path)["x"], theirs)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("form", ["zip", "old"])
+def test_bfloat16_goes_both_ways(tmp_path, form, shape):
+    """The element type that numpy does not know arrives bit for bit, and is read from the old format too."""
+    path, content = tmp_path / "x.pth", _content(shape, "float32")
+    graphc.save({"x": graphc.tensor(content).bfloat16()}, path)
+    theirs = torch.load(path, weights_only=True)["x"]
+    assert theirs.dtype == torch.bfloat16
+    np.testing.assert_array_equal(theirs.float().numpy(), content)
+    torch.save({"x": theirs}, path, _use_new_zipfile_serialization=form == "zip")
+    ours = graphc.load(path)["x"]
+    assert ours.dtype is graphc.bfloat16
+    assert ours.tolist() == theirs.tolist()
 
 
 def test_views_keep_layout_and_memory_both_ways(tmp_path):

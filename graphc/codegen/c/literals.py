@@ -17,6 +17,14 @@ C_TYPES: dict[str, str] = {
     "i64": "int64_t",
     "f32": "float",
     "f64": "double",
+    # What the host computes with and programs hold in memory.
+    "u16": "uint16_t",
+    "u32": "uint32_t",
+    "u64": "uint64_t",
+    "f16": "uint16_t",
+    "bf16": "uint16_t",
+    "c64": "float _Complex",
+    "c128": "double _Complex",
 }
 
 

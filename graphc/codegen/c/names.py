@@ -13,7 +13,8 @@ _KEYWORDS_TEXT = """
 """
 _KEYWORDS = frozenset(_KEYWORDS_TEXT.split())
 _LIBRARY_TEXT = """
-    abs acos asin atan atan2 cbrt ceil copysign cos cosh erf erfc exp exp2 expm1 fabs fdim floor fma fmax fmin
+    abs acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp exp2 expm1 fabs fdim floor fma
+    fmax fmin drem exp10 finite pow10 scalb scalbln significand sincos signgam
     fmod frexp gamma hypot ilogb j0 j1 jn ldexp lgamma llrint llround log log10 log1p log2 logb lrint lround
     modf nan nearbyint nextafter pow remainder remquo rint round scalbn signbit sin sinh sqrt tan tanh tgamma
     trunc y0 y1 yn memcpy memmove memset index rindex strsep basename ffs div ldiv lldiv labs llabs random

@@ -27,7 +27,7 @@ def _fold(builder: Builder, node: Node, operands: tuple[Node, ...]) -> Node | No
         return None
     with np.errstate(all="ignore"):
         arrays = [operand.op.evaluate(**operand.attrs) for operand in operands]
-        value = np.asarray(node.op.evaluate(*arrays, **node.attrs))
+        value = np.asarray(node.op.compute(*arrays, **node.attrs))
     first = value.reshape(-1)[:1]
     if value.tobytes() != first.tobytes() * value.size:
         return None

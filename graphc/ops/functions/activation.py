@@ -1,24 +1,45 @@
 """Activations with PyTorch's names and arguments. All keep the shape and a floating dtype.
 
+With ``inplace`` the result is written to the input, which is what is returned.
 Source: https://docs.pytorch.org/docs/stable/nn.functional.html#non-linear-activation-functions
 """
 
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
-from graphc.ir.types import DType
+from graphc.generator import default_generator
+from graphc.ir.types import DType, float64
 from graphc.ops import pointwise
 from graphc.ops.functions import arithmetic
 from graphc.ops.functions.arithmetic import exp, expm1, log, log1p, sigmoid, tanh, where
-from graphc.ops.functions.creation import bernoulli_like
-from graphc.ops.functions.reduction import amax, sum
+from graphc.ops.functions.reduction import amax, argmax, sum
+from graphc.ops.functions.shaping import slice_dim
+from graphc.ops.half_precision import rounded_once
 from graphc.ops.operands import cast, normalize_dim
-from graphc.ops.views import Detach
+from graphc.ops.sources import Iota, RandomUniform, number_like
+from graphc.ops.type_names import type_name
+from graphc.ops.views import Detach, Reshape
 
-__all__ = ["dropout", "log_softmax", "relu", "softmax"]
-METHODS = ("log_softmax", "relu", "softmax")
+__all__ = [
+    "celu",
+    "celu_",
+    "hardshrink",
+    "log_softmax",
+    "prelu",
+    "relu",
+    "relu_",
+    "rrelu",
+    "rrelu_",
+    "selu",
+    "selu_",
+    "softmax",
+    "threshold",
+    "threshold_",
+]
+METHODS = ("hardshrink", "log_softmax", "prelu", "relu", "softmax")
 IN_PLACE = ("relu",)
 
 Value = Any
@@ -28,45 +49,250 @@ def _finish(input: Value, result: Value, inplace: bool) -> Value:
     return input._assign(result) if inplace else result
 
 
+def _require_float(routine: str, input: Value) -> None:
+    if not input.dtype.is_floating_point:
+        raise NotImplementedError(f"\"{routine}\" not implemented for '{type_name(input.dtype)}'")
+
+
+# -- straight pieces -----------------------------------------------------------------------------------------------
+
+
 def relu(input: Value, inplace: bool = False) -> Value:
     """max(input, 0); the gradient at 0 is 0."""
+    if input.dtype.category == "bool":
+        raise RuntimeError("Boolean inputs not supported for relu")
     return _finish(input, pointwise.Relu.bind(input), inplace)
+
+
+def relu_(input: Value) -> Value:
+    """:func:`relu` in place."""
+    return relu(input, True)
 
 
 def leaky_relu(input: Value, negative_slope: float = 0.01, inplace: bool = False) -> Value:
     """input where it is positive, else negative_slope * input."""
+    _require_float("leaky_relu_cpu", input)
     return _finish(input, where(input > 0, input, input * negative_slope), inplace)
+
+
+def leaky_relu_(input: Value, negative_slope: float = 0.01) -> Value:
+    """:func:`leaky_relu` in place."""
+    return leaky_relu(input, negative_slope, True)
+
+
+def prelu(input: Value, weight: Value) -> Value:
+    """input where it is positive, else weight * input; a weight for all, or one for each channel (dim 1).
+
+    Raises RuntimeError, with PyTorch's words, for a weight that does not fit.
+    """
+    if weight.dtype != input.dtype:
+        raise RuntimeError(
+            f"prelu: Type promoting not supported. Got {type_name(input.dtype)} and {type_name(weight.dtype)}"
+        )
+    if weight.ndim > 1:
+        raise RuntimeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}")
+    count = weight.shape[0] if weight.ndim else 1
+    if count != 1:
+        if input.ndim == 0:
+            raise RuntimeError("Not allow zero-dim input tensor.")
+        channels = input.shape[1] if input.ndim > 1 else 1
+        if channels != count:
+            raise RuntimeError(
+                "Mismatch of parameter numbers and input channel size. Found parameter numbers = "
+                f"{count} and channel size = {channels}."
+            )
+    _require_float("prelu_cpu", input)
+    if input.ndim > 1:
+        weight = Reshape.bind(weight, shape=(1, count, *(1,) * (input.ndim - 2)))
+    elif weight.ndim != input.ndim:
+        weight = Reshape.bind(weight, shape=(1,) * input.ndim)
+    return where(input > 0, input, weight * input)
+
+
+def rrelu(
+    input: Value, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
+) -> Value:
+    """input where it is positive, else input times a slope: the mean of the bounds, in training a random one.
+
+    In training the slopes are drawn for the elements that are not positive alone, as PyTorch draws them, so that their
+    number depends on values: a graph can't express it.
+    """
+    if lower > upper:
+        raise RuntimeError("Lower bound should be less than or equal to the upper bound")
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2, inplace)
+    _require_float("rrelu_with_noise_out_cpu", input)
+    values = input._value("rrelu() in training")
+    slopes = values.astype(float64.numpy)
+    falling = values <= 0
+    slopes[falling] = default_generator.uniform(int(falling.sum()), float64.numpy, lower, upper)
+    slope = type(input).from_array(slopes.astype(values.dtype))
+    return _finish(input, where(input > 0, input, input * slope), inplace)
+
+
+def rrelu_(input: Value, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Value:
+    """:func:`rrelu` in place."""
+    return rrelu(input, lower, upper, training, True)
+
+
+def threshold(input: Value, threshold: float, value: float, inplace: bool = False) -> Value:
+    """input where it is greater than the threshold, else value."""
+    if input.dtype.category == "bool":
+        raise NotImplementedError("\"threshold_cpu\" not implemented for 'Bool'")
+    return _finish(input, where(input <= threshold, number_like(input, value, shape=()), input), inplace)
+
+
+def threshold_(input: Value, threshold: float, value: float) -> Value:
+    """:func:`threshold` in place."""
+    return _threshold(input, threshold, value, True)
+
+
+_threshold = threshold
+
+
+def hardtanh(input: Value, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Value:
+    """input limited to [min_val, max_val]; the gradient is 0 at the limits."""
+    if min_val > max_val:
+        raise ValueError("min_val cannot be greater than max_val")
+    if input.dtype.category == "bool":
+        raise RuntimeError("Bool inputs not supported for hardtanh")
+    low, high = (number_like(input, limit, shape=()) for limit in (min_val, max_val))
+    return _finish(input, where(input <= min_val, low, where(input >= max_val, high, input)), inplace)
+
+
+def hardtanh_(input: Value, min_val: float = -1.0, max_val: float = 1.0) -> Value:
+    """:func:`hardtanh` in place."""
+    return hardtanh(input, min_val, max_val, True)
+
+
+def relu6(input: Value, inplace: bool = False) -> Value:
+    """input limited to [0, 6]."""
+    return hardtanh(input, 0.0, 6.0, inplace)
+
+
+@rounded_once
+def hardsigmoid(input: Value, inplace: bool = False) -> Value:
+    """min(max(input + 3, 0), 6) / 6."""
+    _require_float("hardsigmoid_cpu", input)
+    return _finish(input, relu6(input + 3) / 6, inplace)
+
+
+@rounded_once
+def hardswish(input: Value, inplace: bool = False) -> Value:
+    """input * min(max(input + 3, 0), 6) / 6."""
+    _require_float("hardswish_cpu", input)
+    return _finish(input, input * relu6(input + 3) / 6, inplace)
+
+
+def hardshrink(input: Value, lambd: float = 0.5) -> Value:
+    """input outside of [-lambd, lambd], else 0."""
+    _require_float("hardshrink_cpu", input)
+    return where(arithmetic.logical_and(input >= -lambd, input <= lambd), 0.0, input)
+
+
+@rounded_once
+def softshrink(input: Value, lambd: float = 0.5) -> Value:
+    """input moved by lambd towards 0, and no further."""
+    _require_float("softshrink_check", input)
+    if not lambd >= 0:
+        greatest = 3.40282e38 if input.dtype.name == "float32" else 1.79769e308
+        raise RuntimeError(
+            f"lambda must be in range [0, {greatest:g}] for input dtype {type_name(input.dtype)}, but found {lambd:g}"
+        )
+    near = arithmetic.logical_and(input >= -lambd, input <= lambd)
+    return where(near, Detach.bind(input) * 0.0, where(input > 0, input - lambd, input + lambd))
+
+
+# -- curves --------------------------------------------------------------------------------------------------------
+
+
+def _exponential_unit(input: Value, alpha: float, scale: float, input_scale: float) -> Value:
+    """scale * input where it is positive, else scale * alpha * (exp(input_scale * input) - 1)."""
+    _require_float("elu_cpu", input)
+    # The other branch stays finite where it is not taken: an infinity there would make its gradient NaN.
+    falling = arithmetic.clamp(input, max=0)
+    falling = expm1(falling if input_scale == 1 else falling * input_scale)
+    factor = scale * alpha
+    return where(input <= 0, falling if factor == 1 else falling * factor, input if scale == 1 else input * scale)
 
 
 def elu(input: Value, alpha: float = 1.0, inplace: bool = False) -> Value:
     """input where it is positive, else alpha * (exp(input) - 1)."""
-    # The other branch stays finite where it is not taken: an infinity there would make its gradient NaN.
-    falling = expm1(arithmetic.clamp(input, max=0))
-    return _finish(input, where(input <= 0, falling if alpha == 1 else falling * alpha, input), inplace)
+    return _finish(input, _exponential_unit(input, alpha, 1.0, 1.0), inplace)
 
 
+def elu_(input: Value, alpha: float = 1.0) -> Value:
+    """:func:`elu` in place."""
+    return elu(input, alpha, True)
+
+
+@rounded_once
+def selu(input: Value, inplace: bool = False) -> Value:
+    """:func:`elu` of fixed parameters that keep mean and variance. Source: https://arxiv.org/abs/1706.02515"""
+    return _finish(input, _exponential_unit(input, 1.6732632423543772848, 1.0507009873554804934, 1.0), inplace)
+
+
+def selu_(input: Value) -> Value:
+    """:func:`selu` in place."""
+    return selu(input, True)
+
+
+def celu(input: Value, alpha: float = 1.0, inplace: bool = False) -> Value:
+    """input where it is positive, else alpha * (exp(input / alpha) - 1). Source: https://arxiv.org/abs/1704.07483"""
+    if alpha == 0:
+        raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
+    return _finish(input, _exponential_unit(input, alpha, 1.0, 1.0 / alpha), inplace)
+
+
+def celu_(input: Value, alpha: float = 1.0) -> Value:
+    """:func:`celu` in place."""
+    return celu(input, alpha, True)
+
+
+@rounded_once
 def gelu(input: Value, approximate: str = "none") -> Value:
     """input times the normal distribution function; "tanh" approximates it. Source: https://arxiv.org/abs/1606.08415"""
+    if approximate not in ("none", "tanh"):
+        raise RuntimeError("approximate argument must be either none or tanh.")
+    _require_float("GeluKernelImpl", input)
     if approximate == "none":
         return input * 0.5 * (arithmetic.erf(input * math.sqrt(0.5)) + 1)
-    if approximate != "tanh":
-        raise RuntimeError(f"approximate argument must be either none or tanh, got {approximate!r}")
     inner = math.sqrt(2 / math.pi) * (input + 0.044715 * (input * input * input))
     return 0.5 * input * (tanh(inner) + 1)
 
 
+@rounded_once
+def glu(input: Value, dim: int = -1) -> Value:
+    """The first half along ``dim`` times the sigmoid of the second. Source: https://arxiv.org/abs/1612.08083"""
+    if input.ndim == 0:
+        raise RuntimeError("glu does not support scalars because halving size must be even")
+    axis = normalize_dim(dim, input.ndim)
+    extent = input.shape[axis]
+    if extent % 2:
+        raise RuntimeError(f"Halving dimension must be even, but dimension {axis} is size {extent}")
+    _require_float("glu_cpu", input)
+    half = extent // 2
+    return slice_dim(input, axis, 0, half) * sigmoid(slice_dim(input, axis, half, extent))
+
+
+@rounded_once
 def silu(input: Value, inplace: bool = False) -> Value:
     """input * sigmoid(input), also called swish."""
+    _require_float("silu_cpu", input)
     return _finish(input, input * sigmoid(input), inplace)
 
 
+@rounded_once
 def mish(input: Value, inplace: bool = False) -> Value:
     """input * tanh(softplus(input))."""
+    _require_float("mish_cpu", input)
     return _finish(input, input * tanh(softplus(input)), inplace)
 
 
+@rounded_once
 def softplus(input: Value, beta: float = 1.0, threshold: float = 20.0) -> Value:
     """log(1 + exp(beta * input)) / beta, and input itself where beta * input exceeds the threshold."""
+    _require_float("softplus_cpu", input)
     scaled = input if beta == 1 else input * beta
     straight = scaled > threshold
     curve = log1p(exp(where(straight, 0.0, scaled)))
@@ -78,77 +304,87 @@ def softsign(input: Value) -> Value:
     return input / (arithmetic.abs(input) + 1)
 
 
+def tanhshrink(input: Value) -> Value:
+    """input - tanh(input)."""
+    return input - tanh(input)
+
+
+@rounded_once
 def logsigmoid(input: Value) -> Value:
     """log(sigmoid(input)), without overflow."""
+    _require_float("log_sigmoid_cpu", input)
     smaller = arithmetic.minimum(input, pointwise.number_like(input, 0))
     return smaller - log1p(exp(-arithmetic.abs(input)))
 
 
-def hardtanh(input: Value, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Value:
-    """input limited to [min_val, max_val]; the gradient is 0 at the limits."""
-    return _finish(input, where(input <= min_val, min_val, where(input >= max_val, max_val, input)), inplace)
+# -- along a dimension ---------------------------------------------------------------------------------------------
 
 
-def relu6(input: Value, inplace: bool = False) -> Value:
-    """input limited to [0, 6]."""
-    return hardtanh(input, 0.0, 6.0, inplace)
-
-
-def hardsigmoid(input: Value, inplace: bool = False) -> Value:
-    """min(max(input + 3, 0), 6) / 6."""
-    return _finish(input, relu6(input + 3) / 6, inplace)
-
-
-def hardswish(input: Value, inplace: bool = False) -> Value:
-    """input * min(max(input + 3, 0), 6) / 6."""
-    return _finish(input, input * relu6(input + 3) / 6, inplace)
-
-
-def _shifted(input: Value, dim: int, dtype: DType | None) -> tuple[Value, int]:
+def _shifted(name: str, input: Value, dim: int, dtype: DType | None) -> tuple[Value, int]:
     """The input less its maximum along the dimension, so that exponentials do not overflow."""
     if dtype is not None:
         input = cast(input, dtype)
-    if input.dtype.category != "float":
-        raise RuntimeError(f"softmax expects a floating dtype, got {input.dtype}")
     axis = normalize_dim(dim, input.ndim)
+    _require_float(f"{name}_lastdim_kernel_impl" if axis + 1 >= input.ndim else f"{name}_kernel_impl", input)
     if input.ndim == 0 or input.shape[axis] == 0:
         return (input - Detach.bind(input) if input.ndim == 0 else input), axis
     return input - amax(Detach.bind(input), axis, keepdim=True), axis
 
 
-def _implied_dim(input: Value, dim: int | None) -> int:
+def _chosen_dim(name: str, input: Value, dim: int | None, stacklevel: Any, dtype: Any) -> tuple[int, DType | None]:
+    """The dim, by PyTorch's old rule where none is given; the method takes a dtype in the second place."""
+    if isinstance(stacklevel, DType):
+        stacklevel, dtype = 3, stacklevel
     if dim is not None:
-        return dim
-    return 0 if input.ndim in (0, 1, 3) else 1
+        return dim, dtype
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
+        stacklevel=stacklevel + 1,
+    )
+    return (0 if input.ndim in (0, 1, 3) else 1), dtype
 
 
+@rounded_once
 def softmax(input: Value, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Value:
     """exp(input) over its sum along ``dim``."""
-    shifted, axis = _shifted(input, _implied_dim(input, dim), dtype)
+    shifted, axis = _shifted("softmax", input, *_chosen_dim("softmax", input, dim, _stacklevel, dtype))
     powers = exp(shifted)
     return powers / sum(powers, axis, keepdim=True)
 
 
+@rounded_once
 def log_softmax(input: Value, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Value:
     """The logarithm of the softmax along ``dim``, computed without taking that of a small number."""
-    shifted, axis = _shifted(input, _implied_dim(input, dim), dtype)
+    shifted, axis = _shifted("log_softmax", input, *_chosen_dim("log_softmax", input, dim, _stacklevel, dtype))
     return shifted - log(sum(exp(shifted), axis, keepdim=True))
 
 
 def softmin(input: Value, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Value:
     """The softmax of the negative."""
+    dim, dtype = _chosen_dim("softmin", input, dim, _stacklevel, dtype)
     return softmax(-input, dim, dtype=dtype)
 
 
-def dropout(input: Value, p: float = 0.5, training: bool = True, inplace: bool = False) -> Value:
-    """Each element zeroed with probability p, the others divided by 1 - p; the input itself outside training.
+def gumbel_softmax(logits: Value, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Value:
+    """The softmax along ``dim`` of logits with Gumbel noise, over ``tau``: a sample of the distribution, made smooth.
 
-    Raises ValueError for a probability outside [0, 1].
+    With ``hard`` it is the one-hot sample, with the gradient of the smooth one. ``eps`` has no effect.
+    Source: https://arxiv.org/abs/1611.01144
     """
-    if not 0.0 <= p <= 1.0:
-        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
-    if not training or p == 0:
-        return input
-    if p == 1:
-        return _finish(input, input * 0.0, inplace)
-    return _finish(input, input * (bernoulli_like(input, 1 - p) / (1 - p)), inplace)
+    if eps != 1e-10:
+        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=3)
+    if not logits.dtype.is_floating_point:
+        raise RuntimeError(
+            "Exponential distribution is a continuous probability distribution. dtype must be a floating point but you "
+            f"specified {type_name(logits.dtype)}"
+        )
+    attrs = {"shape": tuple(logits.shape), "dtype": float64}
+    waiting = cast(-log1p(-logits.apply(RandomUniform.instance, (), attrs)), logits.dtype)
+    smooth = softmax((logits - log(waiting)) / tau, dim)
+    if not hard:
+        return smooth
+    axis = normalize_dim(dim, logits.ndim)
+    place = argmax(Detach.bind(smooth), axis, keepdim=True)
+    attrs = {"shape": tuple(logits.shape), "dim": axis, "dtype": place.dtype}
+    chosen = logits.apply(Iota.instance, (), attrs) == place if logits.ndim else place == place
+    return cast(chosen, logits.dtype) - Detach.bind(smooth) + smooth

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import builtins
 import math
-from collections.abc import Callable
+import warnings
+from functools import partial
 from typing import Any
 
-import numpy as np
-
 from graphc.ir.primitive import Primitive
-from graphc.ir.types import bool_
+from graphc.ir.types import bool_, uint8
 from graphc.ops import pointwise
+from graphc.ops.functions import factories
+from graphc.ops.half_precision import rounded_once
+from graphc.ops.number_limits import finfo
 from graphc.ops.operands import apply_binary, cast, common_shape, expand, is_value, prepare, require_value, truth
 from graphc.ops.pointwise import Clamp, Copy, LogicalNot, Ne, PowerScalar, Trunc, Where
 from graphc.ops.promotion import floating, result_type
@@ -43,7 +45,6 @@ __all__ = [
     "eq",
     "erf",
     "exp",
-    "exp2",
     "expm1",
     "fix",
     "floor",
@@ -62,8 +63,6 @@ __all__ = [
     "less_equal",
     "log",
     "log1p",
-    "log2",
-    "log10",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -118,7 +117,6 @@ IN_PLACE = (
     "eq",
     "erf",
     "exp",
-    "exp2",
     "expm1",
     "fix",
     "floor",
@@ -133,9 +131,7 @@ IN_PLACE = (
     "less",
     "less_equal",
     "log",
-    "log10",
     "log1p",
-    "log2",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -169,51 +165,13 @@ IN_PLACE = (
 
 Value = Any
 Operand = Any  # a Value or a Python number
-_NOTHING: dict[str, Any] = {}
 
-
-def _named(function: Callable[..., Value], name: str, text: str) -> Callable[..., Value]:
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = text
-    return function
-
-
-def _floating_function(primitive: type[Primitive], name: str, text: str) -> Callable[[Value], Value]:
-    """A function of floats; integers and bool become the default floating dtype."""
-    instance = primitive.instance
-
-    def function(input: Value) -> Value:
-        require_value(name, input)
-        if input.dtype.category != "float":
-            input = cast(input, floating(input.dtype))
-        return input.apply(instance, (input,), _NOTHING)
-
-    return _named(function, name, f"{text} Integers give the default floating dtype.")
-
-
-def _numeric_function(primitive: type[Primitive], name: str, text: str) -> Callable[[Value], Value]:
-    """A function that keeps the dtype."""
-    instance = primitive.instance
-
-    def function(input: Value) -> Value:
-        require_value(name, input)
-        return input.apply(instance, (input,), _NOTHING)
-
-    return _named(function, name, text)
-
-
-def _rounding_function(primitive: type[Primitive], name: str, text: str) -> Callable[[Value], Value]:
-    """A rounding, which copies integers."""
-    instance = primitive.instance
-
-    def function(input: Value) -> Value:
-        require_value(name, input)
-        if input.dtype.category == "bool":
-            raise RuntimeError(f"\"{name}\" not implemented for 'Bool'")
-        return input.apply(instance if input.dtype.category == "float" else Copy.instance, (input,), _NOTHING)
-
-    return _named(function, name, text)
-
+_floating_function = partial(factories.floating_function, __name__)
+_numeric_function = partial(factories.numeric_function, __name__)
+_rounding_function = partial(factories.rounding_function, __name__)
+_comparison = partial(factories.comparison, __name__)
+_logical = partial(factories.logical, __name__)
+_bitwise = partial(factories.of_two_integers, __name__, numbers=True, truths=True)
 
 exp = _floating_function(pointwise.Exp, "exp", "e to the power of each element.")
 expm1 = _floating_function(pointwise.Expm1, "expm1", "exp(x) - 1, accurate near 0.")
@@ -230,17 +188,34 @@ cos = _floating_function(pointwise.Cos, "cos", "The cosine.")
 floor = _rounding_function(pointwise.Floor, "floor", "Rounded down.")
 ceil = _rounding_function(pointwise.Ceil, "ceil", "Rounded up.")
 trunc = _rounding_function(pointwise.Trunc, "trunc", "Rounded toward zero.")
-neg = _numeric_function(pointwise.Neg, "neg", "The negative. Raises for bool.")
 clone = _numeric_function(Copy, "clone", "A copy with its own memory, within the graph.")
 
 
+_INVERT_A_MASK = "If you are trying to invert a mask, use the `~` or `logical_not()` operator instead."
+
+
 def abs(input: Value) -> Value:
-    """The absolute value; the gradient at 0 is 0. Raises TypeError for bool."""
+    """The absolute value; the gradient at 0 is 0. Raises NotImplementedError for bool."""
+    require_value("abs", input)
+    if input.dtype is bool_:
+        raise factories.not_implemented("abs_cpu", bool_)
     return pointwise.Abs.bind(input)
 
 
+def neg(input: Value) -> Value:
+    """The negative. Raises RuntimeError for bool."""
+    require_value("neg", input)
+    if input.dtype is bool_:
+        raise RuntimeError(f"Negation, the `-` operator, on a bool tensor is not supported. {_INVERT_A_MASK}")
+    return pointwise.Neg.bind(input)
+
+
 def sign(input: Value) -> Value:
-    """-1, 0, or 1 of the input's dtype; 0 for NaN."""
+    """-1, 0, or 1 of the input's dtype; 0 for NaN. Raises NotImplementedError for complex values."""
+    if input.dtype.is_complex:
+        raise NotImplementedError(
+            "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead."
+        )
     return clone(input) if input.dtype == bool_ else pointwise.Sign.bind(input)
 
 
@@ -251,9 +226,13 @@ def positive(input: Value) -> Value:
     return input
 
 
+@rounded_once
 def round(input: Value, *, decimals: int = 0) -> Value:
     """To the nearest integer, halves to the even one; with ``decimals`` to that many digits after the point."""
-    if input.dtype.category != "float":
+    require_value("round", input)
+    if input.dtype is bool_:
+        raise factories.not_implemented("round_vml_cpu", bool_)
+    if input.dtype.is_integer:
         return clone(input)
     if decimals == 0:
         return pointwise.Round.bind(input)
@@ -264,7 +243,10 @@ def round(input: Value, *, decimals: int = 0) -> Value:
 
 
 def frac(input: Value) -> Value:
-    """What stands after the point, of the input's sign."""
+    """What stands after the point, of the input's sign. Raises NotImplementedError for other than floats."""
+    require_value("frac", input)
+    if not input.dtype.is_floating_point:
+        raise factories.not_implemented("frac_cpu", input.dtype)
     return input - trunc(input)
 
 
@@ -277,7 +259,7 @@ def square(input: Value) -> Value:
 
 
 def _scaled(input: Operand, other: Operand, alpha: Operand) -> Operand:
-    if isinstance(alpha, float) and result_type(input, other).category != "float":
+    if isinstance(alpha, float) and not result_type(input, other).is_differentiable:
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
     return other * alpha
 
@@ -289,8 +271,21 @@ def add(input: Operand, other: Operand, *, alpha: Operand = 1) -> Value:
     return apply_binary(pointwise.Add.instance, input, other)
 
 
+def _refuse_bool(input: Operand, other: Operand) -> None:
+    """Raises RuntimeError where a difference has an operand of truth values."""
+    truths = [(each.dtype is bool_ if is_value(each) else isinstance(each, bool)) for each in (input, other)]
+    if all(truths):
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
+            "operator instead."
+        )
+    if any(truths):
+        raise RuntimeError(f"Subtraction, the `-` operator, with a bool tensor is not supported. {_INVERT_A_MASK}")
+
+
 def sub(input: Operand, other: Operand, *, alpha: Operand = 1) -> Value:
-    """input - alpha * other. Raises TypeError for two bools."""
+    """input - alpha * other. Raises RuntimeError for bool."""
+    _refuse_bool(input, other)
     if type(alpha) is not int or alpha != 1:
         other = _scaled(input, other, alpha)
     return apply_binary(pointwise.Sub.instance, input, other)
@@ -298,6 +293,7 @@ def sub(input: Operand, other: Operand, *, alpha: Operand = 1) -> Value:
 
 def rsub(input: Operand, other: Operand, *, alpha: Operand = 1) -> Value:
     """other - alpha * input."""
+    require_value("rsub", input)
     return sub(other, input, alpha=alpha)
 
 
@@ -314,10 +310,10 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
         raise RuntimeError(
             f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
         )
-    if rounding_mode is None and is_value(input) and input.dtype.category == "float":
+    if rounding_mode is None and is_value(input) and input.dtype.is_differentiable:
         return apply_binary(pointwise.Div.instance, input, other)
     dtype = result_type(input, other)
-    if dtype.category == "float":
+    if dtype.is_differentiable:
         quotient = apply_binary(pointwise.Div.instance, input, other)
         return quotient if rounding_mode is None else Trunc.bind(quotient)
     if rounding_mode is None:
@@ -330,11 +326,15 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
 
 def floor_divide(input: Operand, other: Operand) -> Value:
     """The quotient rounded down, in the promoted dtype. Raises RuntimeError for an integer division by zero."""
+    if result_type(input, other) is bool_:
+        raise factories.not_implemented("div_floor_cpu", bool_)
     return apply_binary(pointwise.FloorDivide.instance, input, other)
 
 
 def remainder(input: Operand, other: Operand) -> Value:
     """Python's ``%``: of the sign of ``other``. Raises RuntimeError for an integer division by zero."""
+    if result_type(input, other) is bool_:
+        raise factories.not_implemented("remainder_cpu", bool_)
     return apply_binary(pointwise.Remainder.instance, input, other)
 
 
@@ -344,9 +344,13 @@ def pow(input: Operand, exponent: Operand) -> Value:
     Raises RuntimeError for integers with a negative integer exponent given as a number.
     """
     if is_value(exponent):
+        if result_type(input, exponent) is bool_:
+            raise factories.not_implemented("pow", bool_)
         return apply_binary(pointwise.Pow.instance, input, exponent)
     require_value("pow", input)
     dtype = result_type(input, exponent)
+    if dtype is bool_:
+        return clone(input) if exponent else _all_of(input, True)
     if dtype.category == "int" and exponent < 0:
         raise RuntimeError("Integers to negative integer powers are not allowed.")
     return PowerScalar.bind(cast(input, dtype), exponent=as_number(exponent, dtype))
@@ -363,7 +367,11 @@ def minimum(input: Value, other: Value) -> Value:
 
 
 def _extremum(primitive: type[Primitive], logical: type[Primitive], input: Value, other: Value) -> Value:
-    truth = result_type(input, other) == bool_
+    factories.require_tensors(primitive.name, input=input, other=other)
+    dtype = result_type(input, other)
+    if dtype.is_complex:
+        raise RuntimeError(f"{primitive.name} not implemented for complex tensors.")
+    truth = dtype == bool_
     return apply_binary((logical if truth else primitive).instance, input, other)
 
 
@@ -375,6 +383,8 @@ def clamp(input: Value, min: Operand | None = None, max: Operand | None = None) 
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     dtype = result_type(*(operand for operand in (input, min, max) if operand is not None))
+    if dtype.is_complex:
+        raise NotImplementedError("clamp is not supported for complex types")
     if not is_value(min) and not is_value(max):
         low, high = (None if bound is None else as_number(bound, dtype) for bound in (min, max))
         if low != low or high != high:
@@ -402,15 +412,6 @@ def clamp_max(input: Value, max: Operand) -> Value:
 # -- comparisons and logic --------------------------------------------------------------------------------------------
 
 
-def _comparison(primitive: type[Primitive], name: str, text: str) -> Callable[[Operand, Operand], Value]:
-    instance = primitive.instance
-
-    def function(input: Operand, other: Operand) -> Value:
-        return apply_binary(instance, input, other)
-
-    return _named(function, name, text)
-
-
 eq = _comparison(pointwise.Eq, "eq", "Whether input == other, as bool; NaN equals nothing.")
 ne = _comparison(pointwise.Ne, "ne", "Whether input != other, as bool.")
 lt = _comparison(pointwise.Lt, "lt", "Whether input < other, as bool.")
@@ -419,21 +420,20 @@ gt = _comparison(pointwise.Gt, "gt", "Whether input > other, as bool.")
 ge = _comparison(pointwise.Ge, "ge", "Whether input >= other, as bool.")
 
 
-def _logical(primitive: type[Primitive], name: str, text: str) -> Callable[[Operand, Operand], Value]:
-    def function(input: Operand, other: Operand) -> Value:
-        x, y = (truth(operand) if is_value(operand) else bool(operand) for operand in (input, other))
-        return apply_binary(primitive.instance, x, y)
-
-    return _named(function, name, text)
-
-
 logical_and = _logical(pointwise.LogicalAnd, "logical_and", "Whether both differ from zero, as bool.")
 logical_or = _logical(pointwise.LogicalOr, "logical_or", "Whether one or both differ from zero, as bool.")
 logical_xor = _logical(pointwise.LogicalXor, "logical_xor", "Whether exactly one differs from zero, as bool.")
-bitwise_and = _comparison(pointwise.BitwiseAnd, "bitwise_and", "Bits set in both, of integers or bool.")
-bitwise_or = _comparison(pointwise.BitwiseOr, "bitwise_or", "Bits set in one or both, of integers or bool.")
-bitwise_xor = _comparison(pointwise.BitwiseXor, "bitwise_xor", "Bits set in exactly one, of integers or bool.")
-bitwise_not = _numeric_function(pointwise.BitwiseNot, "bitwise_not", "All bits inverted, of integers or bool.")
+bitwise_and = _bitwise(pointwise.BitwiseAnd, "bitwise_and", "bitwise_and_cpu", "Bits set in both.")
+bitwise_or = _bitwise(pointwise.BitwiseOr, "bitwise_or", "bitwise_or_cpu", "Bits set in one or both.")
+bitwise_xor = _bitwise(pointwise.BitwiseXor, "bitwise_xor", "bitwise_xor_cpu", "Bits set in exactly one.")
+
+
+def bitwise_not(input: Value) -> Value:
+    """All bits inverted, of integers or bool. Raises NotImplementedError for other dtypes."""
+    require_value("bitwise_not", input)
+    if input.dtype.is_differentiable:
+        raise factories.not_implemented("bitwise_not_cpu", input.dtype)
+    return pointwise.BitwiseNot.bind(input)
 
 
 def logical_not(input: Value) -> Value:
@@ -443,17 +443,17 @@ def logical_not(input: Value) -> Value:
 
 def isnan(input: Value) -> Value:
     """Whether each element is NaN."""
-    return pointwise.IsNan.bind(input) if input.dtype.category == "float" else _all_of(input, False)
+    return pointwise.IsNan.bind(input) if input.dtype.is_differentiable else _all_of(input, False)
 
 
 def isinf(input: Value) -> Value:
     """Whether each element is inf or -inf."""
-    return abs(input) == math.inf if input.dtype.category == "float" else _all_of(input, False)
+    return abs(input) == math.inf if input.dtype.is_differentiable else _all_of(input, False)
 
 
 def isfinite(input: Value) -> Value:
     """Whether each element is neither infinite nor NaN."""
-    return abs(input) < math.inf if input.dtype.category == "float" else _all_of(input, True)
+    return abs(input) < math.inf if input.dtype.is_differentiable else _all_of(input, True)
 
 
 def _all_of(input: Value, answer: bool) -> Value:
@@ -465,6 +465,13 @@ def where(condition: Value, input: Operand, other: Operand) -> Value:
 
     Raises RuntimeError for a condition of another dtype.
     """
+    if condition.dtype == uint8:
+        warnings.warn(
+            "where received a uint8 condition tensor. This behavior is deprecated and will be removed in a future "
+            "version of PyTorch. Use a boolean condition instead.",
+            stacklevel=3,
+        )
+        condition = truth(condition)
     if condition.dtype != bool_:
         raise RuntimeError(
             f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
@@ -483,6 +490,7 @@ def where(condition: Value, input: Operand, other: Operand) -> Value:
 # -- composites -------------------------------------------------------------------------------------------------------
 
 
+@rounded_once
 def lerp(input: Value, end: Value, weight: Operand) -> Value:
     """input + weight * (end - input), computed from the nearer side so that weight 1 gives ``end`` exactly."""
     difference = end - input
@@ -493,33 +501,20 @@ def lerp(input: Value, end: Value, weight: Operand) -> Value:
     return where(near, input, end) + difference * where(near, weight, weight - 1)
 
 
+@rounded_once
 def addcmul(input: Value, tensor1: Value, tensor2: Value, *, value: Operand = 1) -> Value:
     """input + value * tensor1 * tensor2."""
     scaled = tensor1 if type(value) is int and value == 1 else tensor1 * value
     return input + scaled * tensor2
 
 
+@rounded_once
 def addcdiv(input: Value, tensor1: Value, tensor2: Value, *, value: Operand = 1) -> Value:
     """input + value * tensor1 / tensor2, of floats."""
-    if result_type(tensor1, tensor2).category != "float":
+    if not result_type(tensor1, tensor2).is_differentiable:
         raise RuntimeError("Integer division with addcdiv is no longer supported: convert the operands to floats")
     scaled = tensor1 if type(value) is int and value == 1 else tensor1 * value
     return input + scaled / tensor2
-
-
-def exp2(input: Value) -> Value:
-    """2 to the power of each element."""
-    return pow(2.0, cast(input, floating(input.dtype)))
-
-
-def log2(input: Value) -> Value:
-    """The logarithm to base 2."""
-    return log(input) / math.log(2)
-
-
-def log10(input: Value) -> Value:
-    """The logarithm to base 10."""
-    return log(input) / math.log(10)
 
 
 def nan_to_num(
@@ -528,7 +523,7 @@ def nan_to_num(
     """NaN replaced by ``nan`` (0), infinities by ``posinf`` and ``neginf`` (the greatest and least finite number)."""
     if input.dtype.category != "float":
         return clone(input)
-    greatest = float(np.finfo(input.dtype.numpy).max)
+    greatest = finfo(input.dtype).max
     result = where(isnan(input), 0.0 if nan is None else nan, input)
     result = where(input == math.inf, greatest if posinf is None else posinf, result)
     return where(input == -math.inf, -greatest if neginf is None else neginf, result)

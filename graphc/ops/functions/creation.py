@@ -9,6 +9,7 @@ from typing import Any
 
 from graphc.device import Device
 from graphc.ir.types import DType
+from graphc.ops.functions.random_values import drawn
 from graphc.ops.pointwise import Copy
 from graphc.ops.sources import RandomBernoulli, RandomNormal, RandomUniform, number_like
 
@@ -65,9 +66,11 @@ def bernoulli_like(input: Value, probability: float, *, dtype: DType | None = No
 
 
 def _random(primitive: Any, input: Value, dtype: DType | None, **attrs: Any) -> Value:
-    attrs |= {"shape": input.shape, "dtype": input.dtype if dtype is None else dtype}
-    primitive.instance.infer(**attrs)
-    return input.apply(primitive.instance, (), attrs)
+    def make(primitive: Any, **attrs: Any) -> Value:
+        primitive.instance.infer(**attrs)
+        return input.apply(primitive.instance, (), attrs)
+
+    return drawn(make, primitive, tuple(input.shape), input.dtype if dtype is None else dtype, **attrs)
 
 
 def _finished(value: Value, device: Any, requires_grad: bool) -> Value:

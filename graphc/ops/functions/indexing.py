@@ -5,19 +5,31 @@ Source: https://docs.pytorch.org/docs/stable/tensor_indexing.html and the pages 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import warnings
 from typing import Any
 
 import numpy as np
 
-from graphc.ir.integers import Dimension, product
-from graphc.ir.types import DType, bool_, int64
+from graphc.ir.integers import IntegerExpression, product
+from graphc.ir.types import bool_, int64
 from graphc.ops import arithmetic, comparisons, gathers, scatters, sources, views
 from graphc.ops.functions.arithmetic import where as choose
-from graphc.ops.functions.shaping import broadcast_to, ravel, scalar_name, slice_dim, type_name, unsqueeze
+from graphc.ops.functions.shaping import broadcast_to, ravel, slice_dim, unsqueeze
 from graphc.ops.operands import broadcast_shapes, cast, is_value, normalize_dim
+from graphc.ops.scatter_reductions import ScatterReduce
 from graphc.ops.sources import number_like
+from graphc.ops.subscripts import (
+    constant,
+    filled_where,
+    integer_lookups,
+    places_of_true,
+    read,
+    require_one_dtype,
+    view_and_lookups,
+    without_leading_ones,
+    written,
+)
+from graphc.ops.type_names import scalar_name, type_name
 
 __all__ = [
     "gather",
@@ -35,24 +47,7 @@ FUNCTIONS_ONLY = ("where",)
 IN_PLACE = ("index_add", "index_copy", "masked_fill", "scatter", "scatter_add")
 
 
-def _constant(reference: Any, values: Any, dtype: DType | None = None) -> Any:
-    """An array that is known now, as a tensor or symbol like the reference."""
-    return reference.apply(sources.Constant.instance, (), {"literal": sources.Literal(values, dtype)})
-
-
 # -- x[index] ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Lookup:
-    """A tensor of integers that looks up places of dim ``dim``, or of truth values over the dims from there on."""
-
-    dim: int
-    tensor: Any
-
-    @property
-    def is_mask(self) -> bool:
-        return self.tensor.dtype == bool_
 
 
 def getitem(input: Any, index: Any) -> Any:
@@ -61,295 +56,41 @@ def getitem(input: Any, index: Any) -> Any:
     Without tensors the result is a view. A tensor of truth values selects as many elements as it has true ones, so its
     values must be known: TypeError in a graph. Raises IndexError, with PyTorch's words, for an index out of range.
     """
-    viewed, lookups = _view_and_lookups(input, index)
-    return _read(viewed, _integer_lookups(lookups))
+    viewed, lookups = view_and_lookups(input, index)
+    return read(viewed, integer_lookups(lookups))
 
 
 def setitem(input: Any, index: Any, value: Any) -> None:
-    """``input[index] = value`` for a tensor: the value is converted to its dtype and broadcast to the place."""
+    """``input[index] = value`` for a tensor: the value is broadcast to the place, and converted to the dtype but where
+    tensors of integers look the place up."""
     if not hasattr(input, "copy_"):
         raise TypeError("a value in a graph cannot be written to; use torch.where, index_add or scatter")
-    viewed, lookups = _view_and_lookups(input, index)
-    if not is_value(value):
-        value = _constant(input, np.asarray(value).astype(input.dtype.numpy))
-    value = cast(value, input.dtype)
-    if not lookups:
-        viewed.copy_(_fitted(value, tuple(viewed.shape)))
+    if index is False:
         return
-    if len(lookups) == 1 and lookups[0].is_mask:
-        (mask,) = lookups
-        after = viewed.ndim - mask.dim - mask.tensor.ndim
-        if value.ndim == 1 and value.shape[0] == 1 and after == 0:
-            value = views.Reshape.bind(value, shape=())
-        if value.ndim <= after:  # the same for every selected element: how many there are does not matter
-            inside = views.Reshape.bind(mask.tensor, shape=(*mask.tensor.shape, *(1,) * after))
-            shape = tuple(viewed.shape)
-            viewed.copy_(comparisons.Where.bind(broadcast_to(inside, shape), broadcast_to(value, shape), viewed))
+    viewed, lookups = view_and_lookups(input, index)
+    if not is_value(value):
+        if not isinstance(value, (bool, int, float, complex, np.generic, IntegerExpression)):
+            kind = type(value).__name__ if type(value).__module__ == "builtins" else f"numpy.{type(value).__name__}"
+            raise TypeError(f"can't assign a {kind} to a torch.{type_name(input.dtype)}Tensor")
+        number = value.item() if isinstance(value, np.generic) else value
+        value = number_like(input, number.real if _drops_imaginary(number, input) else number, shape=())
+    if not lookups:
+        viewed.copy_(broadcast_to(without_leading_ones(cast(value, input.dtype), viewed.ndim), tuple(viewed.shape)))
+        return
+    masks_alone = all(lookup.is_mask for lookup in lookups)
+    if not (masks_alone and product(value.shape) == 1):
+        require_one_dtype(input, value)
+    value = cast(value, input.dtype)
+    if len(lookups) == 1 and masks_alone:
+        filled = filled_where(viewed, lookups[0], value)
+        if filled is not None:
+            viewed.copy_(filled)
             return
-    viewed.copy_(_written(viewed, _integer_lookups(lookups), value))
+    viewed.copy_(written(viewed, integer_lookups(lookups), value))
 
 
-def _view_and_lookups(input: Any, index: Any) -> tuple[Any, list[_Lookup]]:
-    """What ints, slices, None and Ellipsis of an index select, and the tensors of the index, left to look up."""
-    entries = _entries(input, index)
-    shape = tuple(input.shape)
-    starts, stops, steps = [0] * len(shape), list(shape), [1] * len(shape)
-    result: list[Dimension] = []
-    lookups: list[_Lookup] = []
-    dim = 0
-    for entry in entries:
-        if entry is None or entry is True:
-            result.append(1)
-        elif isinstance(entry, slice):
-            starts[dim], stops[dim], steps[dim] = _slice_bounds(entry, shape[dim])
-            (extent,) = views.slice_extents((starts[dim],), (stops[dim],), (steps[dim],))
-            result.append(extent)
-            dim += 1
-        elif isinstance(entry, int):
-            extent = shape[dim]
-            if isinstance(extent, int) and not -extent <= entry < extent:
-                raise IndexError(f"index {entry} is out of bounds for dimension {dim} with size {extent}")
-            starts[dim] = entry if entry >= 0 else entry + extent
-            stops[dim] = starts[dim] + 1
-            dim += 1
-        elif entry.dtype == bool_ and entry.ndim == 0:  # a new dim, of one place or none
-            lookups.append(_Lookup(len(result), views.Reshape.bind(entry, shape=(1,))))
-            result.append(1)
-        else:
-            lookups.append(_Lookup(len(result), entry))
-            count = entry.ndim if entry.dtype == bool_ else 1
-            for offset in range(count if entry.dtype == bool_ else 0):
-                if entry.shape[offset] != shape[dim + offset]:
-                    raise IndexError(
-                        f"The shape of the mask {list(entry.shape)} at index {offset} does not match the shape of the "
-                        f"indexed tensor {list(shape)} at index {dim + offset}"
-                    )
-            result.extend(shape[dim : dim + count])
-            dim += count
-    viewed = input
-    if any(starts) or tuple(stops) != shape or any(step != 1 for step in steps):
-        viewed = views.Slice.bind(viewed, starts=tuple(starts), stops=tuple(stops), steps=tuple(steps))
-    if tuple(viewed.shape) != tuple(result):
-        viewed = views.Reshape.bind(viewed, shape=tuple(result))
-    if viewed is input and not lookups:
-        viewed = views.Alias.bind(input)
-    return viewed, lookups
-
-
-def _entries(input: Any, index: Any) -> list[Any]:
-    """The parts of an index, one for each dim it consumes and each None, with no Ellipsis left among them."""
-    if not isinstance(index, tuple):
-        # As in PyTorch, a list that holds more than numbers stands for a tuple.
-        several = isinstance(index, list) and any(
-            part is None or part is Ellipsis or isinstance(part, (slice, list, tuple)) or is_value(part)
-            for part in index
-        )
-        index = tuple(index) if several else (index,)
-    given = [_entry(input, part) for part in index]
-    rank = input.ndim
-    consumed = sum(
-        1 if isinstance(part, slice) or (isinstance(part, int) and not isinstance(part, bool)) else _dims_of(part)
-        for part in given
-    )
-    if rank == 0 and consumed == 1 and any(type(part) is int for part in given):
-        raise IndexError(
-            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
-            "0-dim tensor to a number"
-        )
-    if consumed > rank:
-        raise IndexError(f"too many indices for tensor of dimension {rank}")
-    dots = [position for position, part in enumerate(given) if part is Ellipsis]
-    if len(dots) > 1:
-        raise IndexError("an index can only have a single ellipsis ('...')")
-    place = dots[0] if dots else len(given)
-    return [*given[:place], *[slice(None)] * (rank - consumed), *given[place + 1 :]]
-
-
-def _dims_of(part: Any) -> int:
-    if not is_value(part):
-        return 0
-    return part.ndim if part.dtype == bool_ else 1
-
-
-def _entry(input: Any, part: Any) -> Any:
-    """One part of an index: arrays and lists as tensors, numpy's ints as Python's, False as an empty mask."""
-    if part is None or part is Ellipsis or part is True or isinstance(part, slice):
-        return part
-    if part is False:
-        return _constant(input, np.zeros((), bool))
-    if isinstance(part, (list, tuple, range, np.ndarray, np.bool_)):
-        if isinstance(part, (list, tuple)) and any(is_value(item) for item in part):
-            raise TypeError("a list within an index holds numbers; stack tensors into one first")
-        array = np.asarray(part)
-        array = array.astype(np.int64) if array.size == 0 and array.dtype.kind == "f" else array
-        part = _constant(input, array)
-    if is_value(part):
-        if part.dtype.name == "uint8" and part.ndim:
-            return cast(part, bool_)
-        if part.dtype == bool_ or part.dtype.name in ("int64", "int32"):
-            return part
-        if part.ndim == 0 and part.dtype.category == "int":
-            return cast(part, int64)
-        raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
-    if hasattr(part, "__index__"):
-        return int(part)
-    if isinstance(part, str):
-        raise TypeError("new(): invalid data type 'str'")
-    raise IndexError(
-        "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
-        f"(got {type(part).__name__})"
-    )
-
-
-def _slice_bounds(part: slice, extent: Dimension) -> tuple[Dimension, Dimension, int]:
-    step = 1 if part.step is None else int(part.step)
-    if step == 0:
-        raise ValueError("slice step cannot be zero")
-    if step < 0:
-        raise ValueError("step must be greater than zero")
-    if isinstance(extent, int):
-        start, stop, _ = part.indices(extent)
-        return start, max(start, stop), step
-    start = 0 if part.start is None else part.start
-    stop = extent if part.stop is None else part.stop
-    return (
-        start + extent if isinstance(start, int) and start < 0 else start,
-        stop + extent if isinstance(stop, int) and stop < 0 else stop,
-        step,
-    )
-
-
-def _integer_lookups(lookups: Sequence[_Lookup]) -> list[_Lookup]:
-    """Lookups by integers alone: a mask as the indices, dim by dim, of its true elements."""
-    found: list[_Lookup] = []
-    shift = 0
-    for lookup in lookups:
-        if not lookup.is_mask:
-            found.append(_Lookup(lookup.dim + shift, lookup.tensor))
-            continue
-        for offset, places in enumerate(_places_of_true(lookup.tensor)):
-            found.append(_Lookup(lookup.dim + shift + offset, _constant(lookup.tensor, places, int64)))
-    return found
-
-
-def _places_of_true(mask: Any) -> tuple[np.ndarray, ...]:
-    if not hasattr(mask, "_value"):
-        raise TypeError(
-            "selecting by truth values gives a size that depends on the values, which a graph cannot hold; use "
-            "torch.where or masked_fill"
-        )
-    return np.nonzero(mask._value("selecting by truth values, which gives as many elements as are true,"))
-
-
-def _wrapped(index: Any, extent: Dimension, dim: int) -> Any:
-    """Indices with negative ones counted from the end, checked to lie within the extent."""
-    negative = comparisons.Lt.bind(index, number_like(index, 0))
-    from_end = arithmetic.Add.bind(index, number_like(index, extent))
-    wrapped = comparisons.Where.bind(negative, from_end, index)
-    return gathers.CheckIndex.bind(wrapped, extent=extent, dim=dim)
-
-
-def _scalar_lookup(lookups: Sequence[_Lookup]) -> tuple[_Lookup, list[_Lookup]] | None:
-    """The last lookup by a 0-d tensor, which selects as an int does, and the others as they stand without its dim."""
-    scalars = [lookup for lookup in lookups if lookup.tensor.ndim == 0]
-    if not scalars:
-        return None
-    scalar = scalars[-1]
-    others = [
-        _Lookup(lookup.dim - (lookup.dim > scalar.dim), lookup.tensor) for lookup in lookups if lookup is not scalar
-    ]
-    return scalar, others
-
-
-def _read(viewed: Any, lookups: Sequence[_Lookup]) -> Any:
-    if not lookups:
-        return viewed
-    found = _scalar_lookup(lookups)
-    if found is not None:
-        scalar, others = found
-        index = _wrapped(scalar.tensor, viewed.shape[scalar.dim], scalar.dim)
-        return _read(gathers.IndexSelect.bind(viewed, index, dim=scalar.dim), others)
-    order, dim, index, _ = _merged(viewed, lookups)
-    return gathers.IndexSelect.bind(_merge_dims(viewed, order, dim, len(lookups)), index, dim=dim)
-
-
-def _written(viewed: Any, lookups: Sequence[_Lookup], value: Any) -> Any:
-    """The view's value with ``value`` at the places looked up."""
-    if not lookups:
-        return _fitted(value, tuple(viewed.shape))
-    found = _scalar_lookup(lookups)
-    if found is not None:
-        scalar, others = found
-        index = _wrapped(scalar.tensor, viewed.shape[scalar.dim], scalar.dim)
-        part = _written(gathers.IndexSelect.bind(viewed, index, dim=scalar.dim), others, value)
-        return scatters.IndexCopy.bind(viewed, ravel(index), unsqueeze(part, scalar.dim), dim=scalar.dim)
-    order, dim, index, shape = _merged(viewed, lookups)
-    count = product(index.shape)
-    rows = views.Reshape.bind(_fitted(value, shape), shape=(*shape[:dim], count, *shape[dim + index.ndim :]))
-    base = _merge_dims(viewed, order, dim, len(lookups))
-    updated = scatters.IndexCopy.bind(base, ravel(index), rows, dim=dim)
-    apart = views.Reshape.bind(updated, shape=tuple(viewed.shape[position] for position in order))
-    return views.Permute.bind(apart, dims=tuple(order.index(position) for position in range(len(order))))
-
-
-def _merged(viewed: Any, lookups: Sequence[_Lookup]) -> tuple[tuple[int, ...], int, Any, tuple[Dimension, ...]]:
-    """How lookups of several dims become one of one dim.
-
-    Gives the order of dims that puts those looked up side by side, the place of the dim that they are merged into, the
-    row-major index into it, and the shape of the result.
-    """
-    dims = [lookup.dim for lookup in lookups]
-    shapes = [tuple(lookup.tensor.shape) for lookup in lookups]
-    try:
-        common = broadcast_shapes(*shapes)
-    except RuntimeError:
-        given = ", ".join(str(list(shape)) for shape in shapes)
-        raise IndexError(
-            f"shape mismatch: indexing tensors could not be broadcast together with shapes {given}"
-        ) from None
-    rest = [position for position in range(viewed.ndim) if position not in dims]
-    # Side by side they stay where they are; apart, they come first, as in numpy.
-    adjacent = dims == list(range(dims[0], dims[0] + len(dims)))
-    place = dims[0] if adjacent else 0
-    order = (*rest[:place], *dims, *rest[place:])
-    flat: Any = None
-    for lookup in lookups:
-        extent = viewed.shape[lookup.dim]
-        index = lookup.tensor if len(lookups) == 1 else cast(lookup.tensor, int64)
-        index = broadcast_to(_wrapped(index, extent, lookup.dim), common)
-        if flat is None:
-            flat = index
-        else:
-            flat = arithmetic.Add.bind(arithmetic.Mul.bind(flat, number_like(flat, extent)), index)
-    before, after = ([viewed.shape[position] for position in part] for part in (rest[:place], rest[place:]))
-    return order, place, flat, (*before, *common, *after)
-
-
-def _merge_dims(viewed: Any, order: tuple[int, ...], dim: int, count: int) -> Any:
-    if order != tuple(range(len(order))):
-        viewed = views.Permute.bind(viewed, dims=order)
-    if count == 1:
-        return viewed
-    shape = tuple(viewed.shape)
-    return views.Reshape.bind(viewed, shape=(*shape[:dim], product(shape[dim : dim + count]), *shape[dim + count :]))
-
-
-def _fitted(value: Any, shape: tuple[Dimension, ...]) -> Any:
-    """A value broadcast to the place it is assigned to; leading dims of size 1 that are too many are dropped."""
-    given = tuple(value.shape)
-    while len(given) > len(shape) and given[0] == 1:
-        given = given[1:]
-    try:
-        fits = broadcast_shapes(given, shape) == shape
-    except RuntimeError:
-        fits = False
-    if not fits:
-        raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing result of "
-            f"shape {list(shape)}"
-        )
-    value = value if given == tuple(value.shape) else views.Reshape.bind(value, shape=given)
-    return broadcast_to(value, shape)
+def _drops_imaginary(number: Any, input: Any) -> bool:
+    return isinstance(number, complex) and not input.dtype.is_complex
 
 
 # -- reading at computed places ------------------------------------------------------------------------------------
@@ -360,10 +101,15 @@ def _require_index_dtype(index: Any, message: str) -> None:
         raise RuntimeError(message)
 
 
-def gather(input: Any, dim: int, index: Any) -> Any:
-    """``result[i][j] = input[i][index[i][j]]`` for dim 1 of a matrix. Indices are not negative."""
+def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> Any:
+    """``result[i][j] = input[i][index[i][j]]`` for dim 1 of a matrix. Indices are not negative.
+
+    ``sparse_grad`` is accepted and changes nothing: gradients are dense.
+    """
     dim = normalize_dim(dim, input.ndim)
     _require_index_dtype(index, "gather(): Expected dtype int32/int64 for index")
+    if tuple(index.shape) == (0,) and input.ndim != 1:
+        return number_like(input, 0, shape=(0,))
     if input.ndim == 0 or index.ndim == 0:
         found = gathers.GatherAlong.bind(ravel(input), ravel(index), dim=0)
         return views.Reshape.bind(found, shape=tuple(index.shape))
@@ -409,6 +155,10 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
         raise IndexError("index_select(): Index is supposed to be a vector")
     _require_index_dtype(index, "index_select(): Expected dtype int32 or int64 for index")
     if input.ndim == 0:
+        if product(index.shape) != 1:
+            raise RuntimeError(
+                f"index_select(): Index to scalar can have only 1 value, got {product(index.shape)} value(s)"
+            )
         return views.Reshape.bind(gathers.IndexSelect.bind(ravel(input), ravel(index), dim=0), shape=())
     return gathers.IndexSelect.bind(input, ravel(index), dim=dim)
 
@@ -455,6 +205,8 @@ def embedding(
 def _scattered(primitive: Any, name: str, input: Any, dim: int, index: Any, src: Any) -> Any:
     dim = normalize_dim(dim, input.ndim)
     _require_index_dtype(index, f"{name}(): Expected dtype int32/int64 for index")
+    if tuple(index.shape) == (0,):
+        return views.Alias.bind(input)
     if src.dtype != input.dtype:
         raise RuntimeError("scatter(): Expected self.dtype to be equal to src.dtype")
     base, index, src = (ravel(value) if value.ndim == 0 else value for value in (input, index, src))
@@ -479,23 +231,45 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
     return _scattered(scatters.ScatterAdd, "scatter", input, dim, index, src)
 
 
-def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: float | None = None) -> Any:
-    """The input with ``src[i][j]`` (or a number) put at ``[i][index[i][j]]`` for dim 1 of a matrix."""
+def scatter(
+    input: Any, dim: int, index: Any, src: Any = None, *, value: float | None = None, reduce: str | None = None
+) -> Any:
+    """The input with ``src[i][j]`` (or a number) put at ``[i][index[i][j]]`` for dim 1 of a matrix.
+
+    ``reduce``: "add" or "multiply" combine it with what stands there.
+    """
+    if reduce not in (None, "add", "multiply"):
+        raise RuntimeError("reduce argument must be either add or multiply.")
+    if is_value(src) and reduce is not None:
+        warnings.warn(
+            "The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a future "
+            "PyTorch release. Use torch.scatter_reduce instead for more reduction options.",
+            stacklevel=3,
+        )
     if not is_value(src):
         src = number_like(input, value if src is None else src, shape=tuple(index.shape))
-    return _scattered(scatters.ScatterPut, "scatter", input, dim, index, src)
+    if reduce == "multiply":
+        return _scattered(_ScatterProduct, "scatter", input, dim, index, src)
+    return _scattered(scatters.ScatterAdd if reduce else scatters.ScatterPut, "scatter", input, dim, index, src)
+
+
+class _ScatterProduct:
+    """The scatter that multiplies, as ``scatter`` binds its primitives."""
+
+    @staticmethod
+    def bind(base: Any, index: Any, source: Any, *, dim: int) -> Any:
+        return ScatterReduce.bind(base, index, source, dim=dim, reduce="prod", include_self=True)
 
 
 def _rows(name: str, input: Any, dim: int, index: Any, source: Any) -> tuple[Any, int, Any, Any]:
+    """The operands of a primitive that takes slices of the source to the places of a dim that a vector names."""
     dim = normalize_dim(dim, input.ndim)
-    if index.ndim > 1:
-        raise IndexError(f"{name}(): Index is supposed to be a vector, but got dim: {index.ndim}")
-    _require_index_dtype(index, f"{name}(): Expected dtype int32/int64 for index")
     if source.dtype != input.dtype:
         raise RuntimeError(
-            f"{name}(): self ({type_name(input.dtype)}) and source ({type_name(source.dtype)}) must have the same "
+            f"{name}_(): self ({type_name(input.dtype)}) and source ({type_name(source.dtype)}) must have the same "
             "scalar type"
         )
+    shape, given = list(input.shape), list(source.shape)
     base, index, source = (ravel(value) if value.ndim == 0 else value for value in (input, index, source))
     count = index.shape[0]
     if source.ndim == base.ndim and source.shape[dim] != count:
@@ -503,26 +277,67 @@ def _rows(name: str, input: Any, dim: int, index: Any, source: Any) -> tuple[Any
             f"{name}_(): Number of indices ({count}) should be equal to source.size(dim): ({source.shape[dim]}), for "
             f"dim: {dim}"
         )
-    if tuple(source.shape) != (*base.shape[:dim], count, *base.shape[dim + 1 :]):
+    if len(given) != len(shape) or tuple(source.shape) != (*base.shape[:dim], count, *base.shape[dim + 1 :]):
         raise RuntimeError(
             "source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = "
-            f"{list(input.shape)} source.shape = {list(source.shape)}"
+            f"{shape} source.shape = {given}"
         )
     return base, dim, index, source
 
 
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
     """The input with slices of ``alpha * source`` added at the places of a dim that a vector of indices names."""
+    if index.ndim > 1:
+        raise IndexError(
+            f"index_add_(): Index is supposed to be a vector, but got dim: {index.ndim} with type: "
+            f"{type_name(index.dtype)}"
+        )
+    _require_index_dtype(index, f"index_add_(): Expected dtype int32/int64 for index but got: {type_name(index.dtype)}")
     base, dim, index, source = _rows("index_add", input, dim, index, source)
     if alpha != 1:
         source = arithmetic.Mul.bind(source, number_like(source, alpha))
-    return views.Reshape.bind(scatters.IndexAdd.bind(base, index, source, dim=dim), shape=tuple(input.shape))
+    try:
+        return views.Reshape.bind(scatters.IndexAdd.bind(base, index, source, dim=dim), shape=tuple(input.shape))
+    except IndexError as error:
+        raise RuntimeError(_out_of_bounds(error, index, base, dim)) from None
+
+
+def _out_of_bounds(error: IndexError, index: Any, base: Any, dim: int) -> str:
+    """PyTorch's words for the first index that lies outside a dim."""
+    extent = base.shape[dim]
+    outside = gathers.first_outside(index._array, extent) if index.is_eager else None
+    return str(error) if outside is None else f"index {outside} is out of bounds for dimension {dim} with size {extent}"
 
 
 def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
     """The input with slices of the source put at the places of a dim that a vector of indices names."""
-    base, dim, index, source = _rows("index_copy", input, dim, index, source)
-    return views.Reshape.bind(scatters.IndexCopy.bind(base, index, source, dim=dim), shape=tuple(input.shape))
+    dim = normalize_dim(dim, input.ndim)
+    if index.ndim > 1:
+        raise IndexError(f"index_copy_(): Index should have dimension 1 or 0 (got {index.ndim})")
+    if index.dtype != int64:
+        raise RuntimeError(f"index_copy_(): Expected a long tensor for index, but got {type_name(index.dtype)}")
+    if source.dtype != input.dtype:
+        raise RuntimeError(
+            f"index_copy_(): self and source expected to have the same dtype, but got (self) {type_name(input.dtype)} "
+            f"and (source) {type_name(source.dtype)}"
+        )
+    base, index, source = (ravel(value) if value.ndim == 0 else value for value in (input, index, source))
+    count = index.shape[0]
+    ours, theirs = ([*value.shape[:dim], *value.shape[dim + 1 :]] for value in (base, source))
+    if ours != theirs:
+        words = [" ".join(map(str, shape)) for shape in (ours, theirs)]
+        raise RuntimeError(
+            "index_copy_(): Source/destination tensor must have same slice shapes. Destination slice shape: "
+            f"{words[0]} at dimension {dim} and source slice shape: {words[1]} at dimension 0."
+        )
+    if source.shape[dim] != count:
+        raise IndexError(
+            f"index_copy_(): Number of indices ({count}) should be equal to source.size(dim) ({source.shape[dim]})"
+        )
+    try:
+        return views.Reshape.bind(scatters.IndexCopy.bind(base, index, source, dim=dim), shape=tuple(input.shape))
+    except IndexError as error:
+        raise IndexError(f"index_copy_(): {_out_of_bounds(error, index, base, dim)}") from None
 
 
 def one_hot(tensor: Any, num_classes: int = -1) -> Any:
@@ -558,7 +373,7 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     With the condition alone: the indices of its true elements, a vector for each dim (eager only).
     """
     if input is None and other is None:
-        return tuple(_constant(condition, places, int64) for places in _places_of_true(condition))
+        return tuple(constant(condition, places, int64) for places in places_of_true(condition))
     return choose(condition, input, other)
 
 

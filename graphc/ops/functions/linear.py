@@ -11,37 +11,54 @@ from typing import Any
 
 from graphc.ir.integers import product
 from graphc.ops import arithmetic, contractions, views
+from graphc.ops.conjugation import conjugate
 from graphc.ops.functions.arithmetic import mul
-from graphc.ops.functions.shaping import broadcast_to, expand, scalar_name, type_name
-from graphc.ops.operands import broadcast_shapes
-from graphc.ops.sources import number_like
+from graphc.ops.functions.shaping import broadcast_to, expand
+from graphc.ops.half_precision import rounded_once
+from graphc.ops.operands import broadcast_shapes, cast
+from graphc.ops.promotion import promote_types
+from graphc.ops.type_names import scalar_name, type_name
 
-__all__ = ["addmm", "bmm", "dot", "matmul", "mm", "mv", "outer"]
+__all__ = [
+    "addbmm",
+    "addmm",
+    "addmv",
+    "addr",
+    "baddbmm",
+    "bmm",
+    "dot",
+    "ger",
+    "inner",
+    "matmul",
+    "mm",
+    "mv",
+    "outer",
+    "vdot",
+]
+IN_PLACE = ("addbmm", "addmm", "addmv", "addr", "baddbmm")
 
 
 def _require_same_dtype(left: Any, right: Any) -> None:
     if left.dtype == right.dtype:
         return
+    names = [type_name(value.dtype) for value in (left, right)]
     if left.ndim == 1 and right.ndim == 1:
+        raise RuntimeError(f"dot : expected both vectors to have same dtype, but found {names[0]} and {names[1]}")
+    if right.ndim == 1:
         raise RuntimeError(
-            "dot : expected both vectors to have same dtype, but found "
-            f"{type_name(left.dtype)} and {type_name(right.dtype)}"
+            f"addmv input tensors must have the same dtype, but got {names[1]}, {names[0]}, and {names[1]}"
         )
-    if left.ndim > 2 and right.ndim > 2:
-        raise RuntimeError(f"expected scalar type {type_name(left.dtype)} but found {type_name(right.dtype)}")
+    if right.ndim > 2:
+        raise RuntimeError(f"expected scalar type {names[0]} but found {names[1]}")
     raise RuntimeError(
         f"expected m1 and m2 to have the same dtype, but got: {scalar_name(left.dtype)} != {scalar_name(right.dtype)}"
     )
 
 
-def _require_numbers(left: Any) -> None:
-    if left.dtype.category == "bool":
-        raise NotImplementedError("\"addmm_impl_cpu_\" not implemented for 'Bool'")
-
-
-def _product(left: Any, right: Any) -> Any:
+def _product(left: Any, right: Any, kernel: str = "addmm_impl_cpu_") -> Any:
     _require_same_dtype(left, right)
-    _require_numbers(left)
+    if left.dtype.category == "bool":
+        raise NotImplementedError(f"\"{kernel}\" not implemented for 'Bool'")
     return contractions.Matmul.bind(left, right)
 
 
@@ -78,7 +95,7 @@ def matmul(input: Any, other: Any) -> Any:
             f"Expected size for first two dimensions of batch2 tensor to be: [{count}, {left.shape[-1]}] but got: "
             f"[{count}, {right.shape[-2]}]."
         )
-    return _product(left, right)
+    return _product(left, right, "bmm")
 
 
 def _times_vector(input: Any, vector: Any) -> Any:
@@ -87,6 +104,7 @@ def _times_vector(input: Any, vector: Any) -> Any:
         raise RuntimeError(
             f"size mismatch, got input ({rows}), mat ({rows}x{input.shape[-1]}), vec ({vector.shape[0]})"
         )
+    _require_same_dtype(input, vector)
     result = _times_matrix(input, views.Reshape.bind(vector, shape=(*vector.shape, 1)))
     return views.Reshape.bind(result, shape=tuple(result.shape[:-1]))
 
@@ -121,7 +139,7 @@ def bmm(input: Any, mat2: Any) -> Any:
         raise RuntimeError(
             f"Expected size for first two dimensions of batch2 tensor to be: {expected} but got: {given}."
         )
-    return _product(input, mat2)
+    return _product(input, mat2, "bmm")
 
 
 def mv(input: Any, vec: Any) -> Any:
@@ -144,7 +162,30 @@ def dot(input: Any, tensor: Any) -> Any:
         )
     row = views.Reshape.bind(input, shape=(1, *input.shape))
     column = views.Reshape.bind(tensor, shape=(*tensor.shape, 1))
-    return views.Reshape.bind(_product(row, column), shape=())
+    return views.Reshape.bind(_product(row, column, "dot"), shape=())
+
+
+def vdot(input: Any, other: Any) -> Any:
+    """As :func:`dot`, with the complex conjugate of the first vector."""
+    return dot(conjugate(input), other)
+
+
+def inner(input: Any, other: Any) -> Any:
+    """The sums of products along the last dims of both; of a number the plain product."""
+    if input.ndim == 0 or other.ndim == 0:
+        return mul(input, other)
+    if input.shape[-1] != other.shape[-1]:
+        raise RuntimeError(
+            "inner() the last dimension must match on both input tensors but got shapes "
+            f"{list(input.shape)} and {list(other.shape)}"
+        )
+    if input.dtype != other.dtype:
+        raise RuntimeError("both inputs should have same dtype")
+    depth = input.shape[-1]
+    left = views.Reshape.bind(input, shape=(product(input.shape[:-1]), depth))
+    right = views.Reshape.bind(other, shape=(product(other.shape[:-1]), depth))
+    result = _product(left, views.Permute.bind(right, dims=(1, 0)))
+    return views.Reshape.bind(result, shape=(*input.shape[:-1], *other.shape[:-1]))
 
 
 def outer(input: Any, vec2: Any) -> Any:
@@ -155,19 +196,111 @@ def outer(input: Any, vec2: Any) -> Any:
     return mul(column, views.Reshape.bind(vec2, shape=(1, *vec2.shape)))
 
 
-def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
-    """``beta * input + alpha * (mat1 @ mat2)``; the input broadcasts."""
-    result = mm(mat1, mat2)
-    if alpha != 1:
-        result = arithmetic.Mul.bind(result, number_like(result, alpha))
+def ger(input: Any, vec2: Any) -> Any:
+    """As :func:`outer`."""
+    return outer(input, vec2)
+
+
+# -- a product added to something --------------------------------------------------------------------------------
+
+
+def _weighted(value: Any, weight: Any, name: str) -> Any:
+    """A value times a number, which is a whole one for integers."""
+    if weight == 1:
+        return value
+    if isinstance(weight, float) and not (value.dtype.is_floating_point or value.dtype.is_complex):
+        raise RuntimeError(f"For integral input tensors, argument {name} must not be a floating point number.")
+    return mul(value, weight)
+
+
+def _combined(input: Any, result: Any, beta: Any, alpha: Any) -> Any:
+    """``beta * input + alpha * result`` of one shape and dtype; with a beta of 0 the input is not read."""
+    result = _weighted(result, alpha, "alpha")
     if beta == 0:
         return result
-    term = expand(input, tuple(result.shape))
-    if beta != 1:
-        term = arithmetic.Mul.bind(term, number_like(term, beta))
-    return arithmetic.Add.bind(term, result)
+    return arithmetic.Add.bind(_weighted(input, beta, "beta"), result)
 
 
+@rounded_once
+def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """``beta * input + alpha * (mat1 @ mat2)``; the input broadcasts."""
+    for name, value in (("mat1", mat1), ("mat2", mat2)):
+        _require_rank(value, 2, f"{name} must be a matrix, got {value.ndim}-D tensor")
+    term = expand(input, (mat1.shape[0], mat2.shape[1]))
+    if input.dtype != mat2.dtype:
+        raise RuntimeError(
+            f"self and mat2 must have the same dtype, but got {type_name(input.dtype)} and {type_name(mat2.dtype)}"
+        )
+    return _combined(term, _times_matrix(mat1, mat2), beta, alpha)
+
+
+@rounded_once
+def addmv(input: Any, mat: Any, vec: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """``beta * input + alpha * (mat @ vec)``; the input broadcasts."""
+    if mat.ndim != 2 or vec.ndim != 1 or input.ndim > 1:
+        raise RuntimeError(f"vector + matrix @ vector expected, got {input.ndim}, {mat.ndim}, {vec.ndim}")
+    rows, given = mat.shape[0], input.shape[0] if input.ndim else 1
+    if mat.shape[1] != vec.shape[0] or given not in (rows, 1):
+        raise RuntimeError(f"size mismatch, got input ({given}), mat ({rows}x{mat.shape[1]}), vec ({vec.shape[0]})")
+    if not input.dtype == mat.dtype == vec.dtype:
+        names = ", ".join(type_name(value.dtype) for value in (input, mat))
+        raise RuntimeError(f"addmv input tensors must have the same dtype, but got {names}, and {type_name(vec.dtype)}")
+    return _combined(expand(input, (rows,)), _times_vector(mat, vec), beta, alpha)
+
+
+def addr(input: Any, vec1: Any, vec2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """``beta * input + alpha * outer(vec1, vec2)``; the input broadcasts and dtypes are promoted."""
+    for name, value in (("vec1", vec1), ("vec2", vec2)):
+        _require_rank(value, 1, f"addr: Expected 1-D argument {name}, but got {value.ndim}-D")
+    dtype = promote_types(promote_types(input.dtype, vec1.dtype), vec2.dtype)
+    term = expand(cast(input, dtype), (vec1.shape[0], vec2.shape[0]))
+    products = outer(cast(vec1, dtype), cast(vec2, dtype))
+    if dtype.category == "bool":
+        products = products if alpha else products & False
+        return products | term if beta else products
+    return _combined(term, products, beta, alpha)
+
+
+def _require_batches(batch1: Any, batch2: Any) -> None:
+    _require_rank(batch1, 3, "batch1 must be a 3D tensor")
+    _require_rank(batch2, 3, "batch2 must be a 3D tensor")
+    if batch1.shape[0] != batch2.shape[0]:
+        raise RuntimeError(
+            f"batch1 and batch2 must have same number of batches, got {batch1.shape[0]} and {batch2.shape[0]}"
+        )
+    if batch1.shape[2] != batch2.shape[1]:
+        (_, rows, depth), (_, other, columns) = batch1.shape, batch2.shape
+        raise RuntimeError(f"Incompatible matrix sizes for bmm ({rows}x{depth} and {other}x{columns})")
+
+
+@rounded_once
+def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """``beta * input + alpha * (batch1 @ batch2).sum(0)``; the input broadcasts."""
+    _require_batches(batch1, batch2)
+    count, rows, depth = batch1.shape
+    columns = batch2.shape[2]
+    term = expand(input, (rows, columns))
+    # The sum of products is one product over batch and depth together.
+    left = views.Reshape.bind(views.Permute.bind(batch1, dims=(1, 0, 2)), shape=(rows, count * depth))
+    right = views.Reshape.bind(batch2, shape=(count * depth, columns))
+    return _combined(term, _product(left, right), beta, alpha)
+
+
+@rounded_once
+def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """``beta * input + alpha * (batch1 @ batch2)`` for each matrix of the batches; the input broadcasts."""
+    _require_rank(batch1, 3, "batch1 must be a 3D tensor")
+    _require_rank(batch2, 3, "batch2 must be a 3D tensor")
+    term = expand(input, (batch1.shape[0], batch1.shape[1], batch2.shape[2]))
+    if batch1.dtype == batch2.dtype != input.dtype:
+        names = [scalar_name(value.dtype) for value in (input, batch1, batch2)]
+        raise RuntimeError(
+            f"Input dtypes must be the same, got: input {names[0]}, batch1: {names[1]}, batch2: {names[2]}"
+        )
+    return _combined(term, bmm(batch1, batch2), beta, alpha)
+
+
+@rounded_once
 def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     """``input @ weight.T + bias``: ``[..., in]``, ``[out, in]`` (or ``[in]``) and ``[out]`` give ``[..., out]``."""
     if weight.ndim == 1:

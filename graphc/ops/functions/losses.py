@@ -1,22 +1,31 @@
-"""Losses with PyTorch's names and arguments. ``reduction`` is "mean", "sum", or "none".
+"""Losses of numbers and of classes, with PyTorch's names and arguments. ``reduction`` is "mean", "sum", or "none".
 
+``size_average`` and ``reduce`` are PyTorch's older way to say the reduction; giving one warns.
 Source: https://docs.pytorch.org/docs/stable/nn.functional.html#loss-functions
 """
 
 from __future__ import annotations
 
+import math
+import warnings
 from typing import Any
 
 from graphc.ops.checks import CheckTarget
 from graphc.ops.functions import arithmetic
 from graphc.ops.functions.activation import log_softmax, logsigmoid
-from graphc.ops.functions.arithmetic import log, log1p, square, where
-from graphc.ops.functions.reduction import mean, sum
+from graphc.ops.functions.arithmetic import exp, log, log1p, square, where
+from graphc.ops.functions.loss_reduction import chosen_reduction, known_array, reduced
+from graphc.ops.functions.reduction import sum
+from graphc.ops.functions.shaping import unsqueeze
 from graphc.ops.gathers import GatherAlong, IndexSelect
+from graphc.ops.half_precision import rounded_once
+from graphc.ops.promotion import require_castable
 from graphc.ops.sources import Iota, number_like
-from graphc.ops.views import Expand, Reshape
+from graphc.ops.type_names import type_name
+from graphc.ops.views import Detach, Expand, Reshape
 
-__all__ = []
+__all__ = ["binary_cross_entropy_with_logits", "kl_div", "poisson_nll_loss"]
+METHODS = ()
 
 Value = Any
 
@@ -25,69 +34,221 @@ Value = Any
 _COMPARED_CLASSES = 4096
 
 
-def _reduced(loss: Value, reduction: str) -> Value:
-    if reduction == "mean":
-        return mean(loss)
-    if reduction == "sum":
-        return sum(loss)
-    if reduction != "none":
-        raise ValueError(f"{reduction} is not a valid value for reduction")
-    return loss
+# -- differences of numbers ----------------------------------------------------------------------------------------
 
 
-def mse_loss(input: Value, target: Value, reduction: str = "mean", weight: Value | None = None) -> Value:
-    """(input - target)^2."""
-    loss = square(input - target)
-    return _reduced(loss if weight is None else loss * weight, reduction)
+def _warn_of_sizes(input: Value, target: Value) -> None:
+    if tuple(target.shape) != tuple(input.shape):
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will "
+            "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
+            stacklevel=4,
+        )
 
 
-def l1_loss(input: Value, target: Value, reduction: str = "mean") -> Value:
-    """|input - target|."""
-    return _reduced(arithmetic.abs(input - target), reduction)
+def _weighted_numbers(loss: Value, weight: Value | None, input: Value, reduction: str) -> Value:
+    """The reduction of a loss that numbers weigh: the mean is over the sum of the weights."""
+    if weight is None:
+        return reduced(loss, reduction)
+    if tuple(weight.shape) != tuple(input.shape):
+        raise ValueError("Weights and input must have the same size.")
+    weighed = loss * weight
+    return sum(weighed) / sum(weight) if reduction == "mean" else reduced(weighed, reduction)
 
 
-def smooth_l1_loss(input: Value, target: Value, reduction: str = "mean", beta: float = 1.0) -> Value:
+def _pair_reduction(size_average: bool | None, reduce: bool | None, reduction: str, weight: Value | None = None) -> str:
+    if weight is not None and size_average is None and reduce is None and reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"Invalid reduction mode: {reduction}. Expected one of 'none', 'mean', 'sum'.")
+    return chosen_reduction(size_average, reduce, reduction, 5)
+
+
+@rounded_once
+def mse_loss(
+    input: Value,
+    target: Value,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Value | None = None,
+) -> Value:
+    """(input - target)^2, times the weight of each element; the mean is over the sum of the weights."""
+    _warn_of_sizes(input, target)
+    reduction = _pair_reduction(size_average, reduce, reduction, weight)
+    difference = input - target
+    if not difference.dtype.is_differentiable:
+        raise NotImplementedError(f"\"mse_cpu\" not implemented for '{type_name(difference.dtype)}'")
+    return _weighted_numbers(square(difference), weight, input, reduction)
+
+
+@rounded_once
+def l1_loss(
+    input: Value,
+    target: Value,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Value | None = None,
+) -> Value:
+    """|input - target|, times the weight of each element; the mean is over the sum of the weights."""
+    _warn_of_sizes(input, target)
+    reduction = _pair_reduction(size_average, reduce, reduction, weight)
+    return _weighted_numbers(arithmetic.abs(input - target), weight, input, reduction)
+
+
+@rounded_once
+def smooth_l1_loss(
+    input: Value,
+    target: Value,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Value:
     """d^2 / (2 beta) where d = |input - target| is less than beta, else d - beta / 2."""
+    _warn_of_sizes(input, target)
+    reduction = chosen_reduction(size_average, reduce, reduction)
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
-    if beta == 0:
-        return l1_loss(input, target, reduction)
     distance = arithmetic.abs(input - target)
-    return _reduced(where(distance < beta, square(distance) * 0.5 / beta, distance - 0.5 * beta), reduction)
+    if beta == 0:
+        return reduced(distance, reduction)
+    return reduced(where(distance < beta, square(distance) * 0.5 / beta, distance - 0.5 * beta), reduction)
 
 
-def huber_loss(input: Value, target: Value, reduction: str = "mean", delta: float = 1.0) -> Value:
-    """d^2 / 2 where d = |input - target| is at most delta, else delta * (d - delta / 2)."""
+@rounded_once
+def huber_loss(
+    input: Value, target: Value, reduction: str = "mean", delta: float = 1.0, weight: Value | None = None
+) -> Value:
+    """d^2 / 2 where d = |input - target| is at most delta, else delta * (d - delta / 2), times the weight."""
+    _warn_of_sizes(input, target)
+    reduction = _pair_reduction(None, None, reduction, weight)
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     distance = arithmetic.abs(input - target)
-    return _reduced(where(distance <= delta, square(distance) * 0.5, delta * (distance - 0.5 * delta)), reduction)
+    loss = where(distance <= delta, square(distance) * 0.5, delta * (distance - 0.5 * delta))
+    if weight is not None and tuple(weight.shape) != tuple(input.shape):
+        raise ValueError("Weights and input must have the same size.")
+    return reduced(loss if weight is None else loss * weight, reduction)
 
 
-def kl_div(input: Value, target: Value, reduction: str = "mean", log_target: bool = False) -> Value:
+@rounded_once
+def poisson_nll_loss(
+    input: Value,
+    target: Value,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: bool | None = None,
+    eps: float = 1e-8,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Value:
+    """exp(input) - target * input, or input - target * log(input + eps) without ``log_input``.
+
+    ``full`` adds Stirling's approximation of log(target!) where the target exceeds 1.
+    """
+    reduction = chosen_reduction(size_average, reduce, reduction)
+    loss = exp(input) - target * input if log_input else input - target * log(input + eps)
+    if full:
+        great = target > 1
+        safe = where(great, target, 1.0)
+        loss = loss + where(great, safe * log(safe) - safe + 0.5 * log(2 * math.pi * safe), 0.0)
+    return reduced(loss, reduction)
+
+
+@rounded_once
+def gaussian_nll_loss(
+    input: Value,
+    target: Value,
+    var: Value | float,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
+) -> Value:
+    """(log(var) + (input - target)^2 / var) / 2, the variance being at least eps; ``full`` adds log(2 pi) / 2.
+
+    The variance has the input's shape, or 1 (or nothing) for its last dimension. Its limit has no gradient.
+
+    Raises ValueError for a variance that is negative (outside of graphs) or of another shape.
+    """
+    if not hasattr(var, "apply"):
+        if var < 0:
+            raise ValueError("var has negative entry/entries")
+        var = number_like(input, var)
+    values = known_array(var)
+    if values is not None and (values < 0).any():
+        raise ValueError("var has negative entry/entries")
+    shape, given = tuple(input.shape), tuple(var.shape)
+    if given != shape:
+        if shape[:-1] == given:
+            var = unsqueeze(var, -1)
+        elif len(shape) != len(given) or [b for a, b in zip(shape, given, strict=True) if a != b] != [1]:
+            raise ValueError("var is of incorrect size")
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not valid")
+    # What lies below the limit is lifted to it; the gradient passes as if it were not.
+    lift = arithmetic.clamp_min(Detach.bind(var), eps) - Detach.bind(var)
+    var = var + lift
+    loss = 0.5 * (log(var) + square(input - target) / var)
+    return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
+
+
+# -- probabilities -------------------------------------------------------------------------------------------------
+
+
+@rounded_once
+def kl_div(
+    input: Value,
+    target: Value,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Value:
     """target * (log(target) - input), the input being log-probabilities; also reduction "batchmean"."""
+    by_batch = size_average is None and reduce is None and reduction == "batchmean"
+    if size_average is None and reduce is None and reduction == "mean":
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size.'batchmean' divides "
+            "only by the batch size, and aligns with the KL div math definition.'mean' will be changed to behave the "
+            "same as 'batchmean' in the next major release.",
+            stacklevel=3,
+        )
+    reduction = "sum" if by_batch else chosen_reduction(size_average, reduce, reduction)
     if log_target:
-        loss = arithmetic.exp(target) * (target - input)
+        loss = exp(target) * (target - input)
     else:
         positive = target > 0
         loss = where(positive, target * log(where(positive, target, 1.0)), 0.0) - target * input
-    if reduction == "batchmean":
-        return sum(loss) / input.shape[0]
-    return _reduced(loss, reduction)
+    total = reduced(loss, reduction)
+    return total / input.shape[0] if by_batch and input.ndim else total
 
 
-def binary_cross_entropy(input: Value, target: Value, weight: Value | None = None, reduction: str = "mean") -> Value:
+@rounded_once
+def binary_cross_entropy(
+    input: Value,
+    target: Value,
+    weight: Value | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Value:
     """-(target log(input) + (1 - target) log(1 - input)); logarithms are at least -100.
 
-    Raises ValueError where the shapes differ.
+    Raises ValueError where the shapes differ, RuntimeError for an input outside [0, 1] (where it is not in a graph).
     """
+    reduction = chosen_reduction(size_average, reduce, reduction)
     if tuple(input.shape) != tuple(target.shape):
         raise ValueError(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. "
             "Please ensure they have the same size."
         )
+    if target.dtype != input.dtype:
+        raise RuntimeError(f"Found dtype {type_name(target.dtype)} but expected {type_name(input.dtype)}")
+    values = known_array(input)
+    if values is not None and not ((values >= 0) & (values <= 1)).all():
+        raise RuntimeError("all elements of input should be between 0 and 1")
     loss = -(target * _bounded_log(input, input) + (1 - target) * _bounded_log(1 - input, input, complement=True))
-    return _reduced(loss if weight is None else loss * weight, reduction)
+    return reduced(loss if weight is None else loss * weight, reduction)
 
 
 def _bounded_log(probability: Value, input: Value, complement: bool = False) -> Value:
@@ -96,10 +257,13 @@ def _bounded_log(probability: Value, input: Value, complement: bool = False) -> 
     return where(certain, -100.0, arithmetic.clamp(logarithm, min=-100.0))
 
 
+@rounded_once
 def binary_cross_entropy_with_logits(
     input: Value,
     target: Value,
     weight: Value | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
     pos_weight: Value | None = None,
 ) -> Value:
@@ -107,20 +271,28 @@ def binary_cross_entropy_with_logits(
 
     Raises ValueError where the shapes differ.
     """
+    reduction = chosen_reduction(size_average, reduce, reduction)
     if tuple(input.shape) != tuple(target.shape):
         raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+    require_castable(input.dtype, target.dtype)
     logarithm = logsigmoid(input)
     if pos_weight is not None:
         logarithm = logarithm * ((pos_weight - 1) * target + 1)
     loss = (1 - target) * input - logarithm
-    return _reduced(loss if weight is None else loss * weight, reduction)
+    return reduced(loss if weight is None else loss * weight, reduction)
 
 
+# -- classes -------------------------------------------------------------------------------------------------------
+
+
+@rounded_once
 def cross_entropy(
     input: Value,
     target: Value,
     weight: Value | None = None,
+    size_average: bool | None = None,
     ignore_index: int = -100,
+    reduce: bool | None = None,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Value:
@@ -128,8 +300,9 @@ def cross_entropy(
 
     Args:
         input: logits [C], [N, C], or [N, C, d1, ...].
-        target: class indices (integers) of the input's shape without C, or probabilities of the input's shape.
+        target: class indices (int64 or uint8) of the input's shape without C, or probabilities of the input's shape.
         weight: [C], a factor for each class.
+        size_average, reduce: PyTorch's older way to say the reduction.
         ignore_index: targets of this value count for nothing (class indices only).
         reduction: "mean" (weighted, over the targets not ignored), "sum", or "none".
         label_smoothing: in [0, 1]; what share of the target is spread evenly over all classes.
@@ -138,40 +311,66 @@ def cross_entropy(
         IndexError: a class is not in [0, C).
         RuntimeError, ValueError: shapes or arguments do not fit.
     """
+    reduction = chosen_reduction(size_average, reduce, reduction)
     if not 0.0 <= label_smoothing <= 1.0:
-        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
-    axis = 0 if input.ndim == 1 else 1
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}")
+    axis = 0 if input.ndim <= 1 else 1
+    if tuple(target.shape) == tuple(input.shape):
+        return _soft_cross_entropy(input, target, weight, axis, ignore_index, reduction, label_smoothing)
     logarithm = log_softmax(input, axis)
-    if tuple(target.shape) == tuple(input.shape) and target.dtype.is_floating_point:
-        return _soft_cross_entropy(logarithm, target, weight, axis, reduction, label_smoothing)
-    classes = input.shape[axis]
     loss, factor = _nll_terms(logarithm, target, weight, ignore_index, axis)
     if label_smoothing == 0.0:
         return _weighted(loss, factor, reduction)
+    classes = input.shape[axis]
     scaled = logarithm if weight is None else logarithm * _per_class(weight, logarithm, axis)
-    even = -sum(scaled, axis)
-    even = where(target == ignore_index, 0.0, even)
+    even = where(target == ignore_index, 0.0, -sum(scaled, axis))
     smoothed = loss * (1 - label_smoothing) + even * (label_smoothing / classes)
     return _weighted(smoothed, factor, reduction)
 
 
 def _soft_cross_entropy(
-    logarithm: Value, target: Value, weight: Value | None, axis: int, reduction: str, label_smoothing: float
+    input: Value,
+    target: Value,
+    weight: Value | None,
+    axis: int,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float,
 ) -> Value:
+    if not target.dtype.is_floating_point:
+        raise RuntimeError(
+            f"Expected floating point type for target with class probabilities, got {type_name(target.dtype)}"
+        )
+    if ignore_index >= 0:
+        raise RuntimeError("ignore_index is not supported for floating point target")
+    logarithm = log_softmax(input, axis)
     classes = logarithm.shape[axis]
+    if weight is not None and (weight.ndim != 1 or weight.shape[0] != classes):
+        raise RuntimeError(
+            f"cross_entropy: weight tensor should be defined either for all {classes} classes or no classes but got "
+            f"weight tensor of shape: {list(weight.shape)}"
+        )
     if label_smoothing > 0.0:
         target = target * (1 - label_smoothing) + label_smoothing / classes
     scaled = logarithm if weight is None else logarithm * _per_class(weight, logarithm, axis)
-    return _reduced(-sum(scaled * target, axis), reduction)
+    return reduced(-sum(scaled * target, axis), reduction)
 
 
+@rounded_once
 def nll_loss(
-    input: Value, target: Value, weight: Value | None = None, ignore_index: int = -100, reduction: str = "mean"
+    input: Value,
+    target: Value,
+    weight: Value | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Value:
     """The negative of the input (log-probabilities [C], [N, C], or [N, C, d1, ...]) at the target classes.
 
     Arguments and errors as for ``cross_entropy`` with class indices.
     """
+    reduction = chosen_reduction(size_average, reduce, reduction)
     loss, factor = _nll_terms(input, target, weight, ignore_index, 0 if input.ndim == 1 else 1)
     return _weighted(loss, factor, reduction)
 
@@ -180,22 +379,49 @@ def _nll_terms(
     logarithm: Value, target: Value, weight: Value | None, ignore_index: int, axis: int
 ) -> tuple[Value, Value]:
     """For each target its loss, times its factor: the weight of its class, or 0 where it is ignored."""
-    shape = tuple(logarithm.shape)
-    expected = shape[:axis] + shape[axis + 1 :]
-    if len(target.shape) == len(expected) and len(expected) > 0 and target.shape[0] != shape[0]:
-        raise ValueError(f"Expected input batch_size ({shape[0]}) to match target batch_size ({target.shape[0]}).")
-    if tuple(target.shape) != expected:
-        raise RuntimeError(f"Expected target size {list(expected)}, got {list(target.shape)}")
-    if target.dtype.category != "int":
-        raise RuntimeError(f"expected scalar type Long but found {target.dtype.name.capitalize()}")
+    _require_targets(logarithm, target, weight, axis)
+    if logarithm.ndim == 1 and target.ndim == 1:
+        target = Reshape.bind(target, shape=())
     ignored = target == ignore_index
-    chosen = CheckTarget.bind(where(ignored, 0, target), extent=shape[axis])
+    chosen = CheckTarget.bind(where(ignored, number_like(target, 0, shape=()), target), extent=logarithm.shape[axis])
     picked = -_pick(logarithm, chosen, axis)
     if weight is None:
         factor = where(ignored, number_like(picked, 0), number_like(picked, 1))
         return where(ignored, 0.0, picked), factor
-    factor = where(ignored, 0.0, _weight_of(weight, chosen))
+    factor = where(ignored, 0.0, IndexSelect.bind(weight, chosen, dim=0))
     return where(ignored, 0.0, picked * factor), factor
+
+
+def _require_targets(logarithm: Value, target: Value, weight: Value | None, axis: int) -> None:
+    """Raises, with PyTorch's class and words, for targets or weights that do not fit."""
+    shape, rank = tuple(logarithm.shape), logarithm.ndim
+    if rank < 1:
+        raise ValueError(f"Expected 1 or more dimensions (got {rank})")
+    if rank > 1 and target.ndim and target.shape[0] != shape[0]:
+        raise ValueError(f"Expected input batch_size ({shape[0]}) to match target batch_size ({target.shape[0]}).")
+    expected = shape[:axis] + shape[axis + 1 :]
+    if rank == 1:
+        if tuple(target.shape) not in ((), (1,)):
+            raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {target.shape[0]}")
+    elif rank == 2 and target.ndim > 1:
+        raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
+    elif rank == 4 and target.ndim == 3 and tuple(target.shape) != expected:
+        raise RuntimeError(f"size mismatch (got input: {list(shape)} , target: {list(target.shape)}")
+    elif tuple(target.shape) != expected:
+        raise RuntimeError(f"Expected target size {list(expected)}, got {list(target.shape)}")
+    if target.dtype.name not in ("int64", "uint8"):
+        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {type_name(target.dtype)}")
+    if weight is not None and (weight.ndim != 1 or weight.shape[0] != shape[axis]):
+        if rank <= 2:
+            raise RuntimeError(
+                f"weight tensor should be defined either for all {shape[axis]} classes or no classes but got weight "
+                f"tensor of shape: {list(weight.shape)}"
+            )
+        raise RuntimeError("weight tensor should be defined either for all or no classes")
+    if not logarithm.dtype.is_floating_point:
+        raise NotImplementedError(f"\"nll_loss_out_frame\" not implemented for '{type_name(logarithm.dtype)}'")
+    if weight is not None and weight.dtype != logarithm.dtype:
+        raise RuntimeError(f"expected scalar type {type_name(logarithm.dtype)} but found {type_name(weight.dtype)}")
 
 
 def _pick(values: Value, chosen: Value, axis: int) -> Value:
@@ -204,13 +430,11 @@ def _pick(values: Value, chosen: Value, axis: int) -> Value:
     kept = (*shape[:axis], 1, *shape[axis + 1 :])
     places = Reshape.bind(chosen, shape=kept)
     if isinstance(shape[axis], int) and shape[axis] > _COMPARED_CLASSES:
-        return Reshape.bind(GatherAlong.bind(values, places, dim=axis), shape=tuple(chosen.shape))
+        picked = GatherAlong.bind(values, places, dim=axis)
+        return Reshape.bind(picked, shape=tuple(chosen.shape))
     classes = values.apply(Iota.instance, (), {"shape": shape, "dim": axis, "dtype": chosen.dtype})
-    return sum(where(classes == Expand.bind(places, shape=shape), values, 0.0), axis)
-
-
-def _weight_of(weight: Value, chosen: Value) -> Value:
-    return IndexSelect.bind(weight, chosen, dim=0)
+    picked = sum(where(classes == Expand.bind(places, shape=shape), values, 0.0), axis)
+    return picked if picked.ndim == chosen.ndim else Reshape.bind(picked, shape=tuple(chosen.shape))
 
 
 def _per_class(weight: Value, values: Value, axis: int) -> Value:
@@ -220,4 +444,4 @@ def _per_class(weight: Value, values: Value, axis: int) -> Value:
 def _weighted(loss: Value, factor: Value, reduction: str) -> Value:
     if reduction == "mean":
         return sum(loss) / sum(factor)
-    return _reduced(loss, reduction)
+    return reduced(loss, reduction)

@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from graphc.autograd.naming import Naming, naming_of
+from graphc.autograd.watching import watching
 from graphc.ops.operands import cast
 from graphc.ops.promotion import require_castable
 from graphc.recording import state
 from graphc.source_lines import note_call
 
+# What numpy calls arguments, which PyTorch takes as well.
+_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
 
-def public(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as users call it: one frame more, and nothing else for a call that succeeds."""
+
+def with_own_names(function: Callable[..., Any], keywords: dict[str, Any]) -> dict[str, Any] | None:
+    """Keyword arguments with numpy's names replaced where the function has PyTorch's alone; None where none has."""
+    if keywords.keys().isdisjoint(_NUMPY_NAMES):
+        return None
+    known = inspect.signature(function).parameters
+    own = {name: _NUMPY_NAMES.get(name, name) if name not in known else name for name in keywords}
+    return {own[name]: value for name, value in keywords.items()} if own.keys() != set(own.values()) else None
+
+
+def public(function: Callable[..., Any], namespace: str | None = None) -> Callable[..., Any]:
+    """The function as users call it: one frame more, and nothing else for a call that succeeds, unless PyTorch has a
+    node of its own for the function."""
     name = function.__name__.strip("_")
+    naming = naming_of(function, namespace)
+    if naming is not None:
+        return _named(function, name, naming)
 
     @functools.wraps(function)
     def operator(*arguments: Any, **keywords: Any) -> Any:
@@ -26,6 +45,49 @@ def public(function: Callable[..., Any]) -> Callable[..., Any]:
                 return result if out is None else write_out(name, result, out)
             return function(*arguments, **keywords)
         except Exception as error:
+            renamed = with_own_names(function, keywords) if type(error) is TypeError else None
+            if renamed is not None:
+                return operator(*arguments, **renamed)
+            note_call(error, name, arguments, keywords)
+            raise
+
+    operator.explains_errors = True
+    return operator
+
+
+def _named(function: Callable[..., Any], name: str, naming: Naming) -> Callable[..., Any]:
+    """As :func:`public`, for a function whose result's tape node is described as PyTorch's."""
+    before, only_with, whole = naming.before, naming.only_with, naming.whole
+
+    @functools.wraps(function)
+    def operator(*arguments: Any, **keywords: Any) -> Any:
+        try:
+            if "out" in keywords:
+                out = keywords.pop("out")
+                result = function(*arguments, **keywords)
+                return result if out is None else write_out(name, result, out)
+            if not state.gradients or watching.named or (only_with is not None and only_with not in keywords):
+                return function(*arguments, **keywords)
+            if before:
+                operands = naming.operands(arguments, keywords)
+                result = function(*arguments, **keywords)
+                if operands is not None:
+                    naming.describe(result, operands)
+                return result
+            if whole:
+                watching.named = True
+                try:
+                    result = function(*arguments, **keywords)
+                finally:
+                    watching.named = False
+            else:
+                result = function(*arguments, **keywords)
+            naming(result, arguments, keywords)
+            return result
+        except Exception as error:
+            renamed = with_own_names(function, keywords) if type(error) is TypeError else None
+            if renamed is not None:
+                return operator(*arguments, **renamed)
             note_call(error, name, arguments, keywords)
             raise
 

@@ -12,12 +12,15 @@ from typing import Any
 
 from graphc.ir.integers import product
 from graphc.ir.primitive import Primitive
-from graphc.ir.types import DType, int64
+from graphc.ir.types import DType, bool_, int64, uint8
 from graphc.ops import reductions
-from graphc.ops.functions import arithmetic
+from graphc.ops.complex_numbers import parts
+from graphc.ops.functions import arithmetic, norms
 from graphc.ops.functions.return_types import return_type
 from graphc.ops.gathers import GatherAlong
-from graphc.ops.operands import cast, is_value, keep_dims, normalize_dim, normalize_dims, truth
+from graphc.ops.half_precision import rounded_once
+from graphc.ops.operands import cast, is_value, keep_dims, normalize_dim, normalize_dims, require_value, truth
+from graphc.ops.type_names import type_name
 from graphc.ops.views import Detach, Reshape
 
 __all__ = [
@@ -33,6 +36,8 @@ __all__ = [
     "max",
     "mean",
     "min",
+    "nanmean",
+    "nansum",
     "norm",
     "prod",
     "std",
@@ -52,16 +57,20 @@ ExtremeOfMin = return_type("min", "values indices")
 LeastAndGreatest = return_type("aminmax", "min max")
 
 
-def _reduce(primitive: type[Primitive], input: Value, dim: Dim, keepdim: bool) -> Value:
+def _reduce(primitive: type[Primitive], input: Value, dim: Dim, keepdim: bool, name: str | None = None) -> Value:
+    """A reduction; ``name`` is what messages call the function where it is not the primitive's name."""
+    name = primitive.name if name is None else name
+    require_value(name, input)
     dims = normalize_dims(dim, input.ndim)
     shape = input.shape
     for axis in dims:
         if shape[axis] == 0 and not primitive.instance.has_identity:
-            raise IndexError(
-                f"{primitive.name}(): Expected reduction dim {axis} to have non-zero size."
-                if dim is not None
-                else f"{primitive.name}(): Expected reduction dim to be specified for input.numel() == 0. "
-                "Specify the reduction dim with the 'dim' argument."
+            if dim is not None:
+                raise IndexError(f"{name}(): Expected reduction dim {axis} to have non-zero size.")
+            kind = IndexError if primitive.name in ("argmax", "argmin") else RuntimeError
+            raise kind(
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim "
+                "with the 'dim' argument."
             )
     result = primitive.bind(input, dims=dims)
     return keep_dims(result, shape, dims) if keepdim else result
@@ -71,7 +80,7 @@ def _accumulated(input: Value, dtype: DType | None) -> Value:
     """The input in the dtype in which sums and products are taken: integers and bool in int64."""
     if dtype is not None:
         return cast(input, dtype)
-    return input if input.dtype.category == "float" else cast(input, int64)
+    return input if input.dtype.is_differentiable else cast(input, int64)
 
 
 def sum(input: Value, dim: Dim = None, keepdim: bool = False, *, dtype: DType | None = None) -> Value:
@@ -81,12 +90,14 @@ def sum(input: Value, dim: Dim = None, keepdim: bool = False, *, dtype: DType | 
 
 def prod(input: Value, dim: int | None = None, keepdim: bool = False, *, dtype: DType | None = None) -> Value:
     """The product along ``dim``; of integers and bool in int64."""
+    if dim is not None and not isinstance(dim, int):
+        raise TypeError(f"prod(): argument 'dim' must be int, not {type(dim).__name__}")
     return _reduce(reductions.Prod, _accumulated(input, dtype), dim, keepdim)
 
 
 def _require_floating(name: str, input: Value, dtype: DType | None = None) -> Value:
     input = input if dtype is None else cast(input, dtype)
-    if input.dtype.category != "float":
+    if not input.dtype.is_differentiable:
         raise RuntimeError(
             f"{name}(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
             f"Got: {input.dtype}"
@@ -94,10 +105,33 @@ def _require_floating(name: str, input: Value, dtype: DType | None = None) -> Va
     return input
 
 
+@rounded_once
 def mean(input: Value, dim: Dim = None, keepdim: bool = False, *, dtype: DType | None = None) -> Value:
     """The arithmetic mean along ``dim``. Raises RuntimeError for integers unless ``dtype`` is a floating one."""
     input = _require_floating("mean", input, dtype)
     return sum(input, dim, keepdim) / _count(input, dim)
+
+
+def nansum(input: Value, dim: Dim = None, keepdim: bool = False, *, dtype: DType | None = None) -> Value:
+    """The sum along ``dim`` of the elements that are numbers; of integers and bool in int64."""
+    input = _accumulated(input, dtype)
+    return sum(_without_nan(input), dim, keepdim)
+
+
+def _without_nan(input: Value) -> Value:
+    return arithmetic.where(arithmetic.isnan(input), 0, input) if input.dtype.is_differentiable else input
+
+
+@rounded_once
+def nanmean(input: Value, dim: Dim = None, keepdim: bool = False, *, dtype: DType | None = None) -> Value:
+    """The arithmetic mean along ``dim`` of the elements that are numbers. Raises RuntimeError for integers."""
+    if not input.dtype.is_differentiable:
+        raise RuntimeError(
+            f"nanmean(): expected input to have floating point or complex dtype but got {type_name(input.dtype)}"
+        )
+    input = input if dtype is None else cast(input, dtype)
+    numbers = arithmetic.logical_not(arithmetic.isnan(input))
+    return sum(_without_nan(input), dim, keepdim) / sum(numbers, dim, keepdim)
 
 
 def _count(input: Value, dim: Dim) -> Any:
@@ -113,11 +147,13 @@ def _squared_deviations(
         dim, unbiased = None, dim
     if correction is None:
         correction = 1 if unbiased is None else int(unbiased)
-    input = _require_floating(name, input)
+    if not input.dtype.is_differentiable:
+        raise RuntimeError(f"{name} only support floating point and complex dtypes")
     shape, dims = input.shape, normalize_dims(dim, input.ndim)
     count = _count(input, dim)
     average = keep_dims(sum(input, dim) / count, shape, dims)
-    total = sum(arithmetic.square(input - average), dim, keepdim)
+    deviation = input - average
+    total = sum(_squared_magnitude(deviation), dim, keepdim)
     freedom = count - correction
     if isinstance(freedom, (int, float)):
         freedom = builtins.max(freedom, 0)  # of too few elements the variance is inf or NaN
@@ -128,6 +164,15 @@ def _squared_deviations(
     return variance, average
 
 
+def _squared_magnitude(value: Value) -> Value:
+    """|x|^2, real for complex values too."""
+    if not value.dtype.is_complex:
+        return arithmetic.square(value)
+    real, imaginary = parts(value)
+    return arithmetic.square(real) + arithmetic.square(imaginary)
+
+
+@rounded_once
 def var(
     input: Value,
     dim: Dim = None,
@@ -137,9 +182,10 @@ def var(
     correction: float | None = None,
 ) -> Value:
     """The variance along ``dim``, divided by n - ``correction`` (1; ``unbiased=False`` is 0)."""
-    return _squared_deviations("var", input, dim, unbiased, keepdim, correction)[0]
+    return _squared_deviations("std and var", input, dim, unbiased, keepdim, correction)[0]
 
 
+@rounded_once
 def std(
     input: Value,
     dim: Dim = None,
@@ -152,6 +198,7 @@ def std(
     return _root(var(input, dim, unbiased, keepdim, correction=correction))
 
 
+@rounded_once
 def var_mean(
     input: Value,
     dim: Dim = None,
@@ -164,6 +211,7 @@ def var_mean(
     return _squared_deviations("var_mean", input, dim, unbiased, keepdim, correction)
 
 
+@rounded_once
 def std_mean(
     input: Value,
     dim: Dim = None,
@@ -195,17 +243,28 @@ def amin(input: Value, dim: Dim = None, keepdim: bool = False) -> Value:
 
 def aminmax(input: Value, *, dim: int | None = None, keepdim: bool = False) -> tuple[Value, Value]:
     """The least and the greatest element along ``dim``."""
+    require_value("aminmax", input)
+    if 0 in (tuple(input.shape) if dim is None else (input.shape[axis] for axis in normalize_dims(dim, input.ndim))):
+        raise RuntimeError(
+            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
+        )
     return LeastAndGreatest(amin(input, dim, keepdim), amax(input, dim, keepdim))
 
 
 def argmax(input: Value, dim: int | None = None, keepdim: bool = False) -> Value:
     """The index (int64) of the first greatest element along ``dim``, or in the flattened input."""
-    return _reduce(reductions.ArgMax, input, dim, keepdim)
+    return _position(reductions.ArgMax, input, dim, keepdim)
 
 
 def argmin(input: Value, dim: int | None = None, keepdim: bool = False) -> Value:
     """The index (int64) of the first least element along ``dim``, or in the flattened input."""
-    return _reduce(reductions.ArgMin, input, dim, keepdim)
+    return _position(reductions.ArgMin, input, dim, keepdim)
+
+
+def _position(primitive: type[Primitive], input: Value, dim: int | None, keepdim: bool) -> Value:
+    if is_value(input) and input.dtype == bool_:
+        raise RuntimeError(f"{primitive.name}(): does not support bool input")
+    return _reduce(primitive, input, dim, keepdim)
 
 
 def max(input: Value, dim: Any = None, keepdim: bool = False, *, other: Value | None = None) -> Any:
@@ -227,12 +286,15 @@ def min(input: Value, dim: Any = None, keepdim: bool = False, *, other: Value | 
 def _extreme(
     result: Any, whole: Any, position: Any, of_two: Any, input: Value, dim: Any, keepdim: bool, other: Any
 ) -> Any:
+    name = result.__name__
     if is_value(dim) or is_value(other):
         return of_two(input, dim if is_value(dim) else other)
     if dim is None:
-        return _reduce(whole, input, None, False)
+        return _reduce(whole, input, None, False, name)
+    if not isinstance(dim, int):
+        raise TypeError(f"{name}(): argument 'dim' must be int, not {type(dim).__name__}")
     axis = normalize_dim(dim, input.ndim)
-    indices = _reduce(position, input, axis, True)
+    indices = _reduce(position, input, axis, True, name)
     values = GatherAlong.bind(input, indices, dim=axis) if input.ndim else input
     if not keepdim and input.ndim:
         shape = tuple(extent for place, extent in enumerate(input.shape) if place != axis)
@@ -241,13 +303,20 @@ def _extreme(
 
 
 def any(input: Value, dim: Dim = None, keepdim: bool = False) -> Value:
-    """Whether an element along ``dim`` differs from zero, as bool."""
-    return _reduce(reductions.Any_, truth(input), dim, keepdim)
+    """Whether an element along ``dim`` differs from zero, as bool (of uint8 as uint8). No dims reduce nothing."""
+    return _quantified(reductions.Any_, input, dim, keepdim)
 
 
 def all(input: Value, dim: Dim = None, keepdim: bool = False) -> Value:
-    """Whether all elements along ``dim`` differ from zero, as bool."""
-    return _reduce(reductions.All, truth(input), dim, keepdim)
+    """Whether all elements along ``dim`` differ from zero, as bool (of uint8 as uint8). No dims reduce nothing."""
+    return _quantified(reductions.All, input, dim, keepdim)
+
+
+def _quantified(primitive: type[Primitive], input: Value, dim: Dim, keepdim: bool) -> Value:
+    require_value(primitive.name, input)
+    none = isinstance(dim, Sequence) and not dim
+    result = truth(input) if none else _reduce(primitive, truth(input), dim, keepdim)
+    return cast(result, uint8) if input.dtype == uint8 else result
 
 
 def count_nonzero(input: Value, dim: Dim = None) -> Value:
@@ -257,11 +326,11 @@ def count_nonzero(input: Value, dim: Dim = None) -> Value:
 
 def logsumexp(input: Value, dim: Dim, keepdim: bool = False) -> Value:
     """log(sum(exp(input))) along ``dim``, shifted by the maximum so that nothing overflows."""
-    input = input if input.dtype.category == "float" else input / 1
+    input = input if input.dtype.is_differentiable else input / 1
     dims, shape = normalize_dims(dim, input.ndim), input.shape
     if builtins.any(shape[axis] == 0 for axis in dims):
         return arithmetic.log(sum(arithmetic.exp(input), dim, keepdim))
-    greatest = amax(Detach.bind(input), dim, keepdim=True)
+    greatest = amax(Detach.bind(parts(input)[0] if input.dtype.is_complex else input), dim, keepdim=True)
     # An infinite maximum is its own result: inf - inf would be NaN.
     shift = arithmetic.where(arithmetic.abs(greatest) == math.inf, 0.0, greatest)
     result = arithmetic.log(sum(arithmetic.exp(input - shift), dim, keepdim=True)) + shift
@@ -272,24 +341,18 @@ def logsumexp(input: Value, dim: Dim, keepdim: bool = False) -> Value:
     )
 
 
+@rounded_once
 def norm(
     input: Value, p: float | str | None = "fro", dim: Dim = None, keepdim: bool = False, dtype: DType | None = None
 ) -> Value:
-    """The p-norm along ``dim``: p = 2 ("fro"), 1, inf, -inf, 0 (elements that are not zero), or any other number.
+    """The p-norm along ``dim``: p = 2 ("fro"), 1, inf, -inf, 0 (elements that are not zero), any other number, or of
+    matrices "nuc", the sum of the singular values.
 
     Raises RuntimeError for integers unless ``dtype`` is a floating one.
     """
-    input = _require_floating("linalg.vector_norm", input, dtype)
-    order = 2.0 if p in ("fro", None) else float(p)
-    magnitude = arithmetic.abs(input)
-    if order == math.inf:
-        return amax(magnitude, dim, keepdim)
-    if order == -math.inf:
-        return amin(magnitude, dim, keepdim)
-    if order == 0:
-        return sum(cast(truth(input), input.dtype), dim, keepdim)
-    if order == 1:
-        return sum(magnitude, dim, keepdim)
-    if order == 2:
-        return _root(sum(arithmetic.square(input), dim, keepdim))
-    return arithmetic.pow(sum(arithmetic.pow(magnitude, order), dim, keepdim), 1.0 / order)
+    require_value("norm", input)
+    if isinstance(p, str) and p not in ("fro", "nuc"):
+        raise RuntimeError(f"only valid string values are 'fro' and 'nuc', found {p}")
+    if p == "nuc":
+        return norms.matrix_norm(input, "nuc", tuple(range(input.ndim)) if dim is None else dim, keepdim, dtype=dtype)
+    return norms.vector_norm(input, 2.0 if p in ("fro", None) else p, dim, keepdim, dtype=dtype)

@@ -8,34 +8,86 @@ from typing import Any
 
 from graphc.ops.functions import (
     activation,
+    adaptive_pooling,
     arithmetic,
     attention,
+    closeness,
+    complex_numbers,
+    conversion,
     convolution,
     creation,
+    cumulative,
+    decompositions,
+    distance,
+    dropout,
+    elementary,
+    factorizations,
+    fourier,
     indexing,
     linear,
+    linear_algebra,
     losses,
+    margin_losses,
+    matrices,
     normalization,
+    norms,
+    pooling,
+    products,
+    rearranging,
     reduction,
+    selection,
     shaping,
+    sorting,
+    special,
+    special_functions,
+    spectral,
+    statistics,
+    tensor_views,
 )
 from graphc.ops.functions.public import public
 
 MODULES: tuple[ModuleType, ...] = (
+    conversion,
     arithmetic,
+    elementary,
+    complex_numbers,
+    fourier,
+    spectral,
     reduction,
+    closeness,
+    special_functions,
+    special,
     creation,
     activation,
+    dropout,
     normalization,
     losses,
+    margin_losses,
     shaping,
+    rearranging,
     indexing,
+    selection,
+    tensor_views,
     linear,
+    distance,
+    cumulative,
+    sorting,
+    statistics,
+    norms,
+    linear_algebra,
+    factorizations,
+    decompositions,
+    products,
+    matrices,
     convolution,
+    pooling,
+    adaptive_pooling,
     attention,
 )
 # Functions of those modules that serve other modules and not the user by name.
-_INTERNAL = frozenset({"bernoulli_like", "scalar_name", "setitem", "slice_dim", "type_name", "wrap_dims"})
+_INTERNAL = frozenset(
+    {"bernoulli_like", "scalar_name", "as_dtype", "dtype_named", "setitem", "slice_dim", "type_name", "wrap_dims"}
+)
 
 
 def functions_of(module: ModuleType) -> dict[str, Callable[..., Any]]:
@@ -68,7 +120,8 @@ def _make_public() -> None:
     """Give every public function what users may rely on: ``out=``, and errors that name it and the user's line."""
     for module in MODULES:
         found = functions_of(module)
-        replacements = {function: public(function) for function in found.values()}
+        namespace = getattr(module, "NAMESPACE", None)
+        replacements = {function: public(function, namespace) for function in found.values()}
         for name, function in found.items():
             setattr(module, name, replacements[function])
 

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphc.ir.integers import Dimension, product
-from graphc.ir.types import DType, int64
+from graphc.ir.types import int64
 from graphc.ops import arithmetic, comparisons, gathers, pointwise, sources, views
 from graphc.ops.operands import broadcast_shapes, cast, normalize_dim
 from graphc.ops.promotion import promote_types
 from graphc.ops.sources import number_like
+from graphc.ops.type_names import type_name
 
 __all__ = [
     "broadcast_tensors",
@@ -58,26 +59,6 @@ FUNCTIONS_ONLY = ("broadcast_tensors", "cat", "concat", "concatenate", "meshgrid
 IN_PLACE = ("tril", "triu")
 
 Sizes = tuple[Dimension, ...]
-_TYPE_NAMES = {
-    "float32": ("Float", "float"),
-    "float64": ("Double", "double"),
-    "int64": ("Long", "long int"),
-    "int32": ("Int", "int"),
-    "int16": ("Short", "short int"),
-    "int8": ("Char", "signed char"),
-    "uint8": ("Byte", "unsigned char"),
-    "bool": ("Bool", "bool"),
-}
-
-
-def type_name(dtype: DType) -> str:
-    """What PyTorch's messages call a dtype, such as Float."""
-    return _TYPE_NAMES[dtype.name][0]
-
-
-def scalar_name(dtype: DType) -> str:
-    """What PyTorch's messages call the C++ type of an element, such as ``long int``."""
-    return _TYPE_NAMES[dtype.name][1]
 
 
 def wrap_dims(dims: int | Sequence[int], rank: int) -> tuple[int, ...]:

@@ -11,32 +11,38 @@ def _matmul(torch: Any, left: Any, right: Any) -> Any:
     return left @ right
 
 
-def _ungrouped(torch: Any, weight: Any, x: Any) -> tuple[Any, Any, int]:
+def _ungrouped(weight: Any, x: Any, spatial: int) -> tuple[Any, Any, int]:
     """Weight and input as PyTorch's convolution takes them: the group dimension within the channels."""
-    if x.ndim == 4:
+    if x.ndim == spatial + 2:
         return weight, x, 1
     return weight.flatten(0, 1), x.flatten(1, 2), x.shape[1]
 
 
-def _conv2d(torch: Any, weight: Any, x: Any, **geometry: Any) -> Any:
-    flat_weight, flat, groups = _ungrouped(torch, weight, x)
-    result = torch.nn.functional.conv2d(flat, flat_weight, **geometry, groups=groups)
-    return result if x.ndim == 4 else result.unflatten(1, (groups, -1))
+def _convolution(torch: Any, weight: Any, x: Any, **geometry: Any) -> Any:
+    spatial = len(geometry["stride"])
+    flat_weight, flat, groups = _ungrouped(weight, x, spatial)
+    result = getattr(torch.nn.functional, f"conv{spatial}d")(flat, flat_weight, **geometry, groups=groups)
+    return result if x.ndim == spatial + 2 else result.unflatten(1, (groups, -1))
 
 
 def _input_gradient(torch: Any, weight: Any, result: Any, *, input_size: Any, **geometry: Any) -> Any:
-    flat_weight, flat, groups = _ungrouped(torch, weight, result)
+    spatial = len(input_size)
+    flat_weight, flat, groups = _ungrouped(weight, result, spatial)
     size = (result.shape[0], flat_weight.shape[1] * groups, *input_size)
-    gradient = torch.nn.grad.conv2d_input(size, flat_weight, flat, **geometry, groups=groups)
-    return gradient if result.ndim == 4 else gradient.unflatten(1, (groups, -1))
+    gradient_of = getattr(torch.nn.grad, f"conv{spatial}d_input")
+    gradient = gradient_of(size, flat_weight, flat, **geometry, groups=groups)
+    return gradient if result.ndim == spatial + 2 else gradient.unflatten(1, (groups, -1))
 
 
 def _weight_gradient(torch: Any, result: Any, x: Any, *, kernel_size: Any, **geometry: Any) -> Any:
-    groups = 1 if x.ndim == 4 else x.shape[1]
-    flat, flat_result = (x, result) if x.ndim == 4 else (x.flatten(1, 2), result.flatten(1, 2))
+    spatial = len(kernel_size)
+    grouped = x.ndim > spatial + 2
+    groups = x.shape[1] if grouped else 1
+    flat, flat_result = (x.flatten(1, 2), result.flatten(1, 2)) if grouped else (x, result)
     size = (flat_result.shape[1], flat.shape[1] // groups, *kernel_size)
-    gradient = torch.nn.grad.conv2d_weight(flat, size, flat_result, **geometry, groups=groups)
-    return gradient if x.ndim == 4 else gradient.unflatten(0, (groups, -1))
+    gradient_of = getattr(torch.nn.grad, f"conv{spatial}d_weight")
+    gradient = gradient_of(flat, size, flat_result, **geometry, groups=groups)
+    return gradient.unflatten(0, (groups, -1)) if grouped else gradient
 
 
 # label, input [n, (g,) c, h, w], weight [(g,) o, c, kh, kw], stride, padding, dilation
@@ -52,15 +58,21 @@ _GEOMETRIES = (
     ("groups", (2, 2, 3, 5, 4), (2, 2, 3, 3, 3), (1, 1), (1, 1), (1, 1)),
     ("depthwise", (2, 3, 1, 5, 5), (3, 1, 1, 3, 2), (2, 1), (1, 0), (1, 1)),
     ("no samples", (0, 2, 4, 4), (3, 2, 3, 3), (1, 1), (0, 0), (1, 1)),
+    ("sequence", (2, 3, 9), (4, 3, 3), (2,), (1,), (2,)),
+    ("sequence, groups", (2, 2, 2, 8), (2, 3, 2, 3), (1,), (2,), (1,)),
+    ("volume", (2, 2, 4, 5, 3), (3, 2, 2, 3, 2), (1, 2, 1), (1, 1, 0), (1, 1, 1)),
+    ("volume, groups", (2, 2, 1, 4, 4, 5), (2, 2, 1, 2, 2, 2), (2, 1, 2), (0, 1, 1), (1, 2, 1)),
 )
 
 
 def _result_shape(x: Any, weight: Any, stride: Any, padding: Any, dilation: Any) -> tuple[int, ...]:
     size = (
         (extent + 2 * width - gap * (kernel - 1) - 1) // step + 1
-        for extent, kernel, step, width, gap in zip(x[-2:], weight[-2:], stride, padding, dilation, strict=True)
+        for extent, kernel, step, width, gap in zip(
+            x[-len(stride) :], weight[-len(stride) :], stride, padding, dilation, strict=True
+        )
     )
-    return (*x[:-3], weight[-4], *size)
+    return (*x[: -len(stride) - 1], weight[-len(stride) - 2], *size)
 
 
 def _convolutions() -> Any:
@@ -69,20 +81,20 @@ def _convolutions() -> Any:
         result = _result_shape(x, weight, stride, padding, dilation)
         geometry = {"stride": stride, "padding": padding, "dilation": dilation}
         options = {"label": label, "tolerance": tolerance, **geometry}
-        yield primitive_sample("conv2d", normal(*weight), normal(*x), oracle=_conv2d, **options)
+        yield primitive_sample("convolution", normal(*weight), normal(*x), oracle=_convolution, **options)
         yield primitive_sample(
-            "conv2d_input_gradient",
+            "convolution_input_gradient",
             normal(*weight),
             normal(*result),
-            input_size=x[-2:],
+            input_size=x[-len(stride) :],
             oracle=_input_gradient,
             **options,
         )
         yield primitive_sample(
-            "conv2d_weight_gradient",
+            "convolution_weight_gradient",
             normal(*result),
             normal(*x),
-            kernel_size=weight[-2:],
+            kernel_size=weight[-len(stride) :],
             oracle=_weight_gradient,
             **options,
         )
@@ -105,13 +117,13 @@ SAMPLES = (
     ),
     *_convolutions(),
     primitive_sample(
-        "conv2d",
+        "convolution",
         integers(2, 2, 3, 3, low=-5, high=5),
         integers(1, 2, 4, 4, low=-5, high=5),
         stride=(1, 1),
         padding=(1, 1),
         dilation=(1, 1),
-        oracle=_conv2d,
+        oracle=_convolution,
         label="int",
     ),
     sample("matmul", normal(3), normal(3), label="vectors"),

@@ -35,8 +35,13 @@ class Array:
     layout: str = "contiguous"
 
     def make(self, generator: np.random.Generator, floating: str | None = None) -> np.ndarray:
-        """The array. ``floating`` replaces a floating dtype: finite differences need float64."""
-        dtype = floating if floating is not None and self.dtype.startswith("float") else self.dtype
+        """The array. ``floating`` replaces a floating dtype, and a complex one by that of its precision: finite
+        differences need float64."""
+        dtype = self.dtype
+        if floating is not None and dtype.startswith("float"):
+            dtype = floating
+        elif floating is not None and dtype.startswith("complex"):
+            dtype = "complex128" if floating == "float64" else "complex64"
         values = np.asarray(self.fill(generator, self.shape)).astype(dtype)
         if self.layout == "transposed":  # the same values, the memory in Fortran order
             return np.asfortranarray(values)
@@ -50,6 +55,15 @@ class Array:
 def normal(*shape: int, dtype: str = "float32", layout: str = "contiguous") -> Array:
     """Normally distributed floats."""
     return Array(shape, dtype, lambda generator, size: generator.standard_normal(size), layout)
+
+
+def complex_normal(*shape: int, dtype: str = "complex64", layout: str = "contiguous") -> Array:
+    """Complex numbers of normally distributed parts."""
+
+    def fill(generator: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
+        return generator.standard_normal(size) + 1j * generator.standard_normal(size)
+
+    return Array(shape, dtype, fill, layout)
 
 
 def uniform(*shape: int, low: float, high: float, dtype: str = "float32", layout: str = "contiguous") -> Array:
@@ -142,7 +156,7 @@ class OpSample:
             for item in value if isinstance(value, (tuple, list)) else (value,):
                 if isinstance(item, Array):
                     chosen = self.differentiable is None or place in self.differentiable
-                    if chosen and item.dtype.startswith("float"):
+                    if chosen and item.dtype.startswith(("float", "complex")):
                         positions.append(flat)
                     flat += 1
         return tuple(positions)

@@ -1,0 +1,165 @@
+"""Makes docs/coverage.md anew: what of PyTorch is here, from the op registry and the op samples.
+
+python -m docs.coverage.refresh           the page, from PyTorch's names as they are kept in pytorch_names.json
+python -m docs.coverage.refresh --names   those names too, from the PyTorch that is installed
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+HERE = Path(__file__).parent
+PAGE = HERE.parent / "coverage.md"
+NAMES = HERE / "pytorch_names.json"
+# PyTorch's namespaces that a program meets; "Tensor" is the class.
+NAMESPACES = (
+    "",
+    "Tensor",
+    "nn",
+    "nn.functional",
+    "nn.init",
+    "nn.utils",
+    "nn.utils.rnn",
+    "nn.utils.parametrize",
+    "nn.utils.parametrizations",
+    "optim",
+    "optim.lr_scheduler",
+    "autograd",
+    "autograd.functional",
+    "func",
+    "linalg",
+    "fft",
+    "special",
+    "random",
+    "utils.data",
+    "cuda",
+)
+
+
+def public_names(namespace: str, room: Any) -> list[str]:
+    """The names of a namespace of PyTorch's that belong to it: functions and classes, and its own dtypes."""
+    found = []
+    for name in dir(room):
+        value = inspect.getattr_static(room, name) if inspect.isclass(room) else getattr(room, name, None)
+        if name.startswith("_") or isinstance(value, ModuleType):
+            continue
+        home = getattr(value, "__module__", "torch") or "torch"
+        own = namespace == "Tensor" or home.startswith("torch") or type(value).__name__.startswith("builtin")
+        if own and (callable(value) or namespace == "Tensor" or type(value).__name__ == "dtype"):
+            found.append(name)
+    return found
+
+
+def write_names() -> None:
+    """Keep PyTorch's names, so that the page can be made without it."""
+    import torch
+
+    names = {}
+    for namespace in NAMESPACES:
+        room = torch.Tensor if namespace == "Tensor" else importlib.import_module(f"torch.{namespace}".rstrip("."))
+        names[namespace] = public_names(namespace, room)
+    NAMES.write_text(json.dumps({"version": torch.__version__.split("+")[0], "names": names}, indent=0) + "\n")
+
+
+def room_of(namespace: str) -> Any:
+    """graphc's room of that name; None where there is none."""
+    import graphc
+
+    if namespace == "Tensor":
+        return graphc.Tensor
+    try:
+        return importlib.import_module(f"graphc.{namespace}".rstrip("."))
+    except ImportError:
+        return None
+
+
+def has(room: Any, name: str) -> bool:
+    """Whether a room offers a name."""
+    try:
+        return inspect.getattr_static(room, name, None) is not None or getattr(room, name, None) is not None
+    except AttributeError:
+        return False
+
+
+def ways_of_compiling() -> dict[str, set[str]]:
+    """For each function that is sampled, what its samples need in a compiled program: "C", "host", or "eager"."""
+    from graphc.ir.graph import Builder
+    from graphc.ir.primitive import External
+    from tests.ops.running import run_on_symbols
+    from tests.ops.samples import ALL_SAMPLES
+
+    found: dict[str, set[str]] = {}
+    for sample in ALL_SAMPLES:
+        if sample.primitive:
+            continue
+        builder = Builder()
+        try:
+            run_on_symbols(sample, builder)
+        except (AttributeError, TypeError):
+            way = "eager"
+        else:
+            way = "host" if any(isinstance(node.op, External) for node in builder.nodes) else "C"
+        found.setdefault(sample.name, set()).add(way)
+    return found
+
+
+def page() -> str:
+    """The text of docs/coverage.md."""
+    from graphc.ops.functions.registry import FUNCTIONS
+    from graphc.ops.operators import IN_PLACE, METHODS
+
+    kept = json.loads(NAMES.read_text())
+    lines = [
+        "# What of PyTorch is here",
+        "",
+        f"Compared with PyTorch {kept['version']}. Made by `python -m docs.coverage.refresh`; a test holds it in step.",
+        "",
+        (HERE / "differences.md").read_text().strip(),
+        "",
+        "## Names by namespace",
+        "",
+        "| namespace | PyTorch's | here | missing |",
+        "|---|---:|---:|---|",
+    ]
+    for namespace, names in kept["names"].items():
+        room = room_of(namespace)
+        missing = [name for name in names if room is None or not has(room, name)]
+        label = f"torch.{namespace}".rstrip(".")
+        lines.append(f"| `{label}` | {len(names)} | {len(names) - len(missing)} | {' '.join(missing)} |")
+    lines += [
+        "",
+        "## Operators",
+        "",
+        "Every function below is sampled against PyTorch: values, dtypes, gradients, second gradients. In a compiled",
+        "function it becomes C, or the host carries it out between kernels (`host`), or it can't be part of a program",
+        "since its result's shape depends on values (`eager`); several words: it depends on the arguments.",
+        "",
+        "| function | method | in place | compiled |",
+        "|---|---|---|---|",
+    ]
+    ways = ways_of_compiling()
+    by_function: dict[Any, set[str]] = {}
+    for name, found in ways.items():
+        by_function.setdefault(FUNCTIONS.get(name), set()).update(found)
+    for name in sorted(FUNCTIONS):
+        found = by_function.get(FUNCTIONS[name], set())
+        method, in_place = ("yes" if name in table else "" for table in (METHODS, IN_PLACE))
+        lines.append(f"| `{name}` | {method} | {in_place} | {' '.join(sorted(found))} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Write the page, and with ``--names`` PyTorch's names before it."""
+    if "--names" in sys.argv:
+        write_names()
+    PAGE.write_text(page())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""The reverse sweep: cotangents from the roots of the tape to its leaves.
+
+Nodes run in the order opposite to that in which they were made; a leaf is reached as soon as all that it was used for
+has run, as in PyTorch.
+Source: https://docs.pytorch.org/docs/stable/notes/autograd.html
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from graphc.autograd.anomaly_mode import refuse_anomalies, warn_of_forward
+from graphc.autograd.tape import AccumulateGrad, Node
+from graphc.autograd.watching import switch, watching
+from graphc.recording import phase, state
+from graphc.tensor import Tensor
+
+# In the queue before every operation.
+_LEAF = -(1 << 62)
+
+
+def sweep(
+    roots: Sequence[tuple[Node, Tensor]],
+    *,
+    retain_graph: bool,
+    create_graph: bool,
+    targets: Iterable[Node] | None = None,
+    accumulate: bool = True,
+) -> dict[Node, Tensor]:
+    """Pull cotangents back from the roots to the leaves, newest operation first.
+
+    Args:
+        roots: nodes, each with the cotangent of its output.
+        retain_graph: keep saved values for another sweep.
+        create_graph: record the sweep itself, so that its results can be differentiated.
+        targets: the nodes whose cotangents are wanted; None for all leaves.
+        accumulate: add the cotangents of leaves to their ``grad``.
+
+    Returns:
+        the cotangent of every target reached.
+    """
+    wanted = None if targets is None else set(targets)
+    useful = None if wanted is None else _leading_to(wanted, [node for node, _ in roots])
+    missing = _uses([node for node, _ in roots], useful)
+    cotangents: dict[Node, Any] = {}
+    pending: list[tuple[int, int, Node]] = []
+    arrivals = itertools.count()
+    found: dict[Node, Tensor] = {}
+
+    watching.sweeps += 1
+    outer_gradients, outer_location = state.gradients, state.location
+    state.gradients = create_graph
+    try:
+        with phase("backward"):
+            for node, cotangent in roots:
+                cotangents[node] = cotangents[node] + cotangent if node in cotangents else cotangent
+            for node in cotangents:
+                if not missing[node]:
+                    heapq.heappush(pending, (_priority(node), next(arrivals), node))
+            while pending:
+                node = heapq.heappop(pending)[2]
+                edges = node.edges
+                cotangent = cotangents.pop(node, None)
+                if cotangent is None or (useful is not None and node not in useful):
+                    # Nothing came here, or nothing that is wanted lies beyond.
+                    results: Sequence[Any] = (None,) * len(edges)
+                else:
+                    try:
+                        results = _run(node, cotangent, wanted, useful, found, accumulate)
+                    except Exception:
+                        if watching.anomalies:
+                            warn_of_forward(node)
+                        raise
+                for position, edge in enumerate(edges):
+                    if edge is None or (useful is not None and edge not in useful):
+                        continue
+                    result = results[position]
+                    if result is not None:
+                        cotangents[edge] = cotangents[edge] + result if edge in cotangents else result
+                    left = missing[edge] = missing[edge] - 1
+                    if not left:
+                        heapq.heappush(pending, (_priority(edge), next(arrivals), edge))
+                if not retain_graph and cotangent is not None:
+                    node.release()
+    finally:
+        state.gradients, state.location = outer_gradients, outer_location
+    return found
+
+
+def _priority(node: Node) -> int:
+    return _LEAF if isinstance(node, AccumulateGrad) else -node.sequence
+
+
+def _run(
+    node: Node,
+    cotangent: Any,
+    wanted: AbstractSet[Node] | None,
+    useful: AbstractSet[Node] | None,
+    found: dict[Node, Tensor],
+    accumulate: bool,
+) -> Sequence[Any]:
+    """The cotangents of a node's inputs, with all that hooks make of them."""
+    if state.recorder is not None:
+        state.recorder.swept(node.sequence, node.name())
+    state.location = node.location
+    hooks = node.hooks
+    if hooks:
+        cotangent = hooks.on_tensor(cotangent)
+    if wanted is not None and node in wanted:
+        found[node] = cotangent
+    edges = node.edges
+    if not edges and not accumulate:
+        return ()
+    if wanted is not None and not any(edge in useful for edge in edges) and edges:
+        return (None,) * len(edges)
+    if hooks and hooks.before:
+        cotangent = node.bundled(hooks.on_results(node.unbundled(cotangent)))
+    results: list[Any] = []
+    for position, result in enumerate(node.pull_back(cotangent)):
+        edge = edges[position]
+        if edge is None or result is None or (useful is not None and edge not in useful):
+            results.append(None)
+            continue
+        # A rule may give a cotangent as a function, so that only those that are needed are computed.
+        value = result() if callable(result) else result
+        results.append(None if value is None else node.unstretched(value, position))
+    if switch.active and watching.anomalies:
+        refuse_anomalies(node, results)
+    if hooks:
+        for hook in tuple(hooks.accumulated.values()):
+            hook(node.variable)
+        if hooks.after:
+            return hooks.on_inputs(results, node.unbundled(cotangent))
+    return results
+
+
+def _uses(roots: Iterable[Node], useful: AbstractSet[Node] | None) -> dict[Node, int]:
+    """How often each node below the roots is an input of another one."""
+    uses = dict.fromkeys(roots, 0)
+    stack = list(uses)
+    while stack:
+        node = stack.pop()
+        if useful is not None and node not in useful:
+            continue
+        for edge in node.edges:
+            if edge is None:
+                continue
+            if edge in uses:
+                uses[edge] += 1
+            else:
+                uses[edge] = 1
+                stack.append(edge)
+    return uses
+
+
+def _leading_to(targets: AbstractSet[Node], roots: Iterable[Node]) -> set[Node]:
+    """The nodes below the roots from which a target is reached, the targets among them."""
+    leads: dict[Node, bool] = {}
+    for root in roots:
+        stack: list[tuple[Node, bool]] = [(root, False)]
+        while stack:
+            node, expanded = stack.pop()
+            if expanded:
+                leads[node] = node in targets or any(leads.get(edge, False) for edge in node.edges if edge is not None)
+            elif node not in leads:
+                leads[node] = node in targets
+                stack.append((node, True))
+                stack.extend((edge, False) for edge in node.edges if edge is not None)
+    return {node for node, lead in leads.items() if lead}

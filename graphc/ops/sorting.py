@@ -1,0 +1,238 @@
+"""Orders and selections along one dimension: what they give are positions (int64), with which values are gathered.
+
+NaN is the greatest. ``dim`` is a non-negative dimension.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+
+from graphc.ir.primitive import External, register
+from graphc.ir.types import TensorType, int64
+from graphc.ops.comparisons import Eq, IsNan, LogicalAnd, LogicalOr
+from graphc.ops.pointwise import Cast
+from graphc.ops.reductions import Sum, restored
+from graphc.ops.selection import LONGEST, Row, places_after
+
+
+class Positions(External):
+    """Positions of elements of the operand along ``dim``."""
+
+    differentiable = False
+    accepts: ClassVar[tuple[str, ...]] = ("bool", "int", "float")
+
+    def _check(self, x: TensorType, dim: int) -> None:
+        if x.dtype.category not in self.accepts:
+            raise TypeError(f"{self.name} expects elements that have an order, got {x.dtype.name}")
+        if not 0 <= dim < x.rank:
+            raise ValueError(f"{self.name} expects a dim of a value of rank {x.rank}, got {dim}")
+
+
+def _stable_order(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
+    if not descending:
+        return np.argsort(x, axis, kind="stable")
+    # Of the reversed row, so that equal elements keep their order.
+    return x.shape[axis] - 1 - np.flip(np.argsort(np.flip(x, axis), axis, kind="stable"), axis)
+
+
+@register
+class ArgSort(Positions):
+    """The positions in ascending (or descending) order of the elements; equal ones keep theirs."""
+
+    name = "argsort"
+    cost = 60.0
+
+    def infer(self, x: TensorType, *, dim: int, descending: bool) -> TensorType:
+        self._check(x, dim)
+        return TensorType(int64, x.shape)
+
+    def evaluate(self, x: np.ndarray, *, dim: int, descending: bool) -> np.ndarray:
+        return np.ascontiguousarray(_stable_order(x, dim, descending))
+
+
+def _ranks(rows: np.ndarray, descending: bool = False) -> np.ndarray:
+    """For each row numbers in the order of the elements, equal ones for equal elements; NaN is one number."""
+    order = np.argsort(rows, axis=-1, kind="stable")
+    ordered = np.take_along_axis(rows, order, -1)
+    steps = (ordered[..., 1:] != ordered[..., :-1]) & ~(
+        (ordered[..., 1:] != ordered[..., 1:]) & (ordered[..., :-1] != ordered[..., :-1])
+    )
+    numbers = np.zeros(rows.shape, np.int64)
+    np.cumsum(steps, axis=-1, out=numbers[..., 1:])
+    result = np.empty_like(numbers)
+    np.put_along_axis(result, order, numbers, -1)
+    return -result if descending else result
+
+
+def _rows(x: np.ndarray, dim: int) -> np.ndarray:
+    """The rows along a dimension as a matrix."""
+    moved = np.moveaxis(x, dim, -1)
+    return np.ascontiguousarray(moved).reshape(math.prod(moved.shape[:-1]), moved.shape[-1])
+
+
+class Selection(Positions):
+    """The position of one element in each row; the result lacks ``dim``."""
+
+    def infer(self, x: TensorType, *, dim: int, **attrs: Any) -> TensorType:
+        self._check(x, dim)
+        return TensorType(int64, x.shape[:dim] + x.shape[dim + 1 :])
+
+    def evaluate(self, x: np.ndarray, *, dim: int, **attrs: Any) -> np.ndarray:
+        rows = _rows(x, dim)
+        return self.select(rows, **attrs).reshape(x.shape[:dim] + x.shape[dim + 1 :])
+
+    def select(self, rows: np.ndarray, **attrs: Any) -> np.ndarray:
+        """The position in each of the rows."""
+        raise NotImplementedError
+
+
+@register
+class KthPosition(Selection):
+    """The position of the element of each row that is the ``k``-th least, counted from 1."""
+
+    name = "kth_position"
+
+    def select(self, rows: np.ndarray, *, k: int) -> np.ndarray:
+        ranks = _ranks(rows)
+        equal = ranks == np.partition(ranks, k - 1, axis=-1)[:, k - 1 : k]
+        positions = equal.argmax(-1)
+        if rows.shape[-1] <= LONGEST:
+            for row in np.flatnonzero(equal.sum(-1) > 1).tolist():
+                positions[row] = places_after(ranks[row], lambda each: each.quickselect(k - 1))[k - 1]
+        return positions
+
+
+@register
+class MedianPosition(Selection):
+    """The position of the lower median of each row, the first in a stable order; of the first NaN where there is one,
+    unless ``ignore_nan``."""
+
+    name = "median_position"
+
+    def select(self, rows: np.ndarray, *, ignore_nan: bool) -> np.ndarray:
+        numbers = rows == rows
+        # A row of NaN alone has NaN for its median.
+        count = np.maximum(numbers.sum(-1), 1) if ignore_nan else np.full(len(rows), rows.shape[-1])
+        order = np.argsort(rows, axis=-1, kind="stable")
+        positions = np.take_along_axis(order, (count - 1)[:, None] // 2, -1)[:, 0]
+        if ignore_nan:
+            return positions
+        return np.where(numbers.all(-1), positions, (~numbers).argmax(-1))
+
+
+@register
+class ModePosition(Selection):
+    """The position of the last element that is equal to the most frequent one, the least of those where several are."""
+
+    name = "mode_position"
+
+    def select(self, rows: np.ndarray) -> np.ndarray:
+        ranks = _ranks(rows)
+        size = rows.shape[-1]
+        positions = np.empty(len(rows), np.int64)
+        for at, row in enumerate(ranks):
+            mode = np.bincount(row).argmax()
+            places = np.flatnonzero(row == mode)
+            if 16 < size <= LONGEST and len(places) > 1:
+                order = places_after(row, lambda each: each.sort(size))
+                places = [place for place in order if row[place] == mode]
+            positions[at] = places[-1]
+        return positions
+
+
+@register
+class TopPositions(Positions):
+    """The positions of the ``k`` greatest (or least) elements along ``dim``, in that order."""
+
+    name = "top_positions"
+
+    def infer(self, x: TensorType, *, dim: int, k: int, largest: bool) -> TensorType:
+        self._check(x, dim)
+        if not 0 <= k <= x.shape[dim]:
+            raise ValueError(f"top_positions expects k in [0, {x.shape[dim]}], got {k}")
+        return TensorType(int64, (*x.shape[:dim], k, *x.shape[dim + 1 :]))
+
+    def evaluate(self, x: np.ndarray, *, dim: int, k: int, largest: bool) -> np.ndarray:
+        flat = _rows(x, dim)
+        order = _stable_order(flat, -1, largest)
+        chosen = np.ascontiguousarray(order[:, :k])
+        size = flat.shape[-1]
+        if k and size <= LONGEST:
+            values = np.take_along_axis(flat, order[:, : k + 1], -1)
+            later, earlier = values[:, 1:], values[:, :-1]
+            tied = ((later == earlier) | ((later != later) & (earlier != earlier))).any(-1)
+            for row in np.flatnonzero(tied).tolist():
+                chosen[row] = _first(_ranks(flat[row], largest), k)
+        others = x.shape[:dim] + x.shape[dim + 1 :]
+        return np.ascontiguousarray(np.moveaxis(chosen.reshape(*others, k), -1, dim))
+
+
+def _first(ranks: np.ndarray, k: int) -> list[int]:
+    def steps(row: Row) -> None:
+        if k * 64 <= len(ranks):
+            row.sort_first(k)
+        else:
+            row.select(k - 1)
+            row.sort(k - 1)
+
+    return places_after(ranks, steps)[:k]
+
+
+@register
+class Median(External):
+    """The lower median of a vector: NaN where there is one, unless ``ignore_nan``, or where it is empty.
+
+    Elements that are equal to it share the gradient evenly.
+    """
+
+    name, saves_output = "median", True
+
+    def infer(self, x: TensorType, *, ignore_nan: bool) -> TensorType:
+        if x.rank != 1:
+            raise ValueError(f"median expects a vector, got {x}")
+        return TensorType(x.dtype, ())
+
+    def evaluate(self, x: np.ndarray, *, ignore_nan: bool) -> np.ndarray:
+        if not x.size:
+            return np.asarray(np.nan if x.dtype.kind == "f" else np.iinfo(x.dtype).min, x.dtype)
+        return np.asarray(x[MedianPosition.instance.evaluate(x, dim=0, ignore_nan=ignore_nan)])
+
+    def vjp(self, cotangent: Any, output: Any, x: Any, *, ignore_nan: bool) -> tuple[Any, ...]:
+        found = restored(output, x.shape, (0,))
+        both_nan = LogicalAnd.bind(IsNan.bind(x), IsNan.bind(found))
+        equal = Cast.bind(LogicalOr.bind(Eq.bind(x, found), both_nan), dtype=cotangent.dtype)
+        return (equal * restored(cotangent / Sum.bind(equal, dims=(0,)), x.shape, (0,)),)
+
+
+@register
+class SearchSorted(External):
+    """For each value the place in its sorted row where it would go: before equal elements, or behind (``right``).
+
+    Operands: rows (..., n) and values (..., m) of one dtype, with the same leading dimensions, or rows (n,) for values
+    of any shape.
+    """
+
+    name, differentiable = "searchsorted", False
+    cost = 20.0
+
+    def infer(self, rows: TensorType, values: TensorType, *, right: bool) -> TensorType:
+        if rows.dtype != values.dtype:
+            raise TypeError(f"searchsorted expects one dtype, got {rows.dtype.name} and {values.dtype.name}")
+        if rows.rank != 1 and rows.shape[:-1] != values.shape[:-1]:
+            raise ValueError(f"searchsorted expects rows for values of the same leading shape, got {rows} and {values}")
+        return TensorType(int64, values.shape)
+
+    def evaluate(self, rows: np.ndarray, values: np.ndarray, *, right: bool) -> np.ndarray:
+        # By bisection as PyTorch's, for what it gives where a row holds NaN or is not sorted.
+        size = rows.shape[-1]
+        low, high = np.zeros(values.shape, np.int64), np.full(values.shape, size, np.int64)
+        while (low < high).any():
+            middle = (low + high) // 2
+            inside = np.minimum(middle, size - 1)
+            found = rows[inside] if rows.ndim == 1 else np.take_along_axis(rows, inside, -1)
+            later = (low < high) & ~(found > values if right else found >= values)
+            low, high = np.where(later, middle + 1, low), np.where(later, high, middle)
+        return low

@@ -1,0 +1,169 @@
+"""Derivatives as functions, batches, and modules called with other parameters, against PyTorch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.autograd.scenarios import assert_like_torch, in_order
+
+
+def some(t: Any) -> Any:
+    return t.tensor([0.5, -1.0, 2.0])
+
+
+def gradient(t):
+    g = t.func.grad(lambda x: (x**3).sum())(some(t))
+    return g, g.requires_grad
+
+
+def gradient_by_several(t):
+    return t.func.grad(lambda x, y: (x * y * y).sum(), argnums=(0, 1))(some(t), some(t) * 2)
+
+
+def gradient_and_value(t):
+    return t.func.grad_and_value(lambda x: (x**2).sum())(some(t))
+
+
+def gradient_with_more(t):
+    return t.func.grad(lambda x: ((x**2).sum(), x * 10), has_aux=True)(some(t))
+
+
+def value_with_more(t):
+    return t.func.grad_and_value(lambda x: ((x**2).sum(), x * 10), has_aux=True)(some(t))
+
+
+def gradient_of_a_gradient(t):
+    f = t.func.grad(t.func.grad(t.func.grad(lambda x: x**4)))
+    return f(t.tensor(2.0))
+
+
+def gradient_of_a_tree(t):
+    return t.func.grad(lambda p: (p["a"] * p["b"][0]).sum())({"a": some(t), "b": [some(t) * 3]})["b"]
+
+
+def gradient_that_is_zero(t):
+    return t.func.grad(lambda x, y: x.sum(), argnums=1)(some(t), some(t))
+
+
+def gradient_of_a_vector(t):
+    t.func.grad(lambda x: x * 2)(some(t))
+
+
+def gradient_of_a_number(t):
+    t.func.grad(lambda x: 3.0)(some(t))
+
+
+def gradient_in_the_callers_graph(t):
+    x = some(t).requires_grad_()
+    g = t.func.grad(lambda x: (x**3).sum())(x)
+    g.sum().backward()
+    return x.grad
+
+
+def pulled_back(t):
+    y, pull = t.func.vjp(lambda x: x.exp(), some(t))
+    return y, pull(t.ones(3))
+
+
+def pulled_back_by_several(t):
+    y, pull = t.func.vjp(lambda x, z: (x * z, z.sum()), some(t), some(t) * 2)
+    return y, pull((t.ones(3), t.tensor(2.0)))
+
+
+def pushed_forward(t):
+    return t.func.jvp(lambda x: x.sin(), (some(t),), (t.tensor([1.0, 2.0, 3.0]),))
+
+
+def pushed_forward_by_several(t):
+    return t.func.jvp(lambda x, y: x * y, (some(t), some(t)), (t.ones(3), t.zeros(3)))
+
+
+def jacobian_in_reverse(t):
+    return t.func.jacrev(lambda x: x**2)(some(t))
+
+
+def jacobian_forward(t):
+    return t.func.jacfwd(lambda x: x**2)(some(t))
+
+
+def jacobian_by_several(t):
+    return t.func.jacrev(lambda x, y: x.outer(y), argnums=(0, 1))(some(t), some(t)[:2])
+
+
+def jacobian_of_several(t):
+    return t.func.jacrev(lambda x: {"a": x * 2, "b": x.sum()})(some(t))["b"]
+
+
+def second_derivatives(t):
+    return t.func.hessian(lambda x: (x**3).prod())(some(t))
+
+
+def batched(t):
+    return t.vmap(lambda x, y: (x * y).sum())(t.arange(6.0).reshape(2, 3), t.ones(2, 3))
+
+
+def batched_along_other_dims(t):
+    x = t.arange(6.0).reshape(2, 3)
+    return t.vmap(lambda x, y: x + y, in_dims=(1, None), out_dims=1)(x, t.ones(2))
+
+
+def batched_trees(t):
+    return t.vmap(lambda p: (p["a"] * 2, p["a"].sum()))({"a": t.arange(6.0).reshape(2, 3)})
+
+
+def batched_gradients(t):
+    return t.vmap(t.func.grad(lambda x: (x**3).sum()))(t.arange(6.0).reshape(2, 3))
+
+
+def gradients_of_samples(t):
+    w = some(t)
+    x = t.arange(6.0).reshape(2, 3)
+    return t.vmap(t.func.grad(lambda w, x: (w * x).sum() ** 2), in_dims=(None, 0))(w, x)
+
+
+def batches_of_different_sizes(t):
+    t.vmap(lambda x, y: x + y)(t.ones(2), t.ones(3))
+
+
+def called_with_other_parameters(t):
+    layer = t.nn.Linear(3, 2)
+    given = {"weight": t.ones(2, 3), "bias": t.zeros(2)}
+    before = layer.weight.clone()
+    y = t.func.functional_call(layer, given, some(t))
+    return y, bool((layer.weight == before).all())
+
+
+def gradient_of_a_module(t):
+    net = t.nn.Sequential(t.nn.Linear(3, 4), t.nn.Tanh(), t.nn.Linear(4, 1))
+    given = {name: t.full(tuple(p.shape), 0.1) for name, p in net.named_parameters()}
+    g = t.func.grad(lambda p: t.func.functional_call(net, p, (some(t),)).sum())(given)
+    return g["0.weight"], g["2.bias"]
+
+
+def models_side_by_side(t):
+    models = [t.nn.Linear(3, 2) for _ in range(4)]
+    for number, model in enumerate(models):
+        for p in model.parameters():
+            t.nn.init.constant_(p, number)
+    params, buffers = t.func.stack_module_state(models)
+    y = t.vmap(lambda p, b, x: t.func.functional_call(models[0], (p, b), (x,)), in_dims=(0, 0, None))(
+        params, buffers, some(t)
+    )
+    return y, params["weight"].shape == (4, 2, 3)
+
+
+def strictly_too_few(t):
+    t.func.functional_call(t.nn.Linear(3, 2), {"weight": t.ones(2, 3)}, some(t), strict=True)
+
+
+SCENARIOS = in_order(globals(), some)
+# PyTorch goes on about its own machinery.
+WORDS = {"batches_of_different_sizes": 10}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_like_torch(scenario: Any) -> None:
+    """Results in their trees and shapes, and the words of errors, are PyTorch's."""
+    assert_like_torch(scenario, words=WORDS.get(scenario.__name__))

@@ -1,0 +1,1 @@
+"""A user's notes on PyTorch as programs, and what they print."""

@@ -1,0 +1,30 @@
+"""Notes 004: making tensors of shapes, of data, of numbers, at random, like others; their dimensions and elements."""
+
+import numpy as np
+import torch
+
+torch.manual_seed(13)
+print(torch.Tensor(2, 2).shape, torch.Tensor(2, 2).dtype)
+print(torch.DoubleTensor(2, 2).shape, torch.DoubleTensor(2, 2).dtype)
+print(torch.FloatTensor([[1, 2, 3], [4, 5, 6]]))
+print(torch.Tensor([[1, 2, 3], [4, 5, 6]]))
+print(torch.Tensor(np.array([[1, 2, 3], [4, 5, 6]])))
+print(torch.tensor([[1.0, -1.0], [1.0, -1.0]]))
+print(torch.tensor(np.array([[1, 2, 3], [4, 5, 6]])))
+print(torch.zeros(5, 3, dtype=torch.long))
+print(torch.ones(2, 2))
+print(torch.eye(2, 2))
+print(torch.randn(2, 2))
+print(torch.randperm(10))
+print(torch.arange(1, 6, 2))
+print(torch.linspace(1, 6, 2))
+x = torch.ones(5, 3, dtype=torch.float64)
+print(x)
+x = torch.randn_like(x, dtype=torch.float)
+print(x)
+print(torch.ones_like(x))
+print(torch.zeros_like(x))
+print(x.size())
+print(x.shape)
+print(x.numel())
+print(x.nelement())

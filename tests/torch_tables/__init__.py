@@ -1,0 +1,1 @@
+"""PyTorch's own tables of operators, modules, and optimizers, with their sample inputs, tried against graphc."""
