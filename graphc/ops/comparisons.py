@@ -10,6 +10,7 @@ import numpy as np
 from graphc.ir.primitive import Attributes, Pointwise, register
 from graphc.ir.scalars import Choose, Index, Operand, Scalar
 from graphc.ir.types import TensorType, bool_
+from graphc.ops.choosing import choose as choose_elements
 from graphc.ops.pointwise_family import (
     ANY_OR_COMPLEX,
     FLOATING_OR_COMPLEX,
@@ -128,7 +129,7 @@ class Where(Pointwise):
         return x
 
     def evaluate(self, condition: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return np.where(condition, x, y)
+        return choose_elements(condition, x, y)
 
     def vjp(self, cotangent: Any, output: Any, condition: Any, x: Any, y: Any) -> tuple[Any | None, ...]:
         return (

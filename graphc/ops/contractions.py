@@ -12,8 +12,6 @@ Source: Dumoulin and Visin, A guide to convolution arithmetic for deep learning,
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,9 +23,15 @@ from graphc.ir.scalars import Constant, Index, Operand, Scalar, both, choose, wi
 from graphc.ir.types import DType, TensorType
 from graphc.ops import views
 from graphc.ops.conjugation import conjugate
+from graphc.ops.convolution_arrays import (
+    Sizes,
+    convolve,
+    convolved_extent,
+    input_gradient,
+    multiply_matrices,
+    weight_gradient,
+)
 from graphc.ops.quiet import quiet
-
-Sizes = tuple[int, ...]
 
 
 def _require_numbers(name: str, left: TensorType, right: TensorType) -> None:
@@ -39,20 +43,6 @@ def _require_numbers(name: str, left: TensorType, right: TensorType) -> None:
 
 def _zero(dtype: DType) -> Constant:
     return Constant(0.0 if dtype.is_floating_point else 0, dtype)
-
-
-def _for_blas(x: np.ndarray) -> np.ndarray:
-    """The array in a layout of its last two dimensions that BLAS takes; numpy multiplies others in a slow loop."""
-    rows, columns = x.strides[-2:]
-    size = x.itemsize
-    by_rows = columns == size and rows % size == 0 and rows >= size * x.shape[-1]
-    by_columns = rows == size and columns % size == 0 and columns >= size * x.shape[-2]
-    return x if by_rows or by_columns else np.ascontiguousarray(x)
-
-
-def multiply_matrices(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """The matrix product over the last two dimensions, batches broadcast."""
-    return np.matmul(_for_blas(left), _for_blas(right))
 
 
 @register
@@ -106,39 +96,6 @@ class Matmul(Contraction):
 def _adjoint(matrices: Any) -> Any:
     rank = len(matrices.shape)
     return conjugate(views.Permute.bind(matrices, dims=(*range(rank - 2), rank - 1, rank - 2)))
-
-
-def convolved_extent(extent: Dimension, kernel: int, stride: int, padding: int, dilation: int) -> Dimension:
-    """How many places a kernel has along one dimension."""
-    return (extent + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
-
-
-def windows(x: np.ndarray, kernel: Sizes, output: Sizes, stride: Sizes, dilation: Sizes) -> np.ndarray:
-    """A view ``[..., *kernel, *output]`` of an array that has been padded: what each kernel element meets where."""
-    rank = len(kernel)
-    steps = x.strides[-rank:]
-    strides = (
-        *x.strides[:-rank],
-        *(step * gap for step, gap in zip(steps, dilation, strict=True)),
-        *(step * gap for step, gap in zip(steps, stride, strict=True)),
-    )
-    return np.lib.stride_tricks.as_strided(x, (*x.shape[:-rank], *kernel, *output), strides, writeable=False)
-
-
-def _padded(x: np.ndarray, padding: Sizes) -> np.ndarray:
-    if not any(padding):
-        return x
-    rank = len(padding)
-    shape = tuple(extent + 2 * width for extent, width in zip(x.shape[-rank:], padding, strict=True))
-    result = np.zeros((*x.shape[:-rank], *shape), x.dtype)
-    _without_padding(result, padding)[...] = x
-    return result
-
-
-def _without_padding(x: np.ndarray, padding: Sizes) -> np.ndarray:
-    """A view of what lies within the padding."""
-    inside = (slice(width, extent - width) for width, extent in zip(padding, x.shape[-len(padding) :], strict=True))
-    return x[(..., *inside)]
 
 
 class _Convolution(Contraction):
@@ -204,13 +161,9 @@ class _Convolution(Contraction):
         inside = both(*(within(position, 0, extent) for position, extent in zip(at, extents, strict=True)))
         return choose(inside, x(*leading, *at), _zero(dtype))
 
-    def _columns(
-        self, x: np.ndarray, kernel: Sizes, output: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes
-    ) -> np.ndarray:
-        """All that the kernel meets: ``[n, (g,) c, *kernel, *output]``, a view of the (padded) x."""
-        if min(output) < 1:
-            raise ValueError(f"{self.name}: the kernel {kernel} is larger than the input {x.shape}")
-        return windows(_padded(x, padding), kernel, output, stride, dilation)
+    def _require_places(self, extents: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes) -> None:
+        if min(map(convolved_extent, extents, kernel, stride, padding, dilation)) < 1:
+            raise ValueError(f"{self.name}: the kernel {kernel} is larger than the input's extents {extents}")
 
 
 @register
@@ -233,12 +186,8 @@ class Convolution(_Convolution):
         if x.ndim != weight.ndim or x.shape[-spatial - 1] != weight.shape[-spatial - 1]:
             raise ValueError(f"{self.name} of a weight of shape {weight.shape} and an input of {x.shape}")
         kernel = weight.shape[-spatial:]
-        output = tuple(map(convolved_extent, x.shape[-spatial:], kernel, stride, padding, dilation))
-        columns = self._columns(x, kernel, output, stride, padding, dilation)
-        depth = math.prod(weight.shape[-spatial - 1 :])
-        columns = np.ascontiguousarray(columns).reshape(*x.shape[: -spatial - 1], depth, math.prod(output))
-        result = multiply_matrices(weight.reshape(*weight.shape[: -spatial - 1], depth), columns)
-        return result.reshape(*result.shape[:-1], *output)
+        self._require_places(x.shape[-spatial:], kernel, stride, padding, dilation)
+        return convolve(weight, x, stride, padding, dilation)
 
     def reduced_extents(self, types: Sequence[TensorType], **attrs: Any) -> tuple[Dimension, ...]:
         return types[0].shape[-len(attrs["stride"]) - 1 :]
@@ -301,22 +250,7 @@ class ConvolutionInputGradient(_Convolution):
         padding: Sizes,
         dilation: Sizes,
     ) -> np.ndarray:
-        spatial = len(input_size)
-        kernel, output = weight.shape[-spatial:], result.shape[-spatial:]
-        depth = math.prod(weight.shape[-spatial - 1 :])
-        rows = weight.reshape(*weight.shape[: -spatial - 1], depth).swapaxes(-1, -2)
-        columns = multiply_matrices(rows, result.reshape(*result.shape[:-spatial], math.prod(output)))
-        leading = (*result.shape[: -spatial - 1], weight.shape[-spatial - 1])
-        columns = columns.reshape(*leading, *kernel, *output)
-        padded = tuple(extent + 2 * width for extent, width in zip(input_size, padding, strict=True))
-        x = np.zeros((*leading, *padded), result.dtype)
-        for place in itertools.product(*map(range, kernel)):
-            under = tuple(
-                slice(at * gap, at * gap + (count - 1) * step + 1, step)
-                for at, gap, count, step in zip(place, dilation, output, stride, strict=True)
-            )
-            x[(..., *under)] += columns[(..., *place, *(slice(None),) * spatial)]
-        return np.ascontiguousarray(_without_padding(x, padding))
+        return input_gradient(weight, result, input_size, stride, padding, dilation)
 
     def reduced_extents(self, types: Sequence[TensorType], **attrs: Any) -> tuple[Dimension, ...]:
         weight = types[0].shape
@@ -389,19 +323,8 @@ class ConvolutionWeightGradient(_Convolution):
         padding: Sizes,
         dilation: Sizes,
     ) -> np.ndarray:
-        spatial = len(kernel_size)
-        output = result.shape[-spatial:]
-        columns = self._columns(x, kernel_size, output, stride, padding, dilation)
-        # One product for all samples: they go beside the places, (g,) o, n * places and (g,) c * kernel, n * places.
-        before_places = -spatial
-        columns = np.moveaxis(columns, 0, before_places - 1)
-        rows = np.moveaxis(result, 0, before_places - 1)
-        groups, channels = columns.shape[: -2 * spatial - 2], columns.shape[-2 * spatial - 2]
-        count = x.shape[0] * math.prod(output)
-        columns = np.ascontiguousarray(columns).reshape(*groups, channels * math.prod(kernel_size), count)
-        rows = np.ascontiguousarray(rows).reshape(*rows.shape[: before_places - 1], count)
-        weight = multiply_matrices(rows, columns.swapaxes(-1, -2))
-        return weight.reshape(*weight.shape[:-1], channels, *kernel_size)
+        self._require_places(x.shape[-len(kernel_size) :], kernel_size, stride, padding, dilation)
+        return weight_gradient(result, x, kernel_size, stride, padding, dilation)
 
     def roles(self, types: Sequence[TensorType], **attrs: Any) -> tuple[str, ...]:
         spatial = len(attrs["stride"])

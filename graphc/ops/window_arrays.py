@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from graphc.ops.choosing import choose, put_where
+
 Sizes = tuple[int, ...]
 
 
@@ -90,10 +92,10 @@ def first_position(
     # From the last to the first, so that the first stays.
     for number, windows, places in reversed(taps):
         found = x[(..., *places)] == maximum[(..., *windows)]
-        np.copyto(position[(..., *windows)], narrow(number), where=found)
+        put_where(position[(..., *windows)], found, number)
     if x.dtype.kind not in "iu" and np.isnan(maximum).any():
         for number, windows, places in taps:
-            np.copyto(position[(..., *windows)], narrow(number), where=np.isnan(x[(..., *places)]))
+            put_where(position[(..., *windows)], np.isnan(x[(..., *places)]), number)
     return position.astype(np.int32)
 
 
@@ -110,9 +112,9 @@ def spread_to_position(
     rank = len(input_size)
     result = np.zeros((*values.shape[:-rank], *input_size), values.dtype)
     apart = all(gap * (kernel - 1) < step for kernel, step, gap in zip(kernel_size, stride, dilation, strict=True))
-    zero = values.dtype.type(0)
+    zero = np.zeros((), values.dtype)
     for number, windows, places in _taps(input_size, values.shape[-rank:], kernel_size, stride, padding, dilation):
-        chosen = np.where(position[(..., *windows)] == number, values[(..., *windows)], zero)
+        chosen = choose(position[(..., *windows)] == number, values[(..., *windows)], zero)
         if apart:
             result[(..., *places)] = chosen
         else:

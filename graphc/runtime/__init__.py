@@ -8,8 +8,9 @@ from graphc.runtime.errors import CompileError, CompilerNotFound, CompilerTimeou
 from graphc.runtime.memory import Arena, empty_aligned
 from graphc.runtime.native import Build, NativeLibrary, build_library, load_library
 from graphc.runtime.program import NativeProgram
-from graphc.runtime.threads import get_num_threads, quiet_numpy_threads, set_num_threads
+from graphc.runtime.threads import quiet_numpy_threads
 from graphc.runtime.toolchain import Toolchain, compile_flags, cpu_features, find_toolchain
+from graphc.thread_count import get_num_threads, set_num_threads
 
 __all__ = [
     "Arena",

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from graphc.runtime.abi import ffi
 from graphc.runtime.cache import default_cache
 from graphc.runtime.errors import CompilerNotFound
-from graphc.runtime.threads import get_num_threads, quiet_numpy_threads
+from graphc.runtime.threads import quiet_numpy_threads
 from graphc.runtime.toolchain import compile_flags, cpu_features, find_toolchain, install_command
+from graphc.thread_count import get_num_threads
 
 OK, MISSING, NOTE = "ok", "missing", "note"
 PACKAGES = ("numpy", "cffi", "jinja2", "networkx")

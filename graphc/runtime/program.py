@@ -11,7 +11,8 @@ import numpy as np
 from graphc.runtime.abi import ffi
 from graphc.runtime.memory import Arena
 from graphc.runtime.native import Build, NativeLibrary, load_library
-from graphc.runtime.threads import get_num_threads, quiet_numpy_threads, setting
+from graphc.runtime.threads import quiet_numpy_threads
+from graphc.thread_count import get_num_threads, setting
 
 ERROR_WORDS = 4
 

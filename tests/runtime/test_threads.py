@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import threading
 
 import numpy as np
@@ -10,9 +9,8 @@ from graphc.runtime import threads
 from graphc.runtime.native import build_library
 from graphc.runtime.program import NativeProgram
 from graphc.runtime.toolchain import find_toolchain
+from graphc.thread_count import get_num_threads, set_num_threads, setting
 from tests.runtime.conftest import COUNT_TEAM, run_python
-
-DEFAULT = "from graphc.runtime import get_num_threads; print(get_num_threads())"
 
 # Runs a program with a team, then products big enough for several BLAS threads, here and in a forked child.
 FORK = f"""
@@ -54,35 +52,9 @@ print(len(right), all(right))
 
 @pytest.fixture(autouse=True)
 def restored_setting():
-    before = threads.setting.count
+    before = setting.count
     yield
-    threads.setting.count = before
-
-
-def test_default_is_what_the_user_or_the_machine_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OMP_NUM_THREADS where valid, its first level if it is a list; else no more than the processors we may use."""
-    assert run_python(DEFAULT, OMP_NUM_THREADS="3") == "3"
-    monkeypatch.setattr(threads.setting, "count", 0)
-    monkeypatch.setenv("OMP_NUM_THREADS", "5,2")
-    assert threads.get_num_threads() == 5
-    for invalid in ("zero", "0", "-2", ""):
-        threads.setting.count = 0
-        monkeypatch.setenv("OMP_NUM_THREADS", invalid)
-        assert 1 <= threads.get_num_threads() <= len(os.sched_getaffinity(0))
-
-
-@pytest.mark.parametrize("number", [0, -1])
-def test_too_few_threads_are_refused(number: int) -> None:
-    """There is no program on no thread."""
-    with pytest.raises(ValueError, match=f"expected 1 or more, got {number}"):
-        threads.set_num_threads(number)
-
-
-@pytest.mark.parametrize("number", [2.0, "2", None, True])
-def test_what_is_no_integer_is_refused(number: object) -> None:
-    """The type is named."""
-    with pytest.raises(TypeError, match="expected an integer"):
-        threads.set_num_threads(number)
+    setting.count = before
 
 
 def test_setting_reaches_the_next_run() -> None:
@@ -90,8 +62,8 @@ def test_setting_reaches_the_next_run() -> None:
     program = NativeProgram(build_library(COUNT_TEAM), 0, 0)
     teams = []
     for number in (1, 2, np.int64(3)):
-        threads.set_num_threads(number)
-        assert threads.get_num_threads() == number
+        set_num_threads(number)
+        assert get_num_threads() == number
         teams.append(program.run())
     assert teams == ([1, 2, 3] if find_toolchain().openmp else [1, 1, 1])
 
@@ -122,7 +94,7 @@ def test_numpy_is_quieted_once() -> None:
 
 def test_openblas_of_numpy_is_found_and_shares_threads() -> None:
     """Where numpy brings OpenBLAS and the compiler OpenMP, the two share their threads from the first program on."""
-    code = "from graphc.runtime import threads as t; print(len(t._loaded_openblas()), t.quiet_numpy_threads())"
+    code = "from graphc.runtime import threads as t; print(len(t.loaded_openblas()), t.quiet_numpy_threads())"
     found, _, answer = run_python(code).partition(" ")
     bundled = "openblas" in str(np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"])
     if bundled and find_toolchain().openmp:

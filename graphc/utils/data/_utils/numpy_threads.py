@@ -16,7 +16,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from graphc.runtime.threads import _loaded_openblas, quiet_numpy_threads
+from graphc.blas_threads import loaded_openblas
+from graphc.runtime.threads import quiet_numpy_threads
 
 __all__ = ["single_threaded_numpy"]
 
@@ -34,7 +35,7 @@ def single_threaded_numpy() -> Iterator[None]:
         quiet_numpy_threads()
         _wait_for_jobs()
     before = []
-    for path in _loaded_openblas():
+    for path in loaded_openblas():
         library = ctypes.CDLL(path)
         read, write = _function(library, "get_num_threads"), _function(library, "set_num_threads")
         if read is not None and write is not None and read() > 1:

@@ -19,7 +19,7 @@ import numpy as np
 from graphc.creation import manual_seed
 from graphc.generator import default_generator
 from graphc.recording import state
-from graphc.runtime.threads import set_num_threads
+from graphc.thread_count import set_num_threads
 from graphc.utils.data._utils.channel import WorkerEnd
 from graphc.utils.data._utils.failures import Failure
 from graphc.utils.data._utils.fetch import Fetch, fetcher

@@ -1,0 +1,276 @@
+"""Convolutions of numpy arrays and their gradients: what the convolution primitives compute in eager mode.
+
+A convolution is a matrix product of the weight with the columns, all that the kernel meets. The columns are many times
+as large as the input: they are laid out for a few samples at a time, in one buffer that stays in the processor's cache.
+
+With stride 1 a place of the kernel meets the flattened, padded planes of the input from some element on without a gap:
+its columns are copied in one run for each plane. What lies there between the end of a row and the beginning of the
+next one is computed with the rest and dropped.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import threading
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from graphc.ir.integers import Dimension
+from graphc.ops.workers import for_each
+
+Sizes = tuple[int, ...]
+
+# How many elements the columns of one step may have: 1 MiB of float32, what a core's second cache holds.
+COLUMNS = 1 << 18
+
+
+def convolved_extent(extent: Dimension, kernel: int, stride: int, padding: int, dilation: int) -> Dimension:
+    """How many places a kernel has along one dimension."""
+    return (extent + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def _for_blas(x: np.ndarray) -> np.ndarray:
+    """The array in a layout of its last two dimensions that BLAS takes; numpy multiplies others in a slow loop."""
+    rows, columns = x.strides[-2:]
+    size = x.itemsize
+    by_rows = columns == size and rows % size == 0 and rows >= size * x.shape[-1]
+    by_columns = rows == size and columns % size == 0 and columns >= size * x.shape[-2]
+    return x if by_rows or by_columns else np.ascontiguousarray(x)
+
+
+def multiply_matrices(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The matrix product over the last two dimensions, batches broadcast."""
+    return np.matmul(_for_blas(left), _for_blas(right))
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where a kernel lies on an input. All sizes have one entry for each spatial dimension.
+
+    Attributes:
+        runs: whether columns may go on from row to row.
+    """
+
+    extents: Sizes
+    kernel: Sizes
+    stride: Sizes
+    padding: Sizes
+    dilation: Sizes
+    runs: bool = True
+
+    @cached_property
+    def places(self) -> Sizes:
+        """How many places the kernel has along each dimension."""
+        return tuple(map(convolved_extent, self.extents, self.kernel, self.stride, self.padding, self.dilation))
+
+    @cached_property
+    def padded(self) -> Sizes:
+        """The input's extents with its padding."""
+        return tuple(extent + 2 * width for extent, width in zip(self.extents, self.padding, strict=True))
+
+    @cached_property
+    def in_runs(self) -> bool:
+        """Whether the places lie in the padded input as rows of its own."""
+        return self.runs and all(step == 1 for step in self.stride)
+
+    @cached_property
+    def spread(self) -> Sizes:
+        """The places' extents in the columns: in runs, rows as long as the padded input's."""
+        return (self.places[0], *self.padded[1:]) if self.in_runs else self.places
+
+    @cached_property
+    def steps(self) -> Sizes:
+        """How many elements of a padded plane lie between neighbours along each dimension."""
+        return tuple(math.prod(self.padded[axis + 1 :]) for axis in range(len(self.padded)))
+
+    @cached_property
+    def is_pointwise(self) -> bool:
+        """Whether the columns are the input itself."""
+        return math.prod(self.kernel) == 1 and self.in_runs and not any(self.padding)
+
+    def under(self, tap: Sizes) -> tuple[slice, ...]:
+        """What of a padded plane a place of the kernel meets."""
+        return tuple(
+            slice(at * gap, at * gap + (count - 1) * step + 1, step)
+            for at, gap, count, step in zip(tap, self.dilation, self.places, self.stride, strict=True)
+        )
+
+    def samples_at_once(self, depth: int) -> int:
+        """For how many samples the columns are laid out together, so many of them deep."""
+        return max(1, COLUMNS // max(1, depth * math.prod(self.spread)))
+
+
+geometry_of = lru_cache(maxsize=512)(Geometry)
+
+
+def _padded(x: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """The input with its padding; memory goes on behind it as far as the last run reaches."""
+    behind = math.prod(geometry.padded) if geometry.in_runs else 0
+    shape = (*x.shape[: -len(geometry.padded)], *geometry.padded)
+    count = math.prod(shape)
+    memory = (np.zeros if any(geometry.padding) else np.empty)(count + behind, x.dtype)
+    memory[count:] = 0
+    result = memory[:count].reshape(shape)
+    _without_padding(result, geometry)[...] = x
+    return result
+
+
+def _without_padding(x: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """A view of what lies within the padding."""
+    inside = (slice(width, width + extent) for width, extent in zip(geometry.padding, geometry.extents, strict=True))
+    return x[(..., *inside)]
+
+
+class _Columns:
+    """The columns of a padded input ``[n, (g,) c, ...]``, to be laid out for some samples at a time."""
+
+    def __init__(self, x: np.ndarray, geometry: Geometry) -> None:
+        spatial = len(geometry.kernel)
+        leading, strides = x.shape[1:-spatial], x.strides[1:-spatial]
+        steps = [step * x.itemsize for step in geometry.steps]
+        taps = tuple(step * gap for step, gap in zip(steps, geometry.dilation, strict=True))
+        if geometry.in_runs:
+            places, place_strides = (math.prod(geometry.spread),), (x.itemsize,)
+        else:
+            places = geometry.places
+            place_strides = tuple(step * gap for step, gap in zip(steps, geometry.stride, strict=True))
+        self.met = np.lib.stride_tricks.as_strided(
+            x,
+            (*leading, *geometry.kernel, x.shape[0], *places),
+            (*strides, *taps, x.strides[0], *place_strides),
+            writeable=False,
+        )
+        self.places = (slice(None),) * len(places)
+        self.shape = (*leading[:-1], leading[-1] * math.prod(geometry.kernel), -1)
+
+    def of(self, samples: slice) -> np.ndarray:
+        """``[(g,) c * kernel, m * spread]``: valid until the thread asks for the next."""
+        met = self.met[(..., samples, *self.places)]
+        columns = _scratch(met.size, met.dtype).reshape(met.shape)
+        np.copyto(columns, met)
+        return columns.reshape(self.shape)
+
+
+_memory = threading.local()
+
+
+def _scratch(count: int, dtype: np.dtype) -> np.ndarray:
+    """Memory for the columns: each thread keeps what it used last, since fresh memory costs more than the copy."""
+    held = getattr(_memory, "bytes", None)
+    if held is None or held.size < count * dtype.itemsize:
+        held = np.empty(count * dtype.itemsize, np.uint8)
+        if count <= 4 * COLUMNS:
+            _memory.bytes = held
+    return held[: count * dtype.itemsize].view(dtype)
+
+
+def _parts(count: int, at_once: int) -> list[slice]:
+    """All samples, so many at a time."""
+    return [slice(start, min(start + at_once, count)) for start in range(0, count, at_once)]
+
+
+def _samples_beside_places(x: np.ndarray, spatial: int) -> np.ndarray:
+    """``[n, (g,) o, *places]`` as ``[(g,) o, n, *places]``: a view."""
+    rank = x.ndim
+    return x.transpose(*range(1, rank - spatial), 0, *range(rank - spatial, rank))
+
+
+def convolve(weight: np.ndarray, x: np.ndarray, stride: Sizes, padding: Sizes, dilation: Sizes) -> np.ndarray:
+    """The convolution of ``[n, (g,) c, *extents]`` with a weight ``[(g,) o, c, *kernel]``: ``[n, (g,) o, *places]``."""
+    spatial = len(stride)
+    geometry = geometry_of(x.shape[-spatial:], weight.shape[-spatial:], stride, padding, dilation)
+    groups, outputs = weight.shape[: -spatial - 2], weight.shape[-spatial - 2]
+    depth = math.prod(weight.shape[-spatial - 1 :])
+    rows = weight.reshape(*groups, outputs, depth)
+    shape = (x.shape[0], *groups, outputs, *geometry.places)
+    if geometry.is_pointwise:
+        return multiply_matrices(rows, x.reshape(*x.shape[:-spatial], -1)).reshape(shape)
+    result = np.empty(shape, x.dtype)
+    at_once = geometry.samples_at_once(math.prod(groups) * depth)
+    into = _samples_beside_places(result, spatial)
+    inside = tuple(map(slice, geometry.places))
+    all_places = (slice(None),) * spatial
+    columns = _Columns(_padded(x, geometry), geometry)
+
+    def work(samples: slice) -> None:
+        product = multiply_matrices(rows, columns.of(samples)).reshape(*groups, outputs, -1, *geometry.spread)
+        into[(..., samples, *all_places)] = product[(..., *inside)]
+
+    for_each(_parts(x.shape[0], at_once), work)
+    return result
+
+
+def input_gradient(
+    weight: np.ndarray, cotangent: np.ndarray, input_size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes
+) -> np.ndarray:
+    """The cotangent of a convolution's input: ``[n, (g,) c, *input_size]``."""
+    spatial = len(stride)
+    geometry = geometry_of(input_size, weight.shape[-spatial:], stride, padding, dilation)
+    opposite = tuple(
+        gap * (count - 1) - width for gap, count, width in zip(dilation, geometry.kernel, padding, strict=True)
+    )
+    if geometry.in_runs and min(opposite) >= 0:
+        # The convolution of the cotangent with the kernel turned about, its inputs and outputs exchanged.
+        turned = np.flip(weight, tuple(range(-spatial, 0))).swapaxes(-spatial - 1, -spatial - 2)
+        return convolve(np.ascontiguousarray(turned), cotangent, stride, opposite, dilation)
+    groups, channels = weight.shape[: -spatial - 2], weight.shape[-spatial - 1]
+    depth = math.prod(weight.shape[-spatial - 1 :])
+    rows = weight.reshape(*groups, weight.shape[-spatial - 2], depth).swapaxes(-1, -2)
+    count = cotangent.shape[0]
+    x = np.zeros((count, *groups, channels, *geometry.padded), cotangent.dtype)
+    at_once = geometry.samples_at_once(math.prod(groups) * depth)
+    all_places = (slice(None),) * spatial
+    cotangent, planes = _samples_beside_places(cotangent, spatial), _samples_beside_places(x, spatial)
+
+    def work(samples: slice) -> None:
+        part = cotangent[(..., samples, *all_places)]
+        columns = multiply_matrices(rows, part.reshape(*part.shape[: -spatial - 1], -1))
+        columns = columns.reshape(*groups, channels, *geometry.kernel, -1, *geometry.places)
+        into = planes[(..., samples, *all_places)]
+        for tap in itertools.product(*map(range, geometry.kernel)):
+            into[(..., *geometry.under(tap))] += columns[(..., *tap, slice(None), *all_places)]
+
+    for_each(_parts(count, at_once), work)
+    return np.ascontiguousarray(_without_padding(x, geometry))
+
+
+def weight_gradient(
+    cotangent: np.ndarray, x: np.ndarray, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes
+) -> np.ndarray:
+    """The cotangent of a convolution's weight: ``[(g,) o, c, *kernel]``."""
+    spatial = len(stride)
+    sizes = (x.shape[-spatial:], kernel, stride, padding, dilation)
+    result = _weight_gradient(cotangent, x, geometry_of(*sizes))
+    if not np.isfinite(result).all():
+        # Zero times what lies between the rows is no zero where that is infinite or NaN.
+        result = _weight_gradient(cotangent, x, geometry_of(*sizes, runs=False))
+    return result
+
+
+def _weight_gradient(cotangent: np.ndarray, x: np.ndarray, geometry: Geometry) -> np.ndarray:
+    spatial = len(geometry.kernel)
+    groups, outputs, channels = x.shape[1 : -spatial - 1], cotangent.shape[-spatial - 1], x.shape[-spatial - 1]
+    depth = channels * math.prod(geometry.kernel)
+    at_once = min(geometry.samples_at_once(math.prod(groups) * depth), max(1, x.shape[0]))
+    all_places = (slice(None),) * spatial
+    cotangent = _samples_beside_places(cotangent, spatial)
+    inside = tuple(map(slice, geometry.places))
+    columns = _Columns(_padded(x, geometry), geometry)
+    parts = _parts(x.shape[0], at_once)
+    products = np.empty((len(parts), *groups, outputs, depth), cotangent.dtype)
+
+    def work(number: int) -> None:
+        samples = parts[number]
+        # What lies between the rows counts as zero.
+        rows = np.zeros((*groups, outputs, samples.stop - samples.start, *geometry.spread), cotangent.dtype)
+        rows[(..., *inside)] = cotangent[(..., samples, *all_places)]
+        of_places = columns.of(samples).swapaxes(-1, -2)
+        products[number] = multiply_matrices(rows.reshape(*groups, outputs, -1), of_places)
+
+    for_each(range(len(parts)), work)
+    # Added in one order, however many threads there are.
+    result = products.sum(0, dtype=products.dtype)
+    return result.reshape(*groups, outputs, channels, *geometry.kernel)
