@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import graphc
+from graphc.stand_ins import FOLDER
 from graphc.torch_modules import CLASSES
 
 # What each of the two names stands for.
@@ -176,9 +177,12 @@ class _Installation:
                 raise RuntimeError(
                     f"{name} is imported already: call graphc.install_as_torch() before anything imports it"
                 )
-        importlib.import_module("graphc.vision")
+        for name in ("nn", "optim", "utils.data", "vision"):
+            importlib.import_module(f"graphc.{name}")
         self.installed = True
         sys.meta_path.insert(0, self.finder)
+        # For processes that the program starts; behind the script's own folder.
+        sys.path.insert(1, FOLDER)
         sys.modules["torch"] = _Namespace("torch", "graphc", _TORCH_VERSION)
         sys.modules["torchvision"] = _Namespace("torchvision", "graphc.vision", _TORCHVISION_VERSION)
         _rename_known_classes()
@@ -188,6 +192,8 @@ class _Installation:
             return
         self.installed = False
         sys.meta_path.remove(self.finder)
+        if FOLDER in sys.path:
+            sys.path.remove(FOLDER)
         for name in [name for name in sys.modules if name.partition(".")[0] in _ROOTS]:
             del sys.modules[name]
         for kind, (module, name, qualified) in _renamed.items():

@@ -11,10 +11,11 @@ import functools
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from graphc.capture.dynamic import Declared, Symbols, check_declared, declared_symbols, shown_symbols, sizes_of
 from graphc.capture.errors import CaptureError
 from graphc.capture.trace import Recording, capture
 from graphc.capture.trees import flatten
@@ -85,6 +86,9 @@ def _executable_of(graph: Graph) -> Executable:
 # Builds of one function after which its author is told, and how many are kept.
 MANY_BUILDS = 8
 MOST_BUILDS = 64
+_FIRST_KIND = 3  # where in a key the kinds of tensors begin
+# Kinds of arguments, by all their sizes, whose builds are known without a search.
+MOST_KINDS = 1024
 # Ways through one function that differ by the values of tensors and get a program each.
 MOST_PATHS = 16
 
@@ -92,15 +96,34 @@ MOST_PATHS = 16
 class _Entry:
     """One build of a function: for one shape of arguments and one state of what it depends on outside."""
 
-    __slots__ = ("bound", "calls", "guards", "path", "reason", "stages")
+    __slots__ = ("bound", "calls", "guards", "path", "reason", "shapes", "stages", "symbols")
 
-    def __init__(self, stages: Stages, bound: BoundProgram, reason: str):
+    def __init__(
+        self, stages: Stages, bound: BoundProgram, reason: str, tensors: Sequence[Tensor], symbols: Symbols | None
+    ):
         self.stages = stages
         self.bound = bound
         self.reason = reason
+        self.shapes = [tensor._array.shape for tensor in tensors]
+        names = bound.symbols
+        # Of dimensions that were declared or shown to be dynamic, those that the recording did not fix.
+        self.symbols = tuple(
+            {dim: symbol for dim, symbol in dims.items() if str(symbol) in names} for dims in symbols or ()
+        )
         self.calls = 0
         self.guards = [node for node in stages.recording.graph.nodes if node.op.effect == "guard"]
         self.path = tuple(exact_key(guard.attrs["expected"]) for guard in self.guards)
+
+    def fits(self, tensors: Sequence[Tensor]) -> bool:
+        """Whether the build is one for tensors of these shapes; their ranks and dtypes are known to be right."""
+        shapes = [tensor._array.shape for tensor in tensors]
+        if not self.symbols:
+            return shapes == self.shapes
+        for dims, shape, own in zip(self.symbols, shapes, self.shapes, strict=True):
+            if any(extent != own[dim] and dim not in dims for dim, extent in enumerate(shape)):
+                return False
+        sizes = sizes_of(self.symbols, shapes)
+        return sizes is not None and self.bound.right_for(sizes)
 
     def must_miss(self, missed: list[tuple[_Entry, int]]) -> bool:
         """Whether a guard that was missed on another path of the same code is one of this path too."""
@@ -127,7 +150,9 @@ class CompiledFunction:
         max_paths: int = MOST_PATHS,
         check: bool = False,
         fullgraph: bool = False,
+        dynamic: bool | Declared | None = None,
     ):
+        check_declared(dynamic)
         if hasattr(function, "named_parameters"):
             self.__name__, self.__doc__ = type(function).__name__, type(function).__doc__
         else:
@@ -137,7 +162,10 @@ class CompiledFunction:
         self.max_paths = max_paths
         self.check = check
         self.fullgraph = fullgraph
+        self.dynamic = dynamic
+        # Builds by the exact kind of arguments, and all of them by their kind but for shapes.
         self._entries: dict[Any, list[_Entry]] = {}
+        self._families: dict[Any, list[_Entry]] = {}
         self._newest: _Entry | None = None
         self._stages: Stages | None = None
         self._lock = threading.RLock()
@@ -152,10 +180,13 @@ class CompiledFunction:
         key = (
             description,
             state.gradients,
+            state.autocast,
             *[(tensor._array.shape, tensor.dtype.short, tensor._requires_grad) for tensor in tensors],
         )
         missed: list[tuple[_Entry, int]] = []
-        entries = self._entries.get(key, ())
+        entries = self._entries.get(key)
+        if entries is None:
+            entries = self._of_other_sizes(key, tensors)
         for entry in entries:
             with entry.bound.lock:
                 if entry.bound.holds(tensors) and not (missed and entry.must_miss(missed)):
@@ -168,6 +199,43 @@ class CompiledFunction:
         if len(missed) and sum(1 for entry in entries if entry.path) >= self.max_paths:
             return self._too_many_paths(missed[-1], arguments, keywords)
         return self._first_call(key, tensors, arguments, keywords, missed)
+
+    def _family(self, key: Any) -> Any:
+        """The kind of arguments but for their shapes."""
+        return tuple(
+            part if position < _FIRST_KIND else (len(part[0]), *part[1:]) for position, part in enumerate(key)
+        )
+
+    def _of_other_sizes(self, key: Any, tensors: Sequence[Tensor]) -> list[_Entry]:
+        """Builds for other sizes that are right for these; from now on they are known to be."""
+        with self._lock:
+            found = [
+                entry for entry in self._families.get(self._family(key), ()) if entry.symbols and entry.fits(tensors)
+            ]
+            if found:
+                if len(self._entries) >= MOST_KINDS:
+                    self._entries.pop(next(iter(self._entries)))
+                self._entries[key] = found
+            return found
+
+    def _symbols(self, key: Any, tensors: list[Tensor], arguments: Any, keywords: Any) -> Symbols | None:
+        """Which sizes of a new build are to be known at run time only."""
+        if self.dynamic is False or not tensors:
+            return None
+        family = self._families.get(self._family(key), ())
+        most: dict[str, int] = {}
+        for entry in family:
+            for name, bound in entry.bound.most_sizes().items():
+                most[name] = max(most.get(name, 0), 2 * bound)
+        if self.dynamic is not None:
+            return declared_symbols(self.dynamic, self.function, arguments, keywords, tensors, most)
+        shapes = [tensor._array.shape for tensor in tensors]
+        for entry in family:
+            if entry.shapes != shapes and not entry.stages.recording.fixed:
+                symbols = shown_symbols(entry.shapes, shapes, most.get("N", 0))
+                if symbols is not None:
+                    return symbols
+        return None
 
     def _first_call(
         self,
@@ -183,7 +251,8 @@ class CompiledFunction:
                 with entry.bound.lock, contextlib.suppress(GuardMissed):
                     if entry.bound.holds(tensors):  # another thread has built it meanwhile
                         return entry.bound(tensors)
-            recording, returned = capture(self.function, arguments, keywords)
+            symbols = self._symbols(key, tensors, arguments, keywords)
+            recording, returned = capture(self.function, arguments, keywords, symbols or ())
             if self.fullgraph:
                 refuse_call_outs(recording.graph)
             self._stages = build(recording)
@@ -201,7 +270,8 @@ class CompiledFunction:
                 self._without_compiler = True
                 warnings.warn(f"{self.__name__} keeps running eagerly: {error}", RuntimeWarning, stacklevel=3)
                 return returned
-            self._newest = _Entry(self._stages, BoundProgram(recording, executable, _executable_of), reason)
+            bound = BoundProgram(recording, executable, _executable_of)
+            self._newest = _Entry(self._stages, bound, reason, tensors, symbols)
             for tensor in flatten(returned)[0]:
                 # As at later calls: what was swept inside can't be swept again.
                 if tensor._grad_fn is not None and tensor._grad_fn.released:
@@ -229,7 +299,7 @@ class CompiledFunction:
             times: also run each build, instrumented, on copies of its state and made-up arguments, and tell how long
                 each kernel takes.
         """
-        entries = [entry for kind in self._entries.values() for entry in reversed(kind)]
+        entries = [entry for family in self._families.values() for entry in reversed(family)]
         return Report(
             self.__name__,
             tuple(
@@ -266,14 +336,19 @@ class CompiledFunction:
                 stacklevel=4,
             )
         self._entries.setdefault(key, []).insert(0, entry)
-        while sum(map(len, self._entries.values())) > MOST_BUILDS:
-            oldest = next(iter(self._entries))
-            self._entries[oldest].pop()
-            if not self._entries[oldest]:
-                del self._entries[oldest]
+        self._families.setdefault(self._family(key), []).insert(0, entry)
+        while sum(map(len, self._families.values())) > MOST_BUILDS:
+            oldest = next(iter(self._families))
+            gone = self._families[oldest].pop()
+            if not self._families[oldest]:
+                del self._families[oldest]
+            for kind, entries in list(self._entries.items()):
+                self._entries[kind] = [each for each in entries if each is not gone]
+                if not self._entries[kind]:
+                    del self._entries[kind]
 
     def _options(self) -> dict[str, Any]:
-        names = ("fallback", "max_paths", "check", "fullgraph")
+        names = ("fallback", "max_paths", "check", "fullgraph", "dynamic")
         return {name: getattr(self, name) for name in names}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CompiledFunction:
@@ -314,7 +389,7 @@ class CompiledFunction:
         return bound
 
     def __repr__(self) -> str:
-        return f"<compiled function {self.__name__}, {sum(map(len, self._entries.values()))} builds>"
+        return f"<compiled function {self.__name__}, {sum(map(len, self._families.values()))} builds>"
 
 
 def refuse_call_outs(graph: Graph) -> None:
@@ -355,6 +430,7 @@ def compile(
     max_paths: int = MOST_PATHS,
     check: bool = False,
     fullgraph: bool = False,
+    dynamic: bool | Declared | None = None,
 ) -> Any:
     """Compile a function of tensors: a model, or a whole training step with backward() and optimizer.step().
 
@@ -366,6 +442,11 @@ def compile(
         check: after every call, compute it again node by node with numpy; the first value that differs beyond
             rounding raises CheckError, which names the node, the Python line, and both values.
         fullgraph: refuse what is not computed by the program itself: operations that the host carries out.
+        dynamic: which sizes the program is given at run time, so that one build serves them all. By name of the
+            argument, ``{"x": {0: "N", 1: ("T", 512)}}``: a name for the dimension, and the most that it may be (the
+            first call's, where it is not said; a larger one is another build). True: the first dimension of every
+            tensor. None: the first dimension of the arguments, once a call differs from an earlier one in it alone.
+            False: every shape is a build.
 
     Returns:
         a callable that gives the function's results. Without any C compiler it runs eagerly, with a warning that names
@@ -376,7 +457,9 @@ def compile(
         CompileError: where the C compiler refuses the program and ``fallback`` is off.
     """
     if function is None:
-        return functools.partial(compile, fallback=fallback, max_paths=max_paths, check=check, fullgraph=fullgraph)
+        return functools.partial(
+            compile, fallback=fallback, max_paths=max_paths, check=check, fullgraph=fullgraph, dynamic=dynamic
+        )
     if not callable(function):
         raise TypeError(f"compile expects a function or a module, got {type(function).__name__}")
     if not hasattr(function, "__name__") and not hasattr(function, "named_parameters"):
@@ -387,4 +470,6 @@ def compile(
             return called(*arguments, **keywords)
 
         function.__name__ = type(called).__name__
-    return CompiledFunction(function, fallback=fallback, max_paths=max_paths, check=check, fullgraph=fullgraph)
+    return CompiledFunction(
+        function, fallback=fallback, max_paths=max_paths, check=check, fullgraph=fullgraph, dynamic=dynamic
+    )

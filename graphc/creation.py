@@ -1,4 +1,4 @@
-"""Making tensors: from data, filled, as ranges, and at random.
+"""Making tensors: from data, filled, and at random.
 
 Source: https://docs.pytorch.org/docs/stable/torch.html#creation-ops
 """
@@ -6,58 +6,77 @@ Source: https://docs.pytorch.org/docs/stable/torch.html#creation-ops
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from graphc.device import Device
-from graphc.ir.types import DType, bool_, float64, int64
-from graphc.ops.functions.random_values import drawn
+from graphc.factory import factory, sequence_shape, shape_of
+from graphc.generator import default_generator
+from graphc.ir.types import DType, bool_, int64
+from graphc.layouts import MemoryFormat, contiguous_format
+from graphc.ops.functions.creation import empty_like, full_like, ones_like, zeros_like
+from graphc.ops.functions.random_draws import integer_range, integers
+from graphc.ops.functions.random_values import drawn, require_drawable, require_generator
+from graphc.ops.functions.sampling import rand_like, randn_like
 from graphc.ops.pointwise import Copy
 from graphc.ops.promotion import default_complex_dtype, get_default_dtype
-from graphc.ops.sources import Full, Iota, RandomNormal, RandomUniform, as_number, converted
+from graphc.ops.sources import Full, RandomNormal, RandomUniform, as_number, converted
 from graphc.ops.type_names import type_name
 from graphc.random_stream import RandomStream
-from graphc.recording import state
+from graphc.ranges import arange, linspace
+from graphc.recording import refuse_in_capture, state
 from graphc.tensor import Tensor
 
 __all__ = [
     "arange",
     "as_tensor",
     "empty",
+    "empty_like",
+    "empty_permuted",
+    "empty_strided",
     "eye",
     "from_numpy",
     "full",
+    "full_like",
     "linspace",
     "manual_seed",
     "ones",
+    "ones_like",
     "rand",
+    "rand_like",
     "randint",
     "randn",
+    "randn_like",
     "randperm",
+    "scalar_tensor",
     "tensor",
     "zeros",
+    "zeros_like",
 ]
 
 
-def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+@factory
+def tensor(data: Any, *, dtype: DType | None = None) -> Tensor:
     """A tensor with memory of its own from numbers, nested sequences, an array, or a tensor.
 
     Python floats become the default dtype (float32), ints int64, bools bool; arrays and tensors keep theirs. Raises
     TypeError or ValueError for data that is not rectangular or of no dtype that tensors hold.
     """
-    _require(device)
+    if isinstance(data, Tensor):
+        warnings.warn(
+            "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+            "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
+            stacklevel=3,
+        )
     array = _array(data, dtype)
-    result = Tensor.from_array(array.copy("C") if dtype is None else np.array(converted(array, dtype), order="C"))
-    if requires_grad and not result.dtype.is_differentiable:
-        raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
-    return result.requires_grad_() if requires_grad else result
+    return Tensor.from_array(array.copy("C") if dtype is None else np.array(converted(array, dtype), order="C"))
 
 
-def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
+@factory
+def as_tensor(data: Any, dtype: DType | None = None) -> Tensor:
     """As :func:`tensor`, but shares memory with an array or tensor of the right dtype."""
-    _require(device)
     if isinstance(data, Tensor):
         return data.to(dtype)
     if isinstance(data, np.ndarray) and (dtype is None or dtype.numpy == data.dtype):
@@ -69,13 +88,26 @@ def from_numpy(array: np.ndarray) -> Tensor:
     """A tensor that shares the array's memory; writes to either show in both."""
     if not isinstance(array, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
-    if array.dtype.kind not in "biufc":
+    if array.dtype.kind not in "biufc" and array.dtype.name != "bfloat16":
         known = "float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16"
         raise TypeError(
             f"can't convert np.ndarray of type {array.dtype.type.__module__}.{array.dtype.type.__name__}. The only "
             f"supported types are: {known}, uint8, and bool."
         )
+    if any(step < 0 for step in array.strides):
+        raise ValueError(
+            "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
+            "currently supported. (You can probably work around this by making a copy of your array  with "
+            "array.copy().) "
+        )
     return Tensor.from_array(array)
+
+
+def _first(data: Any) -> Any:
+    """The first element of nested sequences."""
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return data
 
 
 def _array(data: Any, dtype: DType | None) -> np.ndarray:
@@ -83,11 +115,19 @@ def _array(data: Any, dtype: DType | None) -> np.ndarray:
         return data._array
     if isinstance(data, np.ndarray | np.generic):
         return np.asarray(data)
+    if isinstance(data, str):
+        raise TypeError("new(): invalid data type 'str'")
     if _holds_tensors(data):
         data = _plain(data)
-    array = np.array(data)
-    if array.dtype == object:
-        raise ValueError(f"cannot make a tensor from {data!r}: expected numbers in sequences of equal lengths")
+    try:
+        array = np.array(data)
+    except ValueError:
+        _refuse_ragged(data)
+        raise
+    if array.dtype.kind not in "biufc" and array.dtype.name != "bfloat16":
+        _refuse_elements(data)
+    if dtype is None and isinstance(_first(data), np.ndarray | np.generic):
+        return array  # numpy's numbers keep their dtype
     if (dtype is None and array.dtype.kind == "f") or not array.size:
         array = array.astype(get_default_dtype().numpy)
     elif dtype is None and array.dtype.kind == "c":
@@ -97,10 +137,39 @@ def _array(data: Any, dtype: DType | None) -> np.ndarray:
     return array
 
 
+def _refuse_ragged(data: Any, dim: int = 0) -> None:
+    """Raises ValueError, with PyTorch's words, for sequences of unequal lengths."""
+    if not isinstance(data, (list, tuple)) or not data or not isinstance(data[0], (list, tuple, np.ndarray)):
+        return
+    expected = len(data[0])
+    for item in data:
+        if not hasattr(item, "__len__"):
+            raise TypeError(f"not a sequence at dim {dim + 1}: got a {type(item).__name__}")
+        if len(item) != expected:
+            raise ValueError(f"expected sequence of length {expected} at dim {dim + 1} (got {len(item)})")
+    for item in data:
+        _refuse_ragged(item, dim + 1)
+
+
+def _refuse_elements(data: Any) -> None:
+    """Raises, with PyTorch's words, for elements that are no numbers."""
+    if isinstance(data, (list, tuple)):
+        for item in data:
+            _refuse_elements(item)
+    elif isinstance(data, str):
+        raise ValueError("too many dimensions 'str'")
+    elif not isinstance(data, (bool, int, float, complex, np.number, np.bool_, np.ndarray)):
+        raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
+    elif isinstance(data, int) and not -(2**63) <= data < 2**63:
+        raise RuntimeError("Overflow when unpacking long long")
+
+
 def _require_fit(array: np.ndarray, dtype: DType) -> None:
     """Raises where Python numbers are none of a dtype: complex ones of a real dtype, integers that are too great."""
     if array.dtype.kind == "c" and not dtype.is_complex:
         raise TypeError("must be real number, not complex")
+    if dtype.name == "uint64" and array.dtype.kind == "f":
+        raise TypeError("an integer is required")
     if dtype.is_integer and array.dtype.kind in "iuf":
         limits = np.iinfo(dtype.numpy)
         # A negative integer wraps in an unsigned dtype, a negative float does not.
@@ -128,230 +197,185 @@ def _plain(data: Any) -> Any:
     return [_plain(item) for item in data] if isinstance(data, list | tuple) else data
 
 
-def _require(device: Any) -> None:
-    if device is not None:
-        Device.of(device).require()
-
-
-def _shape(size: Sequence[Any]) -> tuple[int, ...]:
-    if len(size) == 1 and not isinstance(size[0], int) and hasattr(size[0], "__iter__"):
-        size = tuple(size[0])
-    shape = tuple(int(extent) for extent in size)
-    for extent in shape:
-        if extent < 0:
-            raise RuntimeError(f"Trying to create tensor with negative dimension {extent}: {list(shape)}")
-    return shape
-
-
-def _finish(result: Tensor, requires_grad: bool) -> Tensor:
+def _finish(result: Tensor) -> Tensor:
     """A tensor that can be written to: a source may share one element among all places."""
-    if not result._array.flags.writeable:
-        result = Copy.bind(result) if state.recorder is not None else Tensor.from_array(result._array.copy())
-    return result.requires_grad_() if requires_grad else result
+    if result._array.flags.writeable:
+        return result
+    return Copy.bind(result) if state.recorder is not None else Tensor.from_array(result._array.copy())
 
 
-def full(
-    size: Sequence[int], fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def _filled(shape: tuple[int, ...], value: Any, dtype: DType) -> Tensor:
+    return _finish(Tensor.source(Full, value=as_number(value, dtype), shape=shape, dtype=dtype))
+
+
+@factory
+def full(size: Sequence[int], fill_value: Any, *, dtype: DType | None = None) -> Tensor:
     """A tensor of the shape with one number everywhere; its dtype is the number's by default."""
-    _require(device)
-    if dtype is None:
-        dtype = _dtype_of(fill_value)
-    value = as_number(fill_value, dtype)
-    return _finish(Tensor.source(Full, value=value, shape=_shape((size,)), dtype=dtype), requires_grad)
+    shape = sequence_shape("full", size)
+    if isinstance(fill_value, Tensor) and not fill_value.ndim:
+        dtype = fill_value.dtype if dtype is None else dtype
+        if state.recorder is not None:
+            return fill_value.detach().to(dtype).expand(shape).clone()
+        fill_value = fill_value.item()
+    if not isinstance(fill_value, (bool, int, float, complex, np.number, np.bool_)):
+        kind = type(fill_value).__name__
+        raise TypeError(f"full(): argument 'fill_value' (position 2) must be Number, not {kind}")
+    return _filled(shape, fill_value, _dtype_of(fill_value) if dtype is None else dtype)
 
 
-def zeros(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+@factory
+def zeros(*sizes: Any, size: Any = None, dtype: DType | None = None) -> Tensor:
     """Zeros of the shape, float32 by default."""
-    return full(_shape(size), 0, dtype=dtype or get_default_dtype(), device=device, requires_grad=requires_grad)
+    return _filled(shape_of("zeros", sizes, size), 0, dtype or get_default_dtype())
 
 
-def ones(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+@factory
+def ones(*sizes: Any, size: Any = None, dtype: DType | None = None) -> Tensor:
     """Ones of the shape, float32 by default."""
-    return full(_shape(size), 1, dtype=dtype or get_default_dtype(), device=device, requires_grad=requires_grad)
+    return _filled(shape_of("ones", sizes, size), 1, dtype or get_default_dtype())
 
 
-def empty(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """A tensor of the shape whose elements are not set."""
-    if state.recorder is not None:
-        return zeros(*size, dtype=dtype, device=device, requires_grad=requires_grad)
-    _require(device)
-    result = Tensor.from_array(np.empty(_shape(size), (dtype or get_default_dtype()).numpy))
-    return result.requires_grad_() if requires_grad else result
-
-
-def _like(maker: Any, input: Tensor, dtype: DType | None, **options: Any) -> Tensor:
-    return maker(tuple(input.shape), dtype=dtype or input.dtype, **options)
-
-
-def zeros_like(input: Tensor, *, dtype: DType | None = None, **options: Any) -> Tensor:
-    """Zeros of another tensor's shape and dtype."""
-    return _like(zeros, input, dtype, **_known(options))
-
-
-def ones_like(input: Tensor, *, dtype: DType | None = None, **options: Any) -> Tensor:
-    """Ones of another tensor's shape and dtype."""
-    return _like(ones, input, dtype, **_known(options))
-
-
-def empty_like(input: Tensor, *, dtype: DType | None = None, **options: Any) -> Tensor:
-    """An unset tensor of another's shape and dtype."""
-    return _like(empty, input, dtype, **_known(options))
-
-
-def full_like(input: Tensor, fill_value: Any, *, dtype: DType | None = None, **options: Any) -> Tensor:
-    """One number everywhere in another tensor's shape and dtype."""
-    return full(tuple(input.shape), fill_value, dtype=dtype or input.dtype, **_known(options))
-
-
-def rand_like(input: Tensor, *, dtype: DType | None = None, **options: Any) -> Tensor:
-    """Uniform numbers in [0, 1) of another tensor's shape and dtype."""
-    return _like(rand, input, dtype, **_known(options))
-
-
-def randn_like(input: Tensor, *, dtype: DType | None = None, **options: Any) -> Tensor:
-    """Normal numbers of another tensor's shape and dtype."""
-    return _like(randn, input, dtype, **_known(options))
-
-
-def _known(options: dict[str, Any]) -> dict[str, Any]:
-    options.pop("memory_format", None)
-    options.pop("layout", None)
-    return options
-
-
-def arange(
-    start: float, end: float | None = None, step: float = 1, *, dtype: DType | None = None, device: Any = None
+@factory
+def empty(
+    *sizes: Any, size: Any = None, dtype: DType | None = None, memory_format: MemoryFormat = contiguous_format
 ) -> Tensor:
-    """Numbers from ``start`` (0 if only one is given) up to but without ``end``; int64 where all are ints.
-
-    Raises RuntimeError for a step of 0 or one that leads away from ``end``.
-    """
-    _require(device)
-    if end is None:
-        start, end = 0, start
-    if step == 0:
-        raise RuntimeError("step must be nonzero")
-    if (end - start) * step < 0:
-        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
-    whole = all(isinstance(value, int) for value in (start, end, step))
-    dtype = dtype or (int64 if whole else get_default_dtype())
-    if dtype.is_complex or dtype is bool_:
-        raise NotImplementedError(f"\"arange_cpu\" not implemented for '{type_name(dtype)}'")
-    count = math.ceil((end - start) / step)
-    steps = Tensor.source(Iota, shape=(count,), dim=0, dtype=int64)
-    if whole and dtype.category == "int":
-        result = steps if step == 1 else steps * step
-        result = result if start == 0 else result + start
-    else:
-        result = steps.to(float64) * float(step) + float(start)
-    return result.to(dtype)
+    """A tensor of the shape whose elements are not set."""
+    shape, dtype = shape_of("empty", sizes, size), dtype or get_default_dtype()
+    if state.recorder is not None:
+        return _filled(shape, 0, dtype)
+    return memory_format.lay_out(Tensor.from_array(np.empty(shape, dtype.numpy)))
 
 
-def linspace(start: float, end: float, steps: int, *, dtype: DType | None = None, device: Any = None) -> Tensor:
-    """``steps`` numbers from ``start`` to ``end``, both included, at equal distances; as PyTorch, counted from both
-    ends towards the middle."""
-    _require(device)
-    if dtype is None:
-        dtype = default_complex_dtype() if any(isinstance(v, complex) for v in (start, end)) else get_default_dtype()
-    # The step is a number of the dtype (of integers a double); the rest is computed without further rounding, as by a
-    # fused multiplication and addition, which halves have not.
-    wide = np.complex128 if dtype.is_complex else np.float64
-    kind = wide if dtype.is_integer else dtype.numpy.type
-    first, last = (wide(dtype.numpy.type(value)) for value in (start, end))
-    step = wide(kind((last - first) / max(steps - 1, 1)))
-    position = np.arange(steps)
-    with np.errstate(all="ignore"):
-        forth, back = step * position, step * (steps - 1 - position)
-        if dtype.is_half:
-            forth, back = converted(forth, dtype).astype(wide), converted(back, dtype).astype(wide)
-        low, high = first + forth, last - back
-        values = np.where((position < steps // 2) | (steps == 1), low, high)
-    return Tensor.from_array(converted(values, dtype))
+@factory
+def empty_strided(size: Sequence[int], stride: Sequence[int], *, dtype: DType | None = None) -> Tensor:
+    """A tensor of the shape and strides (in elements) whose elements are not set."""
+    shape, strides = sequence_shape("empty_strided", size), tuple(int(step) for step in stride)
+    if len(shape) != len(strides):
+        raise RuntimeError(
+            f"dimensionality of sizes ({len(shape)}) must match dimensionality of strides ({len(strides)})"
+        )
+    if min(strides, default=0) < 0:
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={list(shape)} and strides={list(strides)}")
+    count = 0 if 0 in shape else 1 + sum((extent - 1) * step for extent, step in zip(shape, strides, strict=True))
+    memory = empty(count, dtype=dtype)
+    return memory.as_strided(shape, strides)
 
 
-def eye(n: int, m: int | None = None, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+@factory
+def empty_permuted(size: Sequence[int], physical_layout: Sequence[int], *, dtype: DType | None = None) -> Tensor:
+    """A tensor of the shape whose elements are not set, its dims in memory in the order of ``physical_layout``."""
+    shape, order = sequence_shape("empty_permuted", size), tuple(physical_layout)
+    if len(order) != len(shape):
+        raise RuntimeError(
+            "Number of dimensions in size does not match the length of the physical_layout; i.e. len(size) = "
+            f"{len(shape)} is not equal to len(physical_layout) = {len(order)}"
+        )
+    if len(set(order)) != len(order):
+        raise RuntimeError("Duplicate dim not allowed")
+    if any(not 0 <= dim < len(shape) for dim in order):
+        raise RuntimeError(f"Dimension out of range (expected to be between 0 and {len(shape) - 1})")
+    made = empty([shape[dim] for dim in order], dtype=dtype)
+    return made.permute([order.index(dim) for dim in range(len(shape))])
+
+
+@factory
+def eye(n: int, m: int | None = None, *, dtype: DType | None = None) -> Tensor:
     """Ones on the diagonal of an n×m matrix of zeros."""
-    _require(device)
+    for name, extent in (("n", n), ("m", m)):
+        if extent is not None and extent < 0:
+            raise RuntimeError(f"{name} must be greater or equal to 0, got {extent}")
     return Tensor.from_array(np.eye(n, n if m is None else m).astype((dtype or get_default_dtype()).numpy))
 
 
-def rand(
-    *size: Any,
-    dtype: DType | None = None,
-    requires_grad: bool = False,
-    device: Any = None,
-    generator: RandomStream | None = None,
+@factory
+def scalar_tensor(s: Any, *, dtype: DType | None = None) -> Tensor:
+    """A number as a tensor without dimensions, of the default dtype unless another is given."""
+    return _filled((), s, dtype or get_default_dtype())
+
+
+# -- at random -----------------------------------------------------------------------------------------------------
+
+
+def _random(
+    name: str, primitive: Any, draw: str, shape: tuple[int, ...], dtype: DType | None, generator: Any
 ) -> Tensor:
-    """Uniform numbers in [0, 1), PyTorch's stream. A generator of one's own serves outside compiled functions."""
-    _require(device)
     dtype = dtype or get_default_dtype()
+    if 0 not in shape or primitive is RandomUniform:
+        require_drawable(primitive, dtype)
     if generator is not None:
-        return _drawn("rand", generator.uniform, _shape(size), dtype, requires_grad)
-    return _finish(drawn(Tensor.source, RandomUniform, _shape(size), dtype), requires_grad)
-
-
-def randn(
-    *size: Any,
-    dtype: DType | None = None,
-    requires_grad: bool = False,
-    device: Any = None,
-    generator: RandomStream | None = None,
-) -> Tensor:
-    """Normal numbers, PyTorch's stream. A generator of one's own serves outside compiled functions."""
-    _require(device)
-    dtype = dtype or get_default_dtype()
-    if generator is not None:
-        return _drawn("randn", generator.normal, _shape(size), dtype, requires_grad)
-    return _finish(drawn(Tensor.source, RandomNormal, _shape(size), dtype), requires_grad)
-
-
-def _drawn(name: str, draw: Any, shape: tuple[int, ...], dtype: DType, requires_grad: bool) -> Tensor:
-    _refuse_in_capture(f"{name}(generator=...)")
-    return _finish(Tensor.from_array(draw(shape, dtype.numpy)), requires_grad)
-
-
-def randint(
-    low: int,
-    high: Any = None,
-    size: Any = None,
-    *,
-    dtype: DType | None = None,
-    device: Any = None,
-    generator: RandomStream | None = None,
-) -> Tensor:
-    """Integers in [low, high), PyTorch's stream; ``randint(high, size)`` starts at 0. Outside compiled functions."""
-    if size is None:
-        low, high, size = 0, low, high
-    _require(device)
-    _refuse_in_capture("randint")
-    from graphc.generator import default_generator
-
-    return from_numpy((generator or default_generator).integers(low, high, _shape((size,)))).to(dtype)
-
-
-def randperm(
-    n: int, *, dtype: DType | None = None, device: Any = None, generator: RandomStream | None = None
-) -> Tensor:
-    """The integers below n in random order, PyTorch's stream. Outside compiled functions."""
-    _require(device)
-    _refuse_in_capture("randperm")
-    from graphc.generator import default_generator
-
-    return from_numpy((generator or default_generator).permutation(n)).to(dtype)
-
-
-def _refuse_in_capture(name: str) -> None:
+        require_generator(name, generator)
+        refuse_in_capture(f"{name}(generator=...)")
     if state.recorder is not None:
-        from graphc.capture.errors import CaptureError
+        return _finish(drawn(Tensor.source, primitive, shape, dtype))
+    if 0 in shape:
+        return empty(shape, dtype=dtype)
+    return Tensor.from_array(getattr(generator or default_generator, draw)(shape, dtype.numpy))
 
-        raise CaptureError(f"{name} can't run inside a compiled function yet", state.recorder.location())
+
+@factory
+def rand(*sizes: Any, size: Any = None, generator: RandomStream | None = None, dtype: DType | None = None) -> Tensor:
+    """Uniform numbers in [0, 1), PyTorch's stream. A generator of one's own serves outside compiled functions."""
+    return _random("rand", RandomUniform, "uniform", shape_of("rand", sizes, size), dtype, generator)
+
+
+@factory
+def randn(*sizes: Any, size: Any = None, generator: RandomStream | None = None, dtype: DType | None = None) -> Tensor:
+    """Normal numbers, PyTorch's stream. A generator of one's own serves outside compiled functions."""
+    return _random("randn", RandomNormal, "normal", shape_of("randn", sizes, size), dtype, generator)
+
+
+@factory
+def randint(
+    *bounds: Any,
+    low: int = 0,
+    high: int | None = None,
+    size: Any = None,
+    generator: RandomStream | None = None,
+    dtype: DType | None = None,
+) -> Tensor:
+    """Integers in [low, high), PyTorch's stream: ``randint(low, high, size)``; ``randint(high, size)`` starts at 0.
+
+    int64 by default. Outside compiled functions. Raises RuntimeError for bounds in the wrong order or beyond the dtype.
+    """
+    given = list(bounds)
+    if given and size is None and len(given) + (high is not None) > 1:
+        size = given.pop()
+    if high is None and given:
+        high = given.pop()
+    if given:
+        low = given.pop()
+    if high is None or size is None:
+        kinds = ", ".join(type(bound).__name__ for bound in bounds)
+        raise TypeError(f"randint() received an invalid combination of arguments - got ({kinds}), but expected a size")
+    if not hasattr(size, "__iter__"):
+        raise TypeError(f"randint(): argument 'size' (position 2) must be tuple of ints, not {type(size).__name__}")
+    dtype, shape = dtype or int64, shape_of("randint", (size,))
+    start, span = integer_range(int(low), int(high), dtype)
+    if generator is not None:
+        require_generator("randint", generator)
+    refuse_in_capture("randint()")
+    numbers = integers(generator or default_generator, math.prod(shape), start, span)
+    return Tensor.from_array(converted(numbers, dtype).reshape(shape))
+
+
+@factory
+def randperm(n: int, *, generator: RandomStream | None = None, dtype: DType | None = None) -> Tensor:
+    """The integers below n in random order, PyTorch's stream; int64 by default. Outside compiled functions."""
+    if n < 0:
+        raise RuntimeError(f"Trying to create tensor with negative dimension {n}: [{n}]")
+    dtype = dtype or int64
+    if dtype is bool_ or dtype.is_complex:
+        raise NotImplementedError(f"\"randperm\" not implemented for '{type_name(dtype)}'")
+    if dtype.is_integer and n > int(np.iinfo(dtype.numpy).max) + 1:
+        raise RuntimeError(f"value cannot be converted to type {dtype.name}_t without overflow")
+    if generator is not None:
+        require_generator("randperm", generator)
+    refuse_in_capture("randperm()")
+    return Tensor.from_array(converted((generator or default_generator).permutation(n), dtype))
 
 
 def manual_seed(seed: int) -> Any:
     """Seed the generator that all random operators draw from; gives the generator. Outside compiled functions."""
-    _refuse_in_capture("manual_seed")
-    from graphc.generator import default_generator
-
+    refuse_in_capture("manual_seed")
     default_generator.manual_seed(int(seed))
     return default_generator

@@ -59,6 +59,14 @@ class Device:
         if self.type != "cpu":
             raise RuntimeError(f"graphc holds no tensors on {self}: its programs run on the CPU")
 
+    def __enter__(self) -> Device:
+        """Within the block new tensors are made here. Raises as :meth:`require`."""
+        self.require()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Leave the block."""
+
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
 

@@ -6,7 +6,6 @@ A call leaves one node for each differentiable result; the node runs that result
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,9 @@ from graphc.autograd.partition import Backward, Cotangent, Saved
 from graphc.autograd.tape import Edge, gradient_edge, next_sequence, refuse_overwritten, refuse_second_sweep
 from graphc.autograd.tape import Node as GraphNode
 from graphc.codegen.executable import Executable
+from graphc.codegen.loops import symbols_of
 from graphc.ir.graph import Graph, Node
+from graphc.ir.interp import bind_sizes
 from graphc.recording import state
 from graphc.tensor import Tensor
 
@@ -26,15 +27,22 @@ class BackwardProgram:
         self.half = half
         self._build = build
         self._executable: Executable | None = None
+        self._symbols = symbols_of(half.graph)
 
     def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run on arrays for the graph's inputs; gives those of its outputs."""
         graph = self.half.graph
         if self._executable is None:
             self._executable = self._build(graph)
-        results = [np.empty(output.node.type.shape, output.node.type.dtype.numpy) for output in graph.outputs]
         given = [np.array(array, order="C", copy=None) for array in arrays]
-        code = self._executable.program.call([*given, *results])
+        names = [node.name for node in graph.inputs]
+        sizes = bind_sizes(graph, dict(zip(names, given, strict=True))) if self._symbols else {}
+        extents = [sizes[symbol] for symbol in self._symbols]
+        types = [output.node.type.bind(sizes) for output in graph.outputs]
+        results = [np.empty(type.shape, type.dtype.numpy) for type in types]
+        with self._executable.program.lock:
+            self._executable.set_sizes(extents)
+            code = self._executable.program.call([*given, *results], extents)
         if code:
             self._executable.raise_error(code)
         return results

@@ -6,7 +6,7 @@ addresses of arguments and results, and runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from graphc.codegen.executable import Executable
 from graphc.differential import BackwardProgram, CompiledBackward
 from graphc.generator import default_generator
 from graphc.ir.graph import Graph
+from graphc.ir.integers import bounds
 from graphc.ir.types import DType
 from graphc.recording import generation, paused
 from graphc.runtime.abi import ffi
@@ -33,6 +34,8 @@ from graphc.sharing import SharingCheck
 from graphc.tensor import Storage, Tensor, View
 
 _from_buffer = ffi.from_buffer
+# For so many sizes the shapes of a program's results are kept.
+_MOST_SIZES = 256
 
 
 class BoundProgram:
@@ -63,10 +66,22 @@ class BoundProgram:
                 self._scalars.append((binding, value))
                 self._program.pointers[slot] = _from_buffer(value)
         first = len(graph.inputs)
-        self._outputs = [
-            (first + position, tuple(output.node.type.shape), output.node.type.dtype)
-            for position, output in enumerate(graph.outputs)
+        self.symbols = executable.compiled.program.symbols
+        # Where each size that is known at run time only is found: an argument and its dimension.
+        self._places = [
+            next(
+                (binding.position, dim)
+                for node, binding in zip(graph.inputs, recording.bindings, strict=True)
+                if isinstance(binding, FromArgument)
+                for dim, extent in enumerate(node.type.shape)
+                if str(extent) == symbol
+            )
+            for symbol in self.symbols
         ]
+        self._output_types = [output.node.type for output in graph.outputs]
+        self._first_output = first
+        self._outputs = [] if self.symbols else self._outputs_for({})
+        self._outputs_of_sizes: dict[tuple[int, ...], list[tuple[int, tuple[int, ...], DType]]] = {}
         self._written: list[Storage] = []
         self._sharing = SharingCheck(
             recording.sharing,
@@ -80,6 +95,34 @@ class BoundProgram:
         self._staged: list[tuple[np.ndarray, np.ndarray, bool]] = []
         self._generation = -1
         self._backward = {output: BackwardProgram(half, build) for output, half in recording.backward.items()}
+
+    def _outputs_for(self, sizes: Mapping[str, int]) -> list[tuple[int, tuple[int, ...], DType]]:
+        """The slot, shape, and dtype of every output."""
+        return [
+            (self._first_output + position, tuple(type.bind(sizes).shape), type.dtype)
+            for position, type in enumerate(self._output_types)
+        ]
+
+    def _take_sizes(self, tensors: Sequence[Tensor]) -> list[tuple[int, tuple[int, ...], DType]]:
+        """Tell the program the sizes of this call; gives its outputs."""
+        extents = tuple(tensors[position]._array.shape[dim] for position, dim in self._places)
+        outputs = self._outputs_of_sizes.get(extents)
+        if outputs is None:
+            if len(self._outputs_of_sizes) >= _MOST_SIZES:
+                self._outputs_of_sizes.clear()
+            outputs = self._outputs_for(dict(zip(self.symbols, extents, strict=True)))
+            self._outputs_of_sizes[extents] = outputs
+        self.executable.set_sizes(extents)
+        return outputs
+
+    def right_for(self, sizes: Mapping[str, int]) -> bool:
+        """Whether what the recording rests on of sizes holds for these."""
+        return all(guard.holds(sizes) for guard, _ in self.recording.sizes)
+
+    def most_sizes(self) -> dict[str, int]:
+        """The most that each size which is known at run time only may be."""
+        extents = [extent for node in self.recording.graph.inputs for extent in node.type.shape]
+        return {str(extent): bounds(extent)[1] or 0 for extent in extents if str(extent) in self.symbols}
 
     def holds(self, tensors: Sequence[Tensor]) -> bool:
         """Whether the recording is right for these arguments and the state of the world now; binds anew what has
@@ -106,7 +149,9 @@ class BoundProgram:
 
     def guards(self) -> list[str]:
         """What the recording rests on, in words."""
-        return [str(guard) for guard in (*self._checked_on_change, *self._checked_every_call)]
+        sizes = [f"{guard}, since {location} decides by it" for guard, location in self.recording.sizes]
+        fixed = [f"{name} is fixed: {reason}" for name, reason in self.recording.fixed.items()]
+        return [*sizes, *fixed, *map(str, (*self._checked_on_change, *self._checked_every_call))]
 
     def _outside_fits(self) -> bool:
         """Whether tensors from outside still have the shapes and dtypes that the program was built for."""
@@ -157,13 +202,13 @@ class BoundProgram:
             for original, copy, _ in self._staged:
                 np.copyto(copy, original)
             results = []
-            for slot, shape, dtype in self._outputs:
+            for slot, shape, dtype in self._take_sizes(tensors) if self._places else self._outputs:
                 array = np.empty(shape, dtype.numpy)
                 pointers[slot] = _from_buffer(array)
                 results.append((array, dtype))
             if self._draws:
                 pointers[self._random_slot] = _from_buffer(default_generator.buffer)
-            code = program.run()
+            code = program.run_again()
             if code:
                 self.executable.raise_error(code)
             for original, copy, changed in (*staged, *self._staged):

@@ -68,6 +68,9 @@ from graphc.ops.functions.convolution import (
     conv_transpose2d,
     conv_transpose3d,
 )
+from graphc.ops.functions.ctc import (
+    ctc_loss,
+)
 from graphc.ops.functions.distance import (
     bilinear,
     cosine_similarity,
@@ -82,8 +85,19 @@ from graphc.ops.functions.dropout import (
     dropout3d,
     feature_alpha_dropout,
 )
-from graphc.ops.functions.indexing import (
+from graphc.ops.functions.embedding import (
     embedding,
+    embedding_bag,
+)
+from graphc.ops.functions.folding import (
+    fold,
+    unfold,
+)
+from graphc.ops.functions.grid_sampling import (
+    affine_grid,
+    grid_sample,
+)
+from graphc.ops.functions.indexing import (
     one_hot,
 )
 from graphc.ops.functions.linear import (
@@ -97,6 +111,7 @@ from graphc.ops.functions.losses import (
     huber_loss,
     kl_div,
     l1_loss,
+    linear_cross_entropy,
     mse_loss,
     nll_loss,
     poisson_nll_loss,
@@ -122,6 +137,15 @@ from graphc.ops.functions.normalization import (
     normalize,
     rms_norm,
 )
+from graphc.ops.functions.padding import (
+    pad,
+)
+from graphc.ops.functions.pixels import (
+    channel_shuffle,
+    native_channel_shuffle,
+    pixel_shuffle,
+    pixel_unshuffle,
+)
 from graphc.ops.functions.pooling import (
     avg_pool1d,
     avg_pool2d,
@@ -139,8 +163,11 @@ from graphc.ops.functions.pooling import (
     max_unpool2d,
     max_unpool3d,
 )
-from graphc.ops.functions.shaping import (
-    pad,
+from graphc.ops.functions.resampling import (
+    interpolate,
+    upsample,
+    upsample_bilinear,
+    upsample_nearest,
 )
 
 __all__ = [
@@ -153,6 +180,7 @@ __all__ = [
     "adaptive_max_pool2d_with_indices",
     "adaptive_max_pool3d",
     "adaptive_max_pool3d_with_indices",
+    "affine_grid",
     "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
@@ -163,6 +191,7 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "celu",
     "celu_",
+    "channel_shuffle",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -173,6 +202,7 @@ __all__ = [
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
+    "ctc_loss",
     "dropout",
     "dropout1d",
     "dropout2d",
@@ -180,7 +210,9 @@ __all__ = [
     "elu",
     "elu_",
     "embedding",
+    "embedding_bag",
     "feature_alpha_dropout",
+    "fold",
     "fractional_max_pool2d",
     "fractional_max_pool2d_with_indices",
     "fractional_max_pool3d",
@@ -188,6 +220,7 @@ __all__ = [
     "gaussian_nll_loss",
     "gelu",
     "glu",
+    "grid_sample",
     "group_norm",
     "gumbel_softmax",
     "hardshrink",
@@ -198,12 +231,14 @@ __all__ = [
     "hinge_embedding_loss",
     "huber_loss",
     "instance_norm",
+    "interpolate",
     "kl_div",
     "l1_loss",
     "layer_norm",
     "leaky_relu",
     "leaky_relu_",
     "linear",
+    "linear_cross_entropy",
     "local_response_norm",
     "log_softmax",
     "logsigmoid",
@@ -226,12 +261,15 @@ __all__ = [
     "multi_margin_loss",
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
+    "native_channel_shuffle",
     "nll_loss",
     "normalize",
     "one_hot",
     "pad",
     "pairwise_distance",
     "pdist",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "poisson_nll_loss",
     "prelu",
     "relu",
@@ -258,4 +296,8 @@ __all__ = [
     "threshold_",
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
+    "unfold",
+    "upsample",
+    "upsample_bilinear",
+    "upsample_nearest",
 ]

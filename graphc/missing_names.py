@@ -42,6 +42,16 @@ def lazy_names(module: str, lazy: Mapping[str, str] | None = None) -> Callable[[
     return find
 
 
+def offered_names(module: str, lazy: Mapping[str, str]) -> list[str]:
+    """A module's ``__all__`` with the names that are loaded when they are first asked for; no tools of its own."""
+    there = {
+        name
+        for name, value in vars(sys.modules[module]).items()
+        if not name.startswith("_") and value is not lazy and getattr(value, "__module__", None) != __name__
+    }
+    return sorted({*there, *lazy})
+
+
 def absent(module: str, name: str, lazy: Mapping[str, str] = {}) -> AttributeError:
     """The error for a name that a module has not."""
     plain = f"module {_as_torch_calls(module)!r} has no attribute {name!r}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from graphc.creation import manual_seed
 from graphc.generator import Generator, default_generator
-from graphc.recording import state
+from graphc.recording import refuse_in_capture
 
 __all__ = [
     "Generator",
@@ -25,16 +25,9 @@ __all__ = [
 ]
 
 
-def _refuse_in_capture(name: str) -> None:
-    if state.recorder is not None:
-        from graphc.capture.errors import CaptureError
-
-        raise CaptureError(f"{name} can't run inside a compiled function", state.recorder.location())
-
-
 def seed() -> int:
     """Seed the generator from the operating system's entropy, and give that seed. Outside compiled functions."""
-    _refuse_in_capture("seed")
+    refuse_in_capture("seed")
     return default_generator.seed()
 
 
@@ -45,13 +38,13 @@ def initial_seed() -> int:
 
 def get_rng_state() -> Any:
     """The generator's state: a tensor of uint8, which ``set_rng_state`` here or in PyTorch takes."""
-    _refuse_in_capture("get_rng_state")
+    refuse_in_capture("get_rng_state")
     return default_generator.get_state()
 
 
 def set_rng_state(new_state: Any) -> None:
     """Let the generator go on from a state. Raises TypeError or RuntimeError for what is none."""
-    _refuse_in_capture("set_rng_state")
+    refuse_in_capture("set_rng_state")
     default_generator.set_state(new_state)
 
 

@@ -219,8 +219,8 @@ class RandomStream:
         count = math.prod(shape)
         with self._lock:
             if count < _BLOCK:
-                values = np.array([value * std + mean for value in self._single_normals(count)], np.float64)
-                return values.astype(dtype).reshape(shape)
+                values = np.array(self._single_normals(count), np.float64)
+                return fused_multiply_add(values, std, mean).astype(dtype).reshape(shape)
             remainder = count % _BLOCK
             uniforms = self._uniform(count + (_BLOCK if remainder else 0), dtype)
         values = np.empty(count, dtype)
@@ -434,10 +434,32 @@ def _each(function: Callable[[float], float], values: NDArray[np.float64]) -> ND
 
 
 def _scale(values: NDArray, factor: np.floating, offset: np.floating) -> NDArray:
-    """values * factor + offset, in float32 rounded once as by a fused multiply-add."""
+    """values * factor + offset, rounded once as by a fused multiply-add."""
     if values.dtype == np.float32:
         return _fused_multiply_add(values, factor, offset)
-    return values * factor + offset
+    return fused_multiply_add(values, factor, offset)
+
+
+def fused_multiply_add(values: NDArray[np.float64], factor: float, offset: float) -> NDArray[np.float64]:
+    """values * factor + offset in float64, rounded as if once: the product's and the sum's own errors are added last.
+
+    Source: T. J. Dekker, "A floating-point technique for extending the available precision" (1971)
+    """
+    high, low = _halves(values)
+    factor_high, factor_low = _halves(np.float64(factor))
+    product = values * factor
+    product_error = ((high * factor_high - product) + high * factor_low + low * factor_high) + low * factor_low
+    total = product + offset
+    other = total - product
+    sum_error = (product - (total - other)) + (offset - other)
+    return total + (sum_error + product_error)
+
+
+def _halves(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Two numbers of 26 bits whose sum each value is."""
+    scaled = values * 134217729.0
+    high = scaled - (scaled - values)
+    return high, values - high
 
 
 def _box_muller(uniforms: NDArray) -> NDArray:

@@ -13,6 +13,9 @@ from graphc.ir.primitive import Attributes, Primitive
 
 if TYPE_CHECKING:
     from graphc.ir.graph import Location
+    from graphc.ir.integers import IntegerExpression
+    from graphc.ir.types import DType
+    from graphc.storage import Size
     from graphc.tensor import Tensor
 
 
@@ -59,6 +62,12 @@ class Recorder(Protocol):
     def location(self) -> Location:
         """The user's line that is running."""
 
+    def shape_of(self, tensor: Tensor) -> Size:
+        """A tensor's shape, in which sizes that are known at run time only say so."""
+
+    def size_decided(self, sign: str, expression: IntegerExpression, value: int, outcome: bool) -> None:
+        """Python code went on as it did since a size compares so with a number: the recording rests on it."""
+
 
 class _ThreadState(threading.local):
     def __init__(self) -> None:
@@ -66,11 +75,21 @@ class _ThreadState(threading.local):
         self.gradients: bool | None = True
         self.recorder: Recorder | None = None
         self.phase = "forward"
+        # The dtype that mixed precision computes in; None: it is off.
+        self.autocast: DType | None = None
         # The line of the forward operation whose rule the reverse sweep is running.
         self.location: Location | None = None
 
 
 state = _ThreadState()
+
+
+def refuse_in_capture(name: str) -> None:
+    """Raises CaptureError, with the user's line, where a function is being recorded: a program can't do this."""
+    if state.recorder is not None:
+        from graphc.capture.errors import CaptureError
+
+        raise CaptureError(f"{name} can't run inside a compiled function", state.recorder.location())
 
 
 class Generation:

@@ -14,7 +14,7 @@ from graphc.codegen.executable import CompiledProgram, compile_loops, load
 from graphc.codegen.host import statement_of
 from graphc.codegen.loops import Launch
 from graphc.execution import BoundProgram
-from graphc.ir.integers import bounds
+from graphc.ir.integers import bounds, substitute
 
 # Runs of an instrumented program: the first ones warm caches.
 WARM_UPS, RUNS = 3, 20
@@ -108,13 +108,15 @@ def _measure(bound: BoundProgram) -> np.ndarray | None:
     generator = np.random.default_rng(0)
     outside = {slot: tensor._array for slot, tensor, _ in bound.outside}
     arrays = []
+    sizes = bound.most_sizes()
+    extents = [sizes[symbol] for symbol in program.symbols]
     for slot, buffer in enumerate(executable.compiled.buffers):
         if slot in outside:
             arrays.append(np.array(outside[slot], order="C"))
         elif buffer.dtype.is_floating_point and buffer.kind != "output":
-            arrays.append(generator.standard_normal(buffer.size).astype(buffer.dtype.numpy))
+            arrays.append(generator.standard_normal(substitute(buffer.size, sizes)).astype(buffer.dtype.numpy))
         else:
-            arrays.append(np.zeros(buffer.size, buffer.dtype.numpy))
+            arrays.append(np.zeros(substitute(buffer.size, sizes), buffer.dtype.numpy))
     if executable.compiled.draws_random:
         from graphc.random_stream import RandomStream
 
@@ -123,7 +125,7 @@ def _measure(bound: BoundProgram) -> np.ndarray | None:
         for run in range(WARM_UPS + RUNS):
             if run == WARM_UPS:
                 executable.seconds[:] = 0
-            executable.run(arrays)
+            executable.run(arrays, extents)
     except Exception:
         return None
     return executable.seconds / RUNS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from typing import Any
 
 import numpy as np
@@ -28,10 +29,56 @@ class Size(tuple):
 
 
 class Storage:
-    """Memory that tensors share: the array it was made with, and a count of the writes to it."""
+    """Memory that tensors share: the array it was made with, and a count of the writes to it.
 
-    __slots__ = ("__weakref__", "array", "version")
+    ``shared`` tells that processes which were forked since see the same memory.
+    """
+
+    __slots__ = ("__weakref__", "array", "shared", "version")
 
     def __init__(self, array: np.ndarray):
         self.array = array
         self.version = 0
+        self.shared = False
+
+    def order(self) -> tuple[int, ...]:
+        """The dimensions of the array by their strides, the widest first."""
+        return widest_first(self.array)
+
+    def vector(self) -> np.ndarray:
+        """All elements in the order of the memory, as a vector that shares it; gaps between them are elements too."""
+        return memory_of(self.array)
+
+    def address(self) -> int:
+        """Where the memory begins."""
+        return self.array.__array_interface__["data"][0]
+
+    def share(self) -> None:
+        """Move the array to memory that forked processes see in common. Views must be made anew."""
+        array = self.array
+        if array.size:
+            shared = np.frombuffer(mmap.mmap(-1, array.nbytes), array.dtype, array.size)
+            order = self.order()
+            moved = shared.reshape(array.transpose(order).shape).transpose(np.argsort(order))
+            moved[...] = array
+            self.array = moved
+        self.shared = True
+
+
+def widest_first(array: np.ndarray) -> tuple[int, ...]:
+    """The dimensions of an array by their strides, the widest first, those of one extent as they come."""
+    strides = array.strides
+    return tuple(sorted(range(len(strides)), key=lambda dim: -strides[dim]))
+
+
+def memory_of(array: np.ndarray) -> np.ndarray:
+    """The memory from an array's first element to its last, as a vector that shares it."""
+    if not array.size:
+        return array.reshape(-1)
+    turned = array.transpose(widest_first(array))
+    if turned.flags.c_contiguous:
+        return turned.reshape(-1)
+    span = (
+        1 + sum((extent - 1) * step for extent, step in zip(array.shape, array.strides, strict=True)) // array.itemsize
+    )
+    return np.lib.stride_tricks.as_strided(array, (span,), (array.itemsize,), writeable=array.flags.writeable)

@@ -76,7 +76,7 @@ def _outcome(returned: Any, arguments: list[Tensor]) -> Outcome:
 
 
 def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().numpy().copy()
+    return np.array(tensor.detach()._value("comparison"))  # `numpy()` has no bfloat16
 
 
 def interpreted(recording: Recording, graph: Graph, arguments: list[Tensor]) -> Outcome:
@@ -85,9 +85,9 @@ def interpreted(recording: Recording, graph: Graph, arguments: list[Tensor]) -> 
     inputs: dict[str, np.ndarray] = {}
     for node, binding in zip(graph.inputs, recording.bindings, strict=True):
         if isinstance(binding, FromArgument):
-            inputs[node.name] = arguments[binding.position].detach().numpy()
+            inputs[node.name] = _array(arguments[binding.position])
         elif isinstance(binding, FromOutside):
-            inputs[node.name] = binding.tensor.detach().numpy()
+            inputs[node.name] = _array(binding.tensor)
         else:
             inputs[node.name] = np.array(binding.scalar.current(), node.type.dtype.numpy)
     found = interpret(graph, inputs)
@@ -117,6 +117,8 @@ def difference(found: np.ndarray, expected: np.ndarray, relative: float = 0.0, a
     """
     if found.dtype != expected.dtype or found.shape != expected.shape:
         return f"{found.dtype}{list(found.shape)} instead of {expected.dtype}{list(expected.shape)}"
+    if expected.dtype.name in ("float16", "bfloat16"):  # of these numpy knows less; every one is a float32
+        found, expected = found.astype(np.float32), expected.astype(np.float32)
     if expected.dtype.kind == "c":
         real = difference(found.real, expected.real, relative, absolute)
         return real or difference(found.imag, expected.imag, relative, absolute)

@@ -184,3 +184,48 @@ def test_the_command_where_torch_is_there_already(
     out, errors = capsys.readouterr()
     assert out == ""
     assert "torch is imported already" in errors
+
+
+def test_processes_that_a_program_starts(tmp_path: Path) -> None:
+    """A process that begins anew imports the script again, and finds graphc under PyTorch's name there too."""
+    script = tmp_path / "spawning.py"
+    script.write_text(
+        """
+import torch
+import torch.multiprocessing as mp
+from torch import nn
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 1)
+
+
+def work(rank, model, queue):
+    queue.put((rank, torch.__version__.partition("+")[2], type(model.layer).__module__))
+
+
+def fail(rank):
+    raise ValueError("as it should")
+
+
+if __name__ == "__main__":
+    queue = mp.get_context("spawn").SimpleQueue()
+    mp.spawn(work, (Model(), queue), nprocs=1)
+    print(queue.get())
+    try:
+        mp.spawn(fail, nprocs=1)
+    except mp.ProcessRaisedException as error:
+        print("ValueError: as it should" in str(error))
+"""
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "graphc", "run", "--as-torch", str(script)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "(0, 'graphc', 'torch.nn.modules.linear')\nTrue\n"

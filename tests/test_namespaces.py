@@ -229,14 +229,6 @@ def test_generators_are_copied_with_their_state() -> None:
     assert [gc.rand(4, generator=other).tolist() for other in others] == [expected, expected]
 
 
-def test_autocast_on_the_processor_is_refused() -> None:
-    """Computing in another precision than asked for is not done silently."""
-    with pytest.raises(RuntimeError, match="autocast"):
-        gc.autocast("cpu")
-    with gc.autocast("cpu", enabled=False):
-        pass
-
-
 def test_rare_namespaces_are_loaded_when_they_are_asked_for() -> None:
     """The import brings none of them; asking for a name does."""
     program = (
@@ -249,3 +241,35 @@ def test_rare_namespaces_are_loaded_when_they_are_asked_for() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "[]\nFalse tensor(6.) 2.13.0 graphc.autograd.functional\n"
+
+
+def in_a_process(text: str) -> str:
+    """What a program prints in a process of its own."""
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_import_loads_no_more_than_arithmetic_needs() -> None:
+    """The compiler, its templates, files, layers, and optimizers are loaded when they are first asked for."""
+    late = ("jinja2", "cffi", "networkx", "zipfile", "graphc.compiler", "graphc.codegen", "graphc.nn", "graphc.optim")
+    program = f"import graphc, sys\nprint([name for name in {late!r} if name in sys.modules])\n"
+    assert (
+        in_a_process(program + "print(graphc.nn.Linear(2, 1)(graphc.ones(1, 2)).shape)") == "[]\ntorch.Size([1, 1])\n"
+    )
+
+
+def test_everything_is_had_at_once() -> None:
+    """``from graphc import *`` gives the names that are loaded late, too, and no tools of the namespace."""
+    program = (
+        "from graphc import *\nprint(callable(compile), nn.__name__, tensor([1]).sum().item(), 'lazy_names' in dir())"
+    )
+    assert in_a_process(program) == "True graphc.nn 1 False\n"
+
+
+def test_describers_come_before_functions() -> None:
+    """Whoever describes calls after functions were made public is told that it is too late."""
+    from graphc.ops.describing import register_describers
+
+    with pytest.raises(RuntimeError, match="import them before"):
+        register_describers(lambda function, namespace: None, lambda value, text, input: value)

@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/docs/stable/autograd.html
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,6 +66,7 @@ def grad(
     grad_outputs: Sequence[Tensor | None] | Tensor | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
@@ -77,6 +79,7 @@ def grad(
         grad_outputs: the cotangents of the outputs; may be left out for outputs of one element.
         retain_graph: keep what a second sweep needs; by default as ``create_graph``.
         create_graph: make the gradients differentiable themselves.
+        only_inputs: an argument of older programs; the gradients of other leaves are never added to.
         allow_unused: give None for an input that the outputs do not depend on.
         is_grads_batched: the cotangents have one more dimension in front; so have the gradients.
         materialize_grads: give zeros in the place of None.
@@ -91,6 +94,13 @@ def grad(
     if materialize_grads and allow_unused is False:
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+        )
+    if not only_inputs:
+        warnings.warn(
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for "
+            "other parts of the graph, please use torch.autograd.backward.",
+            FutureWarning,
+            stacklevel=2,
         )
     given = _several(outputs)
     keep = create_graph if retain_graph is None else retain_graph
@@ -126,7 +136,7 @@ def _batched(
     for row in range(count):
         last = row == count - 1
         part = [None if each is None else each[row] for each in given]
-        rows.append(grad(outputs, inputs, part, keep or not last, create, allow_unused, False, materialize))
+        rows.append(grad(outputs, inputs, part, keep or not last, create, True, allow_unused, False, materialize))
     return tuple(None if column[0] is None else stack(list(column)) for column in zip(*rows, strict=True))
 
 

@@ -17,6 +17,7 @@ from graphc.autograd.node_choices import OnlyWith
 from graphc.autograd.node_names import FUNCTION_NODES
 from graphc.autograd.tape import gradient_edge
 from graphc.autograd.watching import mark_parts, switch
+from graphc.ops.describing import register_describers
 
 _TAKES_ANY_NUMBER = 0x04  # the flag of code with *arguments
 # For each parameter of a template: where it stands among the arguments, its keyword, and whether it is a sequence.
@@ -168,8 +169,17 @@ def describe_index_put(node: Any, before: Any, index: Any, value: Any) -> None:
         node.description = (template("IndexPutBackward0(input, value)"), (before, _edge(value)), 0)
 
 
+# Namespaces whose functions PyTorch has under the same names elsewhere.
+_SAME_NAMES = ("Tensor", "torch", "nn.functional")
+
+
 def naming_of(function: Callable[..., Any], namespace: str | None = None) -> Naming | None:
     """How the results of a public function are described; None for one that is not in the table."""
     name = function.__name__
     node = FUNCTION_NODES.get(f"{namespace}.{name}" if namespace else name)
+    if node is None and namespace in _SAME_NAMES:
+        node = FUNCTION_NODES.get(name)
     return None if node is None else Naming(function, node)
+
+
+register_describers(naming_of, described)

@@ -333,6 +333,12 @@ max = _extreme("Max")
 min = _extreme("Min")
 
 
+def sort(
+    result: Any, input: Any, dim: int = -1, descending: bool = False, *, stable: bool | None = None, **_: Any
+) -> str:
+    return "SortBackward0(input)" if stable is None else "SortBackward1(input)"
+
+
 def norm(result: Any, input: Any, p: Any = "fro", *others: Any, **_: Any) -> str | None:
     return None if p == "nuc" else "LinalgVectorNormBackward0(input)"
 
@@ -355,10 +361,21 @@ def reshape(result: Any, input: Any, *sizes: Any, **keywords: Any) -> str:
     return "ViewBackward0(input)" if input.is_contiguous() else "ReshapeAliasBackward0(input)"
 
 
+def repeat_interleave(result: Any, input: Any, repeats: Any = None, dim: int | None = None, **_: Any) -> str | None:
+    if _is_tensor(repeats):
+        return "IndexSelectBackward0(input)" if dim is not None else "IndexSelectBackward0(ViewBackward0(input))"
+    start = "input" if dim is not None else "ViewBackward0(input)"
+    return f"ViewBackward0(CloneBackward0(ExpandBackward0(UnsqueezeBackward0({start}))))"
+
+
 def squeeze(result: Any, input: Any, dim: Any = None) -> str:
     if dim is None:
         return "SqueezeBackward0(input)"
     return "SqueezeBackward2(input)" if isinstance(dim, list | tuple) else "SqueezeBackward1(input)"
+
+
+def squeeze_copy(result: Any, input: Any, dim: Any = None) -> str:
+    return squeeze(result, input, dim).replace("(", "_copy(")
 
 
 def split(result: Any, tensor: Any, split_size_or_sections: Any, dim: int = 0) -> str:
@@ -433,6 +450,10 @@ def fourier(of_real: str, of_complex: str) -> Choice:
         return of_complex if input.dtype.is_complex else of_real
 
     return choose
+
+
+def index_fill(result: Any, input: Any, dim: int, index: Any, value: Any) -> str:
+    return "IndexFillBackward1(input, value)" if _is_tensor(value) else "IndexFillBackward0(input)"
 
 
 def masked_fill(result: Any, input: Any, mask: Any, value: Any) -> str:

@@ -27,6 +27,7 @@ from graphc.ir.types import DType
 from graphc.ops.operands import sum_to_shape
 from graphc.ops.type_names import type_name
 from graphc.recording import state
+from graphc.sizes import plain
 
 if TYPE_CHECKING:
     from graphc.tensor import Tensor
@@ -207,7 +208,11 @@ class TapeNode(Node):
         # Asking a view for its node may make that node: its number must be lower than this one's.
         self.edges = edges = [gradient_edge(tensor) for tensor in inputs]
         self.sequence = next(_sequence)
-        self.types = [(tensor._array.shape, tensor.dtype) for tensor in inputs]
+        recorder = state.recorder
+        if recorder is None:
+            self.types = [(tensor._array.shape, tensor.dtype) for tensor in inputs]
+        else:
+            self.types = [(tuple(tensor.shape), tensor.dtype) for tensor in inputs]
         self._versions = [0 if tensor._memory is None else tensor._memory.version for tensor in inputs]
         kept = primitive.saves_inputs
         if primitive.saves_for is not None:
@@ -226,7 +231,6 @@ class TapeNode(Node):
             self._output = (output._array.shape, None, 0, output.dtype, ())
         self.hooks = self.description = None
         self.released = False
-        recorder = state.recorder
         self.location = recorder.location() if recorder is not None else None
         if switch.active:
             self._watched()
@@ -297,7 +301,8 @@ class TapeNode(Node):
     def unstretched(self, cotangent: Tensor, position: int) -> Tensor:
         """The cotangent of an input that the operation stretched to the shape of its result, summed to its shape."""
         shape = self.types[position][0]
-        return cotangent if cotangent._array.shape == shape else sum_to_shape(cotangent, shape)
+        own = shape if state.recorder is None else plain(shape)
+        return cotangent if cotangent._array.shape == own else sum_to_shape(cotangent, shape)
 
     def _restored_output(self) -> Any:
         from graphc.tensor import Tensor

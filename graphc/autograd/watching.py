@@ -18,8 +18,6 @@ class _Watching(threading.local):
         # Whether nodes keep the stack that made them, and the sweep looks for NaN.
         self.anomalies = False
         self.check_nan = True
-        # Whether a function runs whose result will be described as one node.
-        self.named = False
         # How many sweeps there were.
         self.sweeps = 0
         # The functions that pack and unpack what nodes save, the innermost last.

@@ -7,8 +7,10 @@ a memory from outside whose value changed is state, one that was only read is a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from graphc.autograd.tape import next_sequence
 from graphc.capture.errors import CaptureError
 from graphc.generator import default_generator
 from graphc.ir.graph import Builder, Location, Node, exact_key
+from graphc.ir.integers import IntegerExpression, bind_attribute, substitute, variables
 from graphc.ir.primitive import PRIMITIVES, Attributes, Primitive
 from graphc.ir.types import TensorType, dtype_of, float64, int64
 from graphc.ops.checks import Guard as ValueGuard
@@ -26,8 +29,9 @@ from graphc.ops.pointwise import Cast, Copy
 from graphc.ops.reductions import Any_
 from graphc.ops.sources import Constant, Literal, number_like
 from graphc.recording import state
+from graphc.sizes import dynamic_size, expression_of, plain
 from graphc.source_lines import user_location
-from graphc.tensor import RunTimeNumber, Storage, Tensor, View
+from graphc.tensor import RunTimeNumber, Size, Storage, Tensor, View
 
 # Code may decide by the elements of a tensor with so many, such as the lengths of a batch's sequences.
 MOST_ELEMENTS_READ = 64
@@ -117,6 +121,28 @@ class RequiresGradGuard:
         return f"requires_grad of a tensor of shape {list(self.tensor.shape)} == {self.value}"
 
 
+@dataclass(frozen=True, slots=True)
+class SizeGuard:
+    """The recording holds while a size compares with a number as it did."""
+
+    sign: str
+    expression: IntegerExpression
+    value: int
+    outcome: bool
+
+    def holds(self, sizes: Mapping[str, int]) -> bool:
+        """Whether it compares so for the sizes of one call."""
+        return SIGNS[self.sign](substitute(self.expression, sizes), self.value) == self.outcome
+
+    def __str__(self) -> str:
+        sign = self.sign if self.outcome else OPPOSITES[self.sign]
+        return f"{self.expression} {sign} {self.value}"
+
+
+SIGNS = {"==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+OPPOSITES = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+
+
 @dataclass(slots=True)
 class Scalar:
     """A number of the user's that is read anew at every call."""
@@ -164,6 +190,12 @@ class GraphRecorder:
         self._find_names = find_names
         self._names = find_names()
         self._taken: dict[str, int] = {}
+        # The sizes that are known at run time only, as they are now; and why others no longer are among them.
+        self.symbols: dict[str, int] = {}
+        self.fixed: dict[str, str] = {}
+        self._fixed_values: dict[str, int] = {}
+        self._variants: dict[Node, str] = {}
+        self.size_guards: dict[Any, tuple[SizeGuard, Location]] = {}
         self._reads = 0  # how often the code read values
         # Where the forward pass ends: the loss and how many nodes stand before its backward pass.
         self.backward_began: int | None = None
@@ -175,13 +207,30 @@ class GraphRecorder:
         self._taken[name] = count + 1
         return name if not count else self._unique(f"{name}_{count}")
 
-    def argument(self, tensor: Tensor, name: str) -> Memory:
-        """Make a tensor an argument of the graph. One memory that is given twice is one value."""
-        known = self._find(tensor)
-        return known if known is not None else self._enter(tensor, tensor._chain, name, "argument")
+    def argument(
+        self, tensor: Tensor, name: str, symbols: Mapping[int, IntegerExpression] = MappingProxyType({})
+    ) -> Memory:
+        """Make a tensor an argument of the graph. One memory that is given twice is one value.
 
-    def _enter(self, tensor: Tensor, prefix: tuple[View, ...], name: str, kind: str) -> Memory:
-        type = TensorType(tensor.dtype, tuple(tensor._array.shape))
+        ``symbols`` are what its dimensions are of which the size is known at run time only.
+        """
+        known = self._find(tensor)
+        if known is not None:
+            return known
+        for dim, symbol in symbols.items():
+            self.symbols[str(symbol)] = tensor._array.shape[dim]
+        return self._enter(tensor, tensor._chain, name, "argument", symbols)
+
+    def _enter(
+        self,
+        tensor: Tensor,
+        prefix: tuple[View, ...],
+        name: str,
+        kind: str,
+        symbols: Mapping[int, IntegerExpression] = MappingProxyType({}),
+    ) -> Memory:
+        shape = tuple(symbols.get(dim, extent) for dim, extent in enumerate(tensor._array.shape))
+        type = TensorType(tensor.dtype, shape)
         node = self.builder.input(self._unique(name), type, kind).node
         memory = Memory(tensor, node, node, prefix)
         self._memories.setdefault(tensor._storage, []).append(memory)
@@ -214,7 +263,7 @@ class GraphRecorder:
     def _follow(self, node: Node, chain: Sequence[View]) -> list[Node]:
         stages = [node]
         for primitive, attrs in chain:
-            stages.append(self.builder.add(primitive, [stages[-1]], attrs, self.location()))
+            stages.append(self.builder.add(primitive, [stages[-1]], self._symbolic(attrs), self.location()))
         return stages
 
     # -- the recorder's part -------------------------------------------------------------------------------------
@@ -237,14 +286,34 @@ class GraphRecorder:
             self._made[id(output)] = output
             return
         nodes = [self.node_of(tensor) for tensor in inputs]
+        if self.symbols and not self._follows(primitive, nodes, attrs, output):
+            nodes = [self.node_of(tensor) for tensor in inputs]
         if output._chain:
             self._made[id(output)] = output
             return  # a view of memory that has just been entered: its node is made when it is read
         variant = "" if state.gradients else "no gradient"
-        node = self.builder.add(primitive, nodes, attrs, self.location(), variant)
+        node = self.builder.add(primitive, nodes, self._symbolic(attrs), self.location(), variant)
         if not state.gradients:
             self.stopped.add(node)
+            self._variants[node] = variant
         self._memories[output._storage] = [Memory(output, node, None)]
+
+    def _follows(self, primitive: Primitive, nodes: Sequence[Node], attrs: Attributes, output: Tensor) -> bool:
+        """Whether the type of a result is what the sizes make it for every value. Where it is not, since the program
+        took a plain number on its way, sizes are fixed."""
+        try:
+            shape = primitive.infer(*(node.type for node in nodes), **self._symbolic(attrs)).bind(self.symbols).shape
+        except (TypeError, ValueError, IndexError, NotImplementedError):
+            shape = None
+        if shape == output._array.shape:
+            return True
+        self.fix_sizes(tuple(self.symbols), f"{primitive.name} at {self.location()} rests on it")
+        return False
+
+    def _symbolic(self, attrs: Attributes) -> Attributes:
+        if not self.symbols:
+            return {name: plain(value) for name, value in attrs.items()} if self.fixed else attrs
+        return {name: bind_attribute(expression_of(value), self._fixed_values) for name, value in attrs.items()}
 
     def assign(self, target: Tensor, value: Tensor) -> None:
         new = self.node_of(value)
@@ -257,10 +326,12 @@ class GraphRecorder:
         self.builder.location = self.location()
         for stage, (primitive, attrs) in zip(reversed(stages[:-1]), reversed(chain), strict=True):
             base, update = self.builder.symbol(stage), self.builder.symbol(new)
-            new = primitive.write_back(base, update, **attrs).node
+            new = primitive.write_back(base, update, **self._symbolic(attrs)).node
         if target._requires_grad and not state.gradients and state.phase == "forward":
             # A leaf's value is a node of its own, so that its gradient is not that of what was written to it.
-            new = self.builder.add(PRIMITIVES["copy"], [new], {}, variant=f"written {len(self.builder.nodes)}")
+            variant = f"written {len(self.builder.nodes)}"
+            new = self.builder.add(PRIMITIVES["copy"], [new], {}, variant=variant)
+            self._variants[new] = variant
         memory.node = new
         memory.written_at = self.builder.location
 
@@ -361,6 +432,55 @@ class GraphRecorder:
                 "values would be built in. Call backward() outside, or compute that part inside",
                 self.location(),
             )
+
+    # -- sizes ---------------------------------------------------------------------------------------------------
+
+    def shape_of(self, tensor: Tensor) -> Size:
+        shape = tensor._array.shape
+        if not self.symbols:
+            return Size(shape)
+        memory = self._find(tensor)
+        if memory is None:
+            return Size(shape)
+        node = self._follow(memory.node, tensor._chain[len(memory.prefix) :])[-1]
+        return Size(map(dynamic_size, shape, node.type.shape))
+
+    def size_decided(self, sign: str, expression: IntegerExpression, value: int, outcome: bool) -> None:
+        names = variables(expression)
+        if not names <= self.symbols.keys():
+            return  # what it is of is fixed already
+        guard = SizeGuard(sign, expression, value, outcome)
+        if outcome == (sign == "==") and sign in ("==", "!=") and len(names) == 1:
+            self.fix_sizes(names, f"{guard} decides at {self.location()}")
+        else:
+            self.size_guards.setdefault((sign, expression, value), (guard, self.location()))
+
+    def fix_sizes(self, names: Iterable[str], reason: str) -> None:
+        """From now on these sizes are the numbers that they are in this recording, in what was recorded too."""
+        values = {name: self.symbols.pop(name) for name in names}
+        self._fixed_values.update(values)
+        self.fixed.update(dict.fromkeys(values, reason))
+        self.size_guards = {
+            key: each for key, each in self.size_guards.items() if variables(each[0].expression) <= self.symbols.keys()
+        }
+        builder = Builder(self.builder.name)
+        builder.location = self.builder.location
+        new: dict[Node, Node] = {}
+        for node in self.builder.inputs:
+            new[node] = builder.input(node.name, node.type.bind(values), node.kind).node
+        for node in self.builder.nodes:
+            attrs = {name: bind_attribute(value, values) for name, value in node.attrs.items()}
+            operands = [new[operand] for operand in node.inputs]
+            new[node] = builder.add(node.op, operands, attrs, node.location, self._variants.get(node, ""))
+        self.builder = builder
+        self.stopped = {new[node] for node in self.stopped}
+        self._variants = {new[node]: variant for node, variant in self._variants.items()}
+        self.leaf_values = {leaf: {new[node]: None for node in nodes} for leaf, nodes in self.leaf_values.items()}
+        for scalar in self.scalars:
+            scalar.node = new[scalar.node]
+        for memory in (memory for group in self._memories.values() for memory in group):
+            memory.node = new[memory.node]
+            memory.input = memory.input and new[memory.input]
 
     # -- what was found ------------------------------------------------------------------------------------------
 

@@ -19,11 +19,14 @@ from graphc.capture.recorder import (
     Owner,
     RequiresGradGuard,
     Scalar,
+    SizeGuard,
 )
 from graphc.capture.surroundings import Surroundings, reached_by
 from graphc.capture.trees import flatten, map_tensors, unflatten
-from graphc.ir.graph import Graph, Node, Output
+from graphc.ir.graph import Graph, Location, Node, Output
+from graphc.ir.integers import IntegerExpression
 from graphc.ir.rewrite import live_nodes
+from graphc.ops.functions import matrices
 from graphc.recording import state
 from graphc.sharing import NOTHING_SHARED, Sharing
 from graphc.source_lines import user_location
@@ -108,11 +111,19 @@ class Recording:
     saved: Mapping[Node, int] = field(default_factory=dict)
     sharing: Sharing = NOTHING_SHARED
     arguments: int = 0  # how many tensors a call is given
+    sizes: tuple[tuple[SizeGuard, Location], ...] = ()  # what it rests on of the sizes that are known at run time only
+    fixed: Mapping[str, str] = field(default_factory=dict)  # why sizes are numbers that might have been known then
 
 
-def capture(function: Callable[..., Any], arguments: Sequence[Any], keywords: dict[str, Any]) -> tuple[Recording, Any]:
+def capture(
+    function: Callable[..., Any],
+    arguments: Sequence[Any],
+    keywords: dict[str, Any],
+    symbols: Sequence[Mapping[int, IntegerExpression]] = (),
+) -> tuple[Recording, Any]:
     """Run the function on the arguments and record it.
 
+    ``symbols`` tells for each tensor among the arguments, in order, which dimensions' sizes are known at run time only.
     Returns the recording and what the function returned. Raises CaptureError, naming the user's line, for what a graph
     can't express; whatever the function itself raises passes through.
     """
@@ -123,8 +134,8 @@ def capture(function: Callable[..., Any], arguments: Sequence[Any], keywords: di
     surroundings = Surroundings(function)
     flags = [(tensor, tensor._requires_grad) for tensor in tensors]
     entered: list[Memory] = []
-    for tensor, name in zip(tensors, argument_names(function, arguments, keywords), strict=True):
-        entered.append(recorder.argument(tensor, name))
+    for position, (tensor, name) in enumerate(zip(tensors, argument_names(function, arguments, keywords), strict=True)):
+        entered.append(recorder.argument(tensor, name, symbols[position] if symbols else {}))
     state.recorder = recorder
     try:
         returned = function(*arguments, **keywords)
@@ -152,15 +163,18 @@ def _number_or_tensor(tensor: Tensor) -> Any:
 
 
 def trace(function: Callable[..., Any], *example: Any, **keywords: Any) -> Graph:
-    """The graph of a function, run once on example arguments.
+    """The graph of a function, run once on example arguments; of a matrix, as PyTorch's function of this name, the sum
+    of its diagonal.
 
     Args:
-        function: computes with tensors; it runs once, eagerly, side effects included.
+        function: computes with tensors; it runs once, eagerly, side effects included. Or a matrix, and nothing else.
         example: its arguments; tensors in them become inputs of the graph, other values are built in.
 
     Raises:
         CaptureError: naming the Python line, for what a graph can't express.
     """
+    if isinstance(function, Tensor):
+        return matrices.trace(function, *example, **keywords)
     recording, _ = capture(function, example, keywords)
     graph, saved = recording.graph, set(recording.saved.values())
     outputs = tuple(output for position, output in enumerate(graph.outputs) if position not in saved)
@@ -263,6 +277,8 @@ def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memo
         saved,
         _sharing(recorder, arguments, entered),
         len(arguments),
+        tuple(recorder.size_guards.values()),
+        recorder.fixed,
     )
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from graphc.codegen.c.program import caller_buffers, print_kernels, print_program
+from graphc.codegen.c.program import caller_buffers, draws_random, print_kernels, print_program
 from graphc.codegen.host import Host, calls_out
 from graphc.codegen.inplace import reuse_in_place
 from graphc.codegen.loops import Buffer, LoopProgram
 from graphc.codegen.memory import MemoryPlan, check_plan, plan_memory
+from graphc.ir.integers import substitute
 from graphc.ir.primitive import PRIMITIVES
 from graphc.runtime.abi import ffi
 
@@ -61,8 +62,7 @@ def compile_loops(
     plan = plan_memory(program, kernels.scratch, threads=threads)
     check_plan(program, plan)
     source = print_program(program, plan, kernels, timed=timed)
-    draws_random = bool(kernels.used.random) or any(node.op.effect == "random" for node in program.graph.nodes)
-    return CompiledProgram(program, plan, source, draws_random, timed)
+    return CompiledProgram(program, plan, source, draws_random(program), timed)
 
 
 class Executable:
@@ -83,16 +83,20 @@ class Executable:
         own = [ffi.cast("void *", self.host.table)] if self.host is not None else []
         if compiled.timed:
             own.append(ffi.cast("void *", self.seconds.ctypes.data))
-        self.program = NativeProgram(build, compiled.plan.arena_bytes, count, own=own)
+        symbols = compiled.program.symbols
+        self.program = NativeProgram(build, compiled.plan.arena_bytes, count, len(symbols), own=own)
 
     def run(self, arrays: Sequence[np.ndarray], extents: Sequence[int] = ()) -> None:
         """Run once on the caller's arrays, in the order of ``compiled.buffers``, then the random state if there is one.
 
+        ``extents`` are the sizes that are known at run time only, in the order of the loop program's ``symbols``.
+
         Arrays are contiguous, of the buffers' dtypes and sizes; outputs and state are written in place. Raises
         IndexError for an index out of range; then no state has changed.
         """
-        self._check(arrays)
+        self._check(arrays, extents)
         with self.program.lock:
+            self.set_sizes(extents)
             if self.program.call(arrays, extents):
                 self.raise_error()
 
@@ -112,26 +116,44 @@ class Executable:
             error.add_note(f"in {origin.operation}, at {origin.location}")
         raise error
 
-    def _check(self, arrays: Sequence[np.ndarray]) -> None:
-        buffers = self.compiled.buffers
+    def _check(self, arrays: Sequence[np.ndarray], extents: Sequence[int]) -> None:
+        buffers, sizes = self.compiled.buffers, self._sizes(extents)
         if len(arrays) != len(buffers) + self.compiled.draws_random:
             raise ValueError(f"the program takes {len(buffers)} buffers, {len(arrays)} were given")
         for buffer, array in zip(buffers, arrays, strict=False):
-            if array.dtype != buffer.dtype.numpy or array.size != buffer.size or not array.flags.c_contiguous:
+            if (
+                array.dtype != buffer.dtype.numpy
+                or array.size != substitute(buffer.size, sizes)
+                or not array.flags.c_contiguous
+            ):
                 raise ValueError(
                     f"buffer {buffer.name} takes a contiguous array of {buffer.size} {buffer.dtype.name}; given: "
                     f"{array.dtype}{list(array.shape)}, contiguous: {array.flags.c_contiguous}"
                 )
 
-    def __call__(self, random_state: np.ndarray | None = None, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+    def set_sizes(self, extents: Sequence[int]) -> None:
+        """Tell the program the sizes that are known at run time only, for the runs that follow."""
+        if not extents:
+            return
+        self.program.set_extents(extents)
+        if self.host is not None:
+            self.host.sizes = self._sizes(extents)
+
+    def _sizes(self, extents: Sequence[int]) -> dict[str, int]:
+        return dict(zip(self.compiled.program.symbols, extents, strict=True))
+
+    def __call__(
+        self, random_state: np.ndarray | None = None, extents: Sequence[int] = (), **inputs: np.ndarray
+    ) -> dict[str, np.ndarray]:
         """Run on copies of the inputs, given by name; the outputs and the state as it is after, by name.
 
         An output has its graph's name and shape where the graph tells them.
         """
         arrays: list[np.ndarray] = []
+        sizes = self._sizes(extents)
         for buffer in self.compiled.buffers:
             if buffer.kind == "output":
-                arrays.append(np.empty(buffer.size, buffer.dtype.numpy))
+                arrays.append(np.empty(substitute(buffer.size, sizes), buffer.dtype.numpy))
             elif buffer.name in inputs or (buffer.nodes and buffer.nodes[0].name in inputs):
                 name = buffer.name if buffer.name in inputs else buffer.nodes[0].name
                 arrays.append(np.array(inputs[name], buffer.dtype.numpy, order="C", ndmin=1, copy=True))
@@ -146,7 +168,7 @@ class Executable:
             if random_state is None:
                 raise TypeError("the program draws random numbers; give it a random_state")
             arrays.append(random_state)
-        self.run(arrays)
+        self.run(arrays, extents)
         return results
 
 

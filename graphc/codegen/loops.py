@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphc.ir.graph import Graph, Location, Node
-from graphc.ir.integers import Integer
+from graphc.ir.integers import Integer, variables
 from graphc.ir.scalars import Scalar
 from graphc.ir.types import DType, TensorType
 
@@ -244,6 +244,16 @@ class LoopProgram:
     launches: tuple[Launch, ...]
     outputs: tuple[str, ...]
 
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The names of the sizes that are known at run time only, in the order in which the program is given them."""
+        return symbols_of(self.graph)
+
     def buffer(self, name: str) -> Buffer:
         """The buffer of that name."""
         return next(buffer for buffer in self.buffers if buffer.name == name)
+
+
+def symbols_of(graph: Graph) -> tuple[str, ...]:
+    """The symbolic dimensions of a graph's inputs, sorted by name."""
+    return tuple(sorted({name for node in graph.inputs for extent in node.type.shape for name in variables(extent)}))

@@ -51,6 +51,7 @@ class _Lowering:
         self.positions = {node: position for position, node in enumerate((*graph.nodes, *self.targets.copies))}
         self.fusion = Fusion(options.fuse)
         self.checks: dict[Any, Group | None] = {}
+        drawn: Group | None = None  # the last that drew random numbers: the stream has one order
         self.guard: Group | None = None  # the last one so far: what may fail after it must wait for it
         guards = deque(node for node in graph.nodes if node.op.effect == "guard")
         for position, node in enumerate(ordered):
@@ -60,7 +61,11 @@ class _Lowering:
             checks = list(self._checks_of(anchor))
             if anchor.form == "external" and self.guard is not None:
                 checks.append(self.guard)
+            if node.op.effect == "random" and drawn is not None:
+                checks.append(drawn)
             self.fusion.add(anchor, checks)
+            if node.op.effect == "random":
+                drawn = self.fusion.group_of[node]
         for node in guards:
             self._add_guard(node)
         self.storage = Storage(self.values, self.anchors)

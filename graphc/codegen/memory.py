@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from graphc.codegen.loops import Buffer, LoopProgram
-from graphc.ir.integers import Integer
+from graphc.ir.integers import Integer, bounds
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 
@@ -73,7 +73,7 @@ class MemoryPlan:
 
     def total(self, *kinds: str) -> int:
         """The bytes of all buffers of these kinds."""
-        return sum(_number(buffer) for buffer in self.program.buffers if buffer.kind in kinds)
+        return sum(most_bytes(buffer) for buffer in self.program.buffers if buffer.kind in kinds)
 
     def __str__(self) -> str:
         return _table(self)
@@ -94,14 +94,14 @@ def plan_memory(
 ) -> MemoryPlan:
     """Place the temporaries of a program, and the scratch memory of its launches, in one arena.
 
-    Raises TypeError for a buffer whose size is not a number yet.
+    Sizes that are known at run time only count as their greatest. Raises TypeError for one that has no bound.
     """
     ranges = live_ranges(program)
     wanted: list[Placement] = []
     for buffer in program.buffers:
         live = ranges[buffer.name]
         if buffer.kind == "temporary" and live is not None:
-            wanted.append(Placement(buffer.name, "temporary", _number(buffer), 0, *live))
+            wanted.append(Placement(buffer.name, "temporary", most_bytes(buffer), 0, *live))
     for need in scratch:
         nbytes = _round_up(need.shared_bytes, alignment) + threads * _round_up(need.local_bytes, alignment)
         wanted.append(Placement(need.name, "scratch", nbytes, 0, need.launch, need.launch))
@@ -136,11 +136,16 @@ def _round_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
 
 
-def _number(buffer: Buffer) -> int:
+def most_bytes(buffer: Buffer) -> int:
+    """The bytes of a buffer, for the greatest sizes that symbolic dimensions may have.
+
+    Raises TypeError where one of them has no bound.
+    """
     nbytes: Integer = buffer.nbytes
-    if not isinstance(nbytes, int):
-        raise TypeError(f"buffer {buffer.name} takes {nbytes} bytes; a plan needs sizes that are numbers")
-    return nbytes
+    greatest = bounds(nbytes)[1]
+    if greatest is None:
+        raise TypeError(f"buffer {buffer.name} takes {nbytes} bytes; a plan needs sizes that have a bound")
+    return greatest
 
 
 class PlanError(Exception):
@@ -169,7 +174,7 @@ def check_plan(program: LoopProgram, plan: MemoryPlan) -> None:
             if program.buffer(name).kind == "temporary":
                 if name not in places:
                     raise PlanError(f"{name} is used by launch {position} but has no place in the arena")
-                if _number(program.buffer(name)) > places[name].nbytes:
+                if most_bytes(program.buffer(name)) > places[name].nbytes:
                     raise PlanError(f"{name} needs {program.buffer(name).nbytes} bytes but has {places[name].nbytes}")
                 # The first launch that touches a value may write it and then read it back ("update").
                 if parameter.access == "read" or (parameter.access == "update" and name in written):
@@ -233,7 +238,7 @@ def _table(plan: MemoryPlan) -> str:
             (
                 buffer.name,
                 buffer.kind,
-                f"{_number(buffer):,}",
+                f"{most_bytes(buffer):,}",
                 "" if place is None else f"{place.offset:,}",
                 "none" if live is None else f"{live[0]}-{live[1]}",
                 _origin(buffer),

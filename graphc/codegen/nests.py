@@ -77,7 +77,7 @@ class LoopWriter:
 
     def drafts(self) -> list[Draft]:
         """The kernels, in order."""
-        if not self.group.reduced:
+        if not any(member.role == "reduction" for member in self.group.members):
             return [Draft(self._flat())]
         if self._is_window():
             return [Draft(self._unrolled())]

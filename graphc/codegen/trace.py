@@ -22,7 +22,7 @@ from graphc.ir.integers import (
     rewrite_atoms,
     variable,
 )
-from graphc.ir.primitive import Contraction, Elementwise, External
+from graphc.ir.primitive import Contraction, Elementwise, External, Gather, Source, View
 from graphc.ir.scalars import Call, Choose, Constant, FromIndex, Index, Load, Operand, Scalar, Within
 from graphc.ir.types import contiguous_strides
 
@@ -54,14 +54,32 @@ class Values:
 
 
 # The element types that kernels compute with.
-_COMPUTED = frozenset({"bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64"})
+_COMPUTED = frozenset(
+    {
+        *("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"),
+        *("float32", "float64"),
+    }
+)
+# The pointwise primitives that give elements of operands as they are, or round them; kernels hold halves for no more.
+_MOVING = frozenset({"copy", "cast", "where"})
 
 
 def is_host_work(node: Node) -> bool:
     """Whether the host carries a node out: no loop can say it, or kernels do not compute with its element types."""
-    if isinstance(node.op, External) or node.type.dtype.name not in _COMPUTED:
-        return not node.is_input
-    return any(operand.type.dtype.name not in _COMPUTED for operand in node.inputs)
+    if node.is_input:
+        return False
+    if isinstance(node.op, External):
+        return True
+    dtypes = [node.type.dtype, *(operand.type.dtype for operand in node.inputs)]
+    others = [dtype for dtype in dtypes if dtype.name not in _COMPUTED]
+    return bool(others) and not (all(dtype.is_half for dtype in others) and _moves(node))
+
+
+def _moves(node: Node) -> bool:
+    """Whether no element of the value is computed, but at most cast."""
+    if isinstance(node.op, View | Gather | Source):
+        return node.op.effect is None
+    return node.op.name in _MOVING
 
 
 def is_product(node: Node) -> bool:

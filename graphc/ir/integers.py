@@ -395,6 +395,13 @@ def substitute(value: Integer, values: Mapping[str, Integer]) -> Integer:
     return rewrite_atoms(value, lambda atom: values.get(atom.name) if isinstance(atom, Variable) else None)
 
 
+def bind_attribute(value: object, values: Mapping[str, Integer]) -> object:
+    """An attribute of a node with variables replaced by name: in an expression, or in those of a tuple."""
+    if isinstance(value, tuple):
+        return tuple(bind_attribute(item, values) for item in value)
+    return substitute(value, values) if values and isinstance(value, IntegerExpression) else value
+
+
 def coefficient_of(value: Integer, name: str) -> Integer | None:
     """The factor of a variable where the expression is linear in it; None where it is not (a division, a square)."""
     factor: Integer = 0

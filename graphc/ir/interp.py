@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphc.ir.graph import Graph, Node
-from graphc.ir.integers import Integer, substitute
+from graphc.ir.integers import bind_attribute
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def interpret(
     sizes = bind_sizes(graph, inputs)
     values: dict[Node, np.ndarray] = {node: np.asarray(inputs[node.name]) for node in graph.inputs}
     for node in graph.nodes:
-        attrs = {key: _bind(value, sizes) for key, value in node.attributes}
+        attrs = {key: bind_attribute(value, sizes) for key, value in node.attributes}
         values[node] = node.op.compute(*(values[operand] for operand in node.inputs), **attrs)
         if observe is not None:
             observe(node, values[node])
@@ -60,9 +60,3 @@ def bind_sizes(graph: Graph, inputs: Mapping[str, np.ndarray]) -> dict[str, int]
                 f"expected {expected}"
             )
     return sizes
-
-
-def _bind(value: object, sizes: Mapping[str, Integer]) -> object:
-    if isinstance(value, tuple):
-        return tuple(_bind(item, sizes) for item in value)
-    return substitute(value, sizes) if sizes and hasattr(value, "terms") else value

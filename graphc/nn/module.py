@@ -49,7 +49,7 @@ class Module(HasHooks, HasStateDict):
         if self.call_super_init:
             super().__init__(*arguments, **keywords)
 
-    def forward(self, *inputs: Any) -> Any:
+    def forward(self, *input: Any) -> Any:
         """What calling the module computes; every subclass defines it."""
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
@@ -428,6 +428,7 @@ class Module(HasHooks, HasStateDict):
     def to(self, *targets: Any, **keywords: Any) -> Self:
         """Convert floating parameters and buffers to a dtype, or move all to a device: ``to(device, dtype)``,
         ``to(dtype)``, ``to(tensor)``. Raises TypeError for a dtype that is neither floating nor complex."""
+        _require_targets(targets, keywords)
         dtype = keywords.pop("dtype", None)
         memory_format = keywords.pop("memory_format", None)
         keywords.pop("non_blocking", None)
@@ -541,6 +542,19 @@ def _fresh_attributes() -> dict[str, Any]:
         "_load_state_dict_post_hooks": OrderedDict(),
         "_modules": {},
     }
+
+
+def _require_targets(targets: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+    """Raises TypeError for more than ``Module.to`` takes."""
+    if len(targets) > 4:
+        raise TypeError(f"to() takes from 0 to 4 positional arguments but {len(targets)} were given")
+    if not keywords.keys() <= {"device", "dtype", "non_blocking", "copy", "memory_format", "tensor"}:
+        given = "".join(f"{name}={type(value).__name__}, " for name, value in keywords.items())
+        given = "".join(f"{type(target).__name__}, " for target in targets) + given
+        raise TypeError(
+            f"to() received an invalid combination of arguments - got ({given}), but expected a device, a dtype, or a "
+            "tensor, and non_blocking, copy, and memory_format"
+        )
 
 
 def _replace_memory(tensor: Tensor, fn: Callable[[Tensor], Tensor]) -> None:

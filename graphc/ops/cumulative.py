@@ -15,6 +15,7 @@ from graphc.ir.types import DType, TensorType, int64
 from graphc.ops import gathers, views
 from graphc.ops.comparisons import Eq, Where
 from graphc.ops.conjugation import conjugate
+from graphc.ops.elementary import logarithm_of_sum
 from graphc.ops.pointwise import Exp
 from graphc.ops.quiet import quiet
 from graphc.ops.sources import number_like
@@ -157,11 +158,16 @@ class CumulativeArgMin(ExtremePosition):
 class LogCumulativeSumExp(ScanOfOne):
     """The logarithm of the running sum of exponentials, without overflow."""
 
-    name, combiner, accepts, saves_output = "logcumsumexp", "logaddexp", ("float",), True
+    name, combiner, accepts, saves_output = "logcumsumexp", "logaddexp", ("float", "complex"), True
     cost = 30.0
 
     def scan(self, x: np.ndarray, dim: int) -> np.ndarray:
-        return np.logaddexp.accumulate(x, dim, np.float64).astype(x.dtype, copy=False)
+        if x.dtype.kind != "c":
+            return np.logaddexp.accumulate(x, dim, np.float64).astype(x.dtype, copy=False)
+        rows = np.moveaxis(x, dim, 0).astype(_wide(x.dtype))
+        for position in range(1, len(rows)):
+            rows[position] = logarithm_of_sum(rows[position - 1], rows[position])
+        return np.moveaxis(rows, 0, dim).astype(x.dtype)
 
     def vjp(self, cotangent: Any, output: Any, x: Any, *, dim: int, reverse: bool) -> tuple[Any, ...]:
         # The sum of g[i] exp(x[k] - output[i]) over i from k on. As a recurrence of factors exp(output[i - 1] -
@@ -169,6 +175,6 @@ class LogCumulativeSumExp(ScanOfOne):
         earlier = _moved(output, dim, not reverse, 0.0)
         same = Eq.bind(earlier, output)  # two infinities have no difference
         ratio = Where.bind(same, number_like(output, 1), Exp.bind(earlier - output))
-        sums = _recurrence(_moved(ratio, dim, reverse, 0.0), cotangent, dim, not reverse)
+        sums = _recurrence(_moved(conjugate(ratio), dim, reverse, 0.0), cotangent, dim, not reverse)
         weight = Where.bind(Eq.bind(x, output), number_like(x, 1), Exp.bind(x - output))
-        return (sums * weight,)
+        return (sums * conjugate(weight),)

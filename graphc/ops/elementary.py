@@ -142,15 +142,32 @@ class Log10(OfComplexToo):
         return (cotangent / conjugate(x * math.log(10)),)
 
 
+def logarithm_of_sum(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """log(exp(x) + exp(y)) without overflow; of complex numbers the one of greater real part is taken out."""
+    if x.dtype.kind != "c":
+        return np.logaddexp(x, y)
+    first = np.isnan(x) | ~((x.real < y.real) | np.isnan(y))
+    greater, lesser = np.where(first, x, y), np.where(first, y, x)
+    infinite = ~np.isfinite(lesser.real)
+    same = infinite & (greater.real == lesser.real)
+    rest = np.where(infinite, 0, np.exp(np.where(infinite, 0, lesser - greater)))
+    found = greater + np.log1p(rest)
+    beyond = np.log1p(np.exp(greater) + np.exp(lesser))
+    return np.where(same, np.where(lesser.real < 0, lesser, beyond), np.where(np.isnan(greater), greater, found))
+
+
 @register
 class LogAddExp(Binary):
     """log(exp(x) + exp(y)) without overflow."""
 
-    name, function, accepts, commutative = "logaddexp", np.logaddexp, FLOATING, True
+    name, function, accepts, commutative = "logaddexp", staticmethod(logarithm_of_sum), FLOATING_OR_COMPLEX, True
     cost = 25.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any, y: Any) -> tuple[Any, ...]:
-        return (lambda: cotangent / (Exp.bind(y - x) + 1), lambda: cotangent / (Exp.bind(x - y) + 1))
+        return (
+            lambda: cotangent / (Exp.bind(conjugate(y - x)) + 1),
+            lambda: cotangent / (Exp.bind(conjugate(x - y)) + 1),
+        )
 
 
 @register
@@ -212,9 +229,16 @@ class CopySign(Binary):
 class NextAfter(Binary):
     """The float next to x in the direction of y."""
 
-    name, function, accepts, differentiable = "nextafter", np.nextafter, FLOATING, False
+    name, function, accepts = "nextafter", np.nextafter, FLOATING
     moves = True  # the next half is not the next float32
     cost = 5.0
+
+    def vjp(self, cotangent: Any, output: Any, x: Any, y: Any) -> tuple[Any, ...]:
+        # A step of fixed size from x; none where it is at y already.
+        return (
+            lambda: Where.bind(Eq.bind(x, y), number_like(cotangent, 0), cotangent),
+            zero_cotangent(cotangent),
+        )
 
 
 @register

@@ -162,29 +162,31 @@ def unpack_factors(lu: Any, pivots: Any) -> tuple[Any, Any, Any]:
 
 @register
 class CholeskyFactor(External):
-    """The lower factor L of ``L @ L.mH``, from the lower triangle. ``check`` names the function that raises LinAlgError
-    where there is none; "" leaves the factor unfinished."""
+    """The lower factor L of ``L @ L.mH``, from the lower triangle; with ``upper`` its adjoint, from the upper triangle.
+    ``check`` names the function that raises LinAlgError where there is none; "" leaves the factor unfinished."""
 
     name = "cholesky"
     saves_inputs = ()
     saves_output = True
 
-    def infer(self, x: TensorType, *, check: str) -> TensorType:
+    def infer(self, x: TensorType, *, check: str, upper: bool = False) -> TensorType:
         require_square("cholesky", x)
         return x
 
     @quiet
-    def evaluate(self, x: np.ndarray, *, check: str) -> np.ndarray:
-        factors, minors = matrix_numerics.factor_cholesky(x)
+    def evaluate(self, x: np.ndarray, *, check: str, upper: bool = False) -> np.ndarray:
+        factors, minors = matrix_numerics.factor_cholesky(matrix_numerics.adjoint(x) if upper else x)
         if check and minors.any():
             place, where = batch_element(minors != 0)
             raise LinAlgError(
                 f"{check}: {where}The factorization could not be completed because the input is not positive-definite "
                 f"(the leading minor of order {minors[place]} is not positive-definite)."
             )
-        return factors
+        return np.ascontiguousarray(matrix_numerics.adjoint(factors)) if upper else factors
 
-    def vjp(self, cotangent: Any, output: Any, x: Any, *, check: str) -> tuple[Any, ...]:
+    def vjp(self, cotangent: Any, output: Any, x: Any, *, check: str, upper: bool = False) -> tuple[Any, ...]:
+        if upper:
+            cotangent, output = adjoint(cotangent), adjoint(output)
         inner = (adjoint(output) @ cotangent).tril()
         inner = (inner + adjoint(inner.tril(-1))) / 2
         inner = SolveTriangular.bind(adjoint(output), inner, upper=True, unit=False)
@@ -298,6 +300,35 @@ def _qr_cotangent(q: Any, r: Any, of_q: Any, of_r: Any) -> Any:
     if q.dtype.is_complex:
         symmetric = with_diagonal(symmetric, without_imaginary(diagonal(weights)))
     return _solve_from_right(adjoint(r), of_q + q @ symmetric, upper=False)
+
+
+def reflection_shapes(rows: int, columns: int) -> tuple[Shape, Shape]:
+    """The shapes of what ``geqrf`` gives: R with the reflections below its diagonal, and their factors."""
+    return (rows, columns), (min(rows, columns),)
+
+
+@register
+class Geqrf(External):
+    """The QR factorisation as LAPACK's geqrf leaves it, packed as ``reflection_shapes``."""
+
+    name = "geqrf"
+    saves_inputs = ()
+
+    def infer(self, x: TensorType) -> TensorType:
+        _require_matrices("geqrf", x)
+        return packed_type(x, reflection_shapes(*x.shape[-2:]))
+
+    @quiet
+    def evaluate(self, x: np.ndarray) -> np.ndarray:
+        if not x.size:
+            return pack(
+                x.shape[:-2], x.dtype, [np.zeros((*x.shape[:-2], *s)) for s in reflection_shapes(*x.shape[-2:])]
+            )
+        across, factors = np.linalg.qr(x, mode="raw")
+        return pack(x.shape[:-2], x.dtype, (np.swapaxes(across, -1, -2), factors))
+
+    def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
+        raise NotImplementedError("derivative for aten::geqrf is not implemented")
 
 
 # -- singular values -----------------------------------------------------------------------------------------------

@@ -70,6 +70,18 @@ def zeros_like(x: Any) -> Any:
     return number_like(x, 0, shape=tuple(x.shape))
 
 
+def replaced(x: Any, values: Any) -> Any:
+    """Other values in the place of x, with x in their history: its gradient is zero, not missing."""
+    shape = tuple(x.shape)
+    return views.SliceUpdate.bind(x, values, starts=(0,) * len(shape), stops=shape, steps=(1,) * len(shape))
+
+
+def no_elements(x: Any) -> Any:
+    """None of the elements of x, as a vector with x in its history."""
+    flat = views.Reshape.bind(x, shape=(product(x.shape),))
+    return views.Slice.bind(flat, starts=(0,), stops=(0,), steps=(1,))
+
+
 def real_number_like(x: Any, value: float, shape: Shape) -> Any:
     """A real number at every place of a shape, as precise as a value."""
     return number_like(x, value, shape=shape, dtype=x.dtype.to_real())
@@ -119,6 +131,21 @@ def product_of_chain(matrices: list[Any]) -> Any:
         return multiply(first, split) @ multiply(split + 1, last)
 
     return multiply(0, count - 1)
+
+
+# -- reflections ---------------------------------------------------------------------------------------------------
+
+
+def reflection_vectors(A: Any) -> Any:
+    """The vectors of reflections, as columns: below the diagonal A's, ones on it, zeros above."""
+    return with_diagonal(A.tril(-1), number_like(A, 1, shape=tuple(diagonal(A).shape)))
+
+
+def reflected(vectors: Any, tau: Any, place: int, x: Any, inverse: bool = False) -> Any:
+    """The columns of x under the reflection ``I - tau v v.mH`` of one place; ``inverse``: under its adjoint."""
+    vector = block(vectors, (0, vectors.shape[-2]), (place, place + 1))
+    factor = tau[..., place].unsqueeze(-1).unsqueeze(-1)
+    return x - (conjugate(factor) if inverse else factor) * (vector @ (adjoint(vector) @ x))
 
 
 # -- several results in one array ----------------------------------------------------------------------------------

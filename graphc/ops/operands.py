@@ -20,6 +20,7 @@ from graphc.ops.reductions import Sum
 from graphc.ops.sources import number_like
 from graphc.ops.views import Expand, Reshape
 from graphc.recording import state
+from graphc.sizes import stretches
 
 Shape = tuple[Dimension, ...]
 _NOTHING: dict[str, Any] = {}
@@ -50,6 +51,7 @@ def truth(value: Any) -> Any:
     return value if value.dtype == bool_ else Ne.bind(value, number_like(value, 0))
 
 
+@stretches
 def broadcast_shapes(*shapes: Sequence[Dimension]) -> Shape:
     """The shape that shapes have in common, ones and missing leading dimensions stretched.
 
@@ -60,8 +62,8 @@ def broadcast_shapes(*shapes: Sequence[Dimension]) -> Shape:
         if len(shape) > len(result):
             result = [1] * (len(shape) - len(result)) + result
         offset = len(result) - len(shape)
-        for position, extent in enumerate(shape, offset):
-            known = result[position]
+        for position in range(len(result) - 1, offset - 1, -1):  # PyTorch names the last dim that does not fit
+            extent, known = shape[position - offset], result[position]
             if known == extent or extent == 1:
                 continue
             if known != 1:
@@ -73,6 +75,7 @@ def broadcast_shapes(*shapes: Sequence[Dimension]) -> Shape:
     return tuple(result)
 
 
+@stretches
 def expand(value: Any, shape: Shape) -> Any:
     """The value stretched to a shape that it broadcasts to; itself where it has that shape."""
     if value.shape == shape:
@@ -84,6 +87,7 @@ def expand(value: Any, shape: Shape) -> Any:
     return Expand.bind(value, shape=tuple(shape))
 
 
+@stretches
 def common_shape(values: Sequence[Any]) -> Shape:
     """The shape that values broadcast to. Raises RuntimeError where they do not."""
     shape = values[0].shape
@@ -138,6 +142,7 @@ def broadcasts_itself(value: Any) -> bool:
     return value.is_eager and state.recorder is None
 
 
+@stretches
 def apply_binary(primitive: Primitive, x: Any, y: Any) -> Any:
     """A primitive of two operands applied to tensors or numbers, promoted and broadcast."""
     kind = type(y)
@@ -168,6 +173,7 @@ def _is_number(operand: Any, half: DType) -> bool:
     return not is_value(operand) or (operand.ndim == 0 and operand.dtype is not half)
 
 
+@stretches
 def sum_to_shape(value: Any, shape: Shape) -> Any:
     """A value of a shape that ``shape`` broadcasts to, summed over what is stretched; other values as they are."""
     given = tuple(value.shape)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from graphc.autograd.naming import described
 from graphc.ir.graph import Symbol
 from graphc.ir.integers import IntegerExpression
 from graphc.ir.primitive import Primitive
@@ -27,17 +26,23 @@ from graphc.ir.types import (
     int64,
     uint8,
 )
+from graphc.layouts import MemoryFormat, preserve_format
 from graphc.ops import (
+    bessel_functions,
     checks,
     complex_numbers,
     conjugation,
     contractions,
+    ctc,
     cumulative,
     elementary,
+    embedding_rules,
     factorizations,
     fourier,
     gathers,
+    indefinite,
     linear_algebra,
+    orthogonal_polynomials,
     pointwise,
     pooling,
     reductions,
@@ -50,6 +55,7 @@ from graphc.ops import (
     views,
     wide_sums,
 )
+from graphc.ops.describing import described
 from graphc.ops.functions import arithmetic, indexing, linear
 from graphc.ops.functions.elementary import bitwise_left_shift, bitwise_right_shift
 from graphc.ops.functions.registry import MODULES, in_place_methods_of, methods_of
@@ -62,6 +68,8 @@ PRIMITIVE_MODULES = (
     pointwise,
     elementary,
     special_functions,
+    bessel_functions,
+    orthogonal_polynomials,
     cumulative,
     sorting,
     conjugation,
@@ -78,8 +86,11 @@ PRIMITIVE_MODULES = (
     pooling,
     linear_algebra,
     factorizations,
+    indefinite,
     checks,
     wide_sums,
+    embedding_rules,
+    ctc,
 )
 
 
@@ -106,7 +117,9 @@ _CONVERSIONS = {
 
 
 def _conversion(name: str, dtype: DType) -> Callable[[Any], Any]:
-    def method(self: Any) -> Any:
+    def method(self: Any, memory_format: MemoryFormat = preserve_format) -> Any:
+        if memory_format is not preserve_format and self.is_eager:
+            return self.to(dtype, memory_format=memory_format)
         return described(cast(self, dtype), "ToCopyBackward0(input)", self)
 
     method.__name__ = method.__qualname__ = name
@@ -174,6 +187,19 @@ def _binary(primitive: type[Primitive], reflected: bool = False) -> Callable[[An
     return method
 
 
+def _difference(reflected: bool = False) -> Callable[[Any, Any], Any]:
+    """Subtraction, which the public function refuses for truth values."""
+    operator = _binary(pointwise.Sub, reflected)
+
+    def method(self: Any, other: Any) -> Any:
+        if self.dtype is bool_ or type(other) is bool or getattr(other, "dtype", None) is bool_:
+            return arithmetic.sub(other, self) if reflected else arithmetic.sub(self, other)
+        return operator(self, other)
+
+    method.explains_errors = True
+    return method
+
+
 def _function(function: Callable[[Any, Any], Any], reflected: bool = False) -> Callable[[Any, Any], Any]:
     @wraps(function)
     def method(self: Any, other: Any) -> Any:
@@ -192,16 +218,17 @@ def _divided_by(self: Any, other: Any) -> Any:
 OPERATORS: dict[str, Callable[..., Any]] = {
     "__add__": _binary(pointwise.Add),
     "__radd__": _binary(pointwise.Add, reflected=True),
-    "__sub__": _binary(pointwise.Sub),
-    "__rsub__": _binary(pointwise.Sub, reflected=True),
+    "__sub__": _difference(),
+    "__rsub__": _difference(reflected=True),
     "__mul__": _binary(pointwise.Mul),
     "__rmul__": _binary(pointwise.Mul, reflected=True),
     "__truediv__": _function(arithmetic.div),
     "__rtruediv__": _divided_by,
-    "__floordiv__": _binary(pointwise.FloorDivide),
-    "__rfloordiv__": _binary(pointwise.FloorDivide, reflected=True),
-    "__mod__": _binary(pointwise.Remainder),
-    "__rmod__": _binary(pointwise.Remainder, reflected=True),
+    "__rdiv__": _divided_by,
+    "__floordiv__": _function(arithmetic.floor_divide),
+    "__rfloordiv__": _function(arithmetic.floor_divide, reflected=True),
+    "__mod__": _function(arithmetic.remainder),
+    "__rmod__": _function(arithmetic.remainder, reflected=True),
     "__pow__": _function(arithmetic.pow),
     "__rpow__": _function(arithmetic.pow, reflected=True),
     "__matmul__": linear.matmul,
@@ -245,11 +272,11 @@ _IN_PLACE_OPERATORS = {
 
 
 def bind_operators(kind: type) -> None:
-    """Give a class of values its operators and methods; what the class defines itself stays.
+    """Give a class of values its operators and methods; what the class defines itself, or by a base, stays.
 
     Methods that write in place come to classes that have ``_assign(value)`` alone. Hashing stays by identity.
     """
-    own = set(vars(kind))
+    own = {name for each in kind.__mro__ if each is not object for name in vars(each)}
     table = OPERATORS | METHODS
     if hasattr(kind, "_assign"):
         table |= {f"{name}_": in_place(function, f"{name}_") for name, function in IN_PLACE.items()}

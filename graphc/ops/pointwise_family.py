@@ -96,7 +96,7 @@ class PointwiseFunction(Pointwise):
             raise TypeError(f"{self.name} expects {self.arity} operand(s), got {len(types)}")
         first = types[0]
         if first.dtype.category not in self.accepts:
-            if first.dtype.is_complex or first.dtype.is_floating_point:
+            if not first.dtype.is_integer:
                 raise NotImplementedError(f"\"{self.kernel_name}\" not implemented for '{type_name(first.dtype)}'")
             raise TypeError(f"{self.name} expects {' or '.join(self.accepts)} operands, got {first.dtype.name}")
         for other in types[1:]:

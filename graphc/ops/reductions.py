@@ -16,7 +16,7 @@ from graphc.ir.primitive import Attributes, Reduction, register
 from graphc.ir.scalars import Index, Operand, Scalar
 from graphc.ir.types import DType, TensorType, int64
 from graphc.ops import gathers, views
-from graphc.ops.comparisons import Eq, Where
+from graphc.ops.comparisons import Eq, IsNan, LogicalAnd, LogicalOr, Where
 from graphc.ops.conjugation import conjugate
 from graphc.ops.pointwise_family import ANY, NUMERIC_OR_COMPLEX, full_value
 from graphc.ops.quiet import IGNORE, restore, silence
@@ -53,7 +53,7 @@ class DimensionReduction(Reduction):
             if x.dtype.is_complex and self.kernel is None:
                 raise RuntimeError(f"{self.name}(): does not support complex input")
             if x.dtype.is_complex:
-                raise NotImplementedError(f"\"{self.kernel}_cpu\" not implemented for '{type_name(x.dtype)}'")
+                raise NotImplementedError(f"\"{self.kernel}\" not implemented for '{type_name(x.dtype)}'")
             raise TypeError(f"{self.name} expects {' or '.join(self.accepts)} elements, got {x.dtype.name}")
         if any(not 0 <= dim < x.rank for dim in dims) or any(a >= b for a, b in pairwise(dims)):
             raise ValueError(f"{self.name} expects ascending dims of a value of rank {x.rank}, got {dims}")
@@ -105,8 +105,30 @@ class DimensionReduction(Reduction):
         return None
 
 
+# Sums of no more elements are left to numpy; longer dimensions than a block are summed block by block.
+_SMALL, _BLOCK = 4096, 128
+
+
 def _sum(x: np.ndarray, axis: Dims, dtype: np.dtype) -> np.ndarray:
+    if x.size > _SMALL and x.dtype.kind in "fc":
+        return _sum_in_blocks(x, axis, dtype)
     return np.add.reduce(x, axis, dtype)
+
+
+def _sum_in_blocks(x: np.ndarray, axis: Dims, dtype: np.dtype) -> np.ndarray:
+    """The sum of many floats. numpy adds in pairs along the dimension that is contiguous; along another it adds one
+    after the other, so that errors grow with the length: there, blocks are summed, and then their sums."""
+    fastest = min((abs(stride) for stride, extent in zip(x.strides, x.shape, strict=True) if extent > 1), default=0)
+    slow = [dim for dim in axis if abs(x.strides[dim]) > fastest]
+    dim = max(slow, key=lambda each: x.shape[each], default=None)
+    if dim is None or x.shape[dim] < 2 * _BLOCK or len(axis) == x.ndim:
+        return np.add.reduce(x, axis, dtype)
+    count = x.shape[dim] // _BLOCK
+    before = (slice(None),) * dim
+    head = x[(*before, slice(count * _BLOCK))].reshape(*x.shape[:dim], count, _BLOCK, *x.shape[dim + 1 :])
+    blocks = np.add.reduce(head, dim + 1, dtype)
+    tail = np.add.reduce(x[(*before, slice(count * _BLOCK, None))], dim, dtype, keepdims=True)
+    return _sum(np.concatenate((blocks, tail), dim), axis, dtype)
 
 
 @register
@@ -147,12 +169,38 @@ def _as(value: Any, reference: Any) -> Any:
 
 @register
 class Amax(Extreme):
-    name, combiner, reduce, kernel = "amax", "max", staticmethod(np.maximum.reduce), "max_values"
+    name, combiner, reduce, kernel = "amax", "max", staticmethod(np.maximum.reduce), "max_values_cpu"
 
 
 @register
 class Amin(Extreme):
-    name, combiner, reduce, kernel = "amin", "min", staticmethod(np.minimum.reduce), "min_values"
+    name, combiner, reduce, kernel = "amin", "min", staticmethod(np.minimum.reduce), "min_values_cpu"
+
+
+class Single(Extreme):
+    """The same, but where the extreme is NaN its gradient goes to the elements that are NaN: PyTorch's max and min of a
+    whole tensor have it so, amax and amin make the whole gradient NaN."""
+
+    def vjp(self, cotangent: Any, output: Any, x: Any, *, dims: Dims) -> tuple[Any, ...]:
+        return (shared_evenly(cotangent, output, x, dims),)
+
+
+def shared_evenly(cotangent: Any, found: Any, x: Any, dims: Dims) -> Any:
+    """The cotangent of a reduction that found an element: all that equal it, NaN included, share it."""
+    everywhere = restored(found, x.shape, dims)
+    both_nan = LogicalAnd.bind(IsNan.bind(x), IsNan.bind(everywhere))
+    equal = _as(LogicalOr.bind(Eq.bind(x, everywhere), both_nan), cotangent)
+    return equal * restored(cotangent / Sum.bind(equal, dims=dims), x.shape, dims)
+
+
+@register
+class Max(Single):
+    name, combiner, reduce, kernel = "max", "max", staticmethod(np.maximum.reduce), "max_all"
+
+
+@register
+class Min(Single):
+    name, combiner, reduce, kernel = "min", "min", staticmethod(np.minimum.reduce), "min_all"
 
 
 @register

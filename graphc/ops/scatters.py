@@ -92,7 +92,7 @@ class _ScatterRows(Scatter):
     def evaluate(self, base: np.ndarray, index: np.ndarray, source: np.ndarray, *, dim: int) -> np.ndarray:
         if source.shape != (*base.shape[:dim], *index.shape, *base.shape[dim + 1 :]):
             raise ValueError(f"{self.name} with an index of shape {index.shape} and a source of {source.shape}")
-        gathers.require_inside(self, index, base.shape[dim])
+        gathers.require_inside(self, index, base.shape[dim], dim=dim)
         places = np.zeros(source.shape, np.int64)
         for position, stride in enumerate(_element_strides(base.shape)):
             along = index.astype(np.int64) if position == dim else np.arange(source.shape[position], dtype=np.int64)
@@ -166,6 +166,9 @@ class IndexAdd(_ScatterRows):
     name = "index_add"
     saves_inputs = (1,)
 
+    def index_error(self, index: int, bound: int, *, dim: int, **attrs: Any) -> Exception:
+        return RuntimeError(gathers.out_of_bounds(index, bound, dim))
+
     def vjp(self, cotangent: Any, output: Any, base: Any, index: Any, source: Any, *, dim: int) -> tuple[Any, ...]:
         return cotangent, None, lambda: gathers.IndexSelect.bind(cotangent, index, dim=dim)
 
@@ -180,6 +183,9 @@ class IndexCopy(_ScatterRows):
     name = "index_copy"
     combiner = "put"
     saves_inputs = (1,)
+
+    def index_error(self, index: int, bound: int, *, dim: int, **attrs: Any) -> Exception:
+        return IndexError(f"index_copy_(): {gathers.out_of_bounds(index, bound, dim)}")
 
     def vjp(self, cotangent: Any, output: Any, base: Any, index: Any, source: Any, *, dim: int) -> tuple[Any, ...]:
         def of_base() -> Any:

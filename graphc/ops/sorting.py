@@ -12,10 +12,11 @@ import numpy as np
 
 from graphc.ir.primitive import External, register
 from graphc.ir.types import TensorType, int64
-from graphc.ops.comparisons import Eq, IsNan, LogicalAnd, LogicalOr
-from graphc.ops.pointwise import Cast
-from graphc.ops.reductions import Sum, restored
+from graphc.ops.reductions import shared_evenly
 from graphc.ops.selection import LONGEST, Row, places_after
+
+# A selection of at most one in so many elements is not worth a whole sort.
+_PARTIAL = 8
 
 
 class Positions(External):
@@ -51,6 +52,23 @@ class ArgSort(Positions):
 
     def evaluate(self, x: np.ndarray, *, dim: int, descending: bool) -> np.ndarray:
         return np.ascontiguousarray(_stable_order(x, dim, descending))
+
+
+def _first_of_order(rows: np.ndarray, count: int, descending: bool) -> np.ndarray:
+    """The first ``count`` positions of the stable order of each row, or as many as there are."""
+    size = rows.shape[-1]
+    if count * _PARTIAL > size or not rows.size:
+        return _stable_order(rows, -1, descending)[:, :count]
+    # The last that belongs to them, then all that are before it, then so many of its equals as are still wanted.
+    at = size - count if descending else count - 1
+    last = np.partition(rows, at, axis=-1)[:, at : at + 1]
+    nan = last != last
+    before = (rows > last) | ((rows != rows) & ~nan) if descending else (rows < last) | ((rows == rows) & nan)
+    equal = (rows == last) | ((rows != rows) & nan)
+    equal &= np.cumsum(equal, -1) <= count - np.count_nonzero(before, -1)[:, None]
+    places = np.nonzero(before | equal)[1].reshape(len(rows), count)
+    order = _stable_order(np.take_along_axis(rows, places, -1), -1, descending)
+    return np.take_along_axis(places, order, -1)
 
 
 def _ranks(rows: np.ndarray, descending: bool = False) -> np.ndarray:
@@ -157,9 +175,9 @@ class TopPositions(Positions):
 
     def evaluate(self, x: np.ndarray, *, dim: int, k: int, largest: bool) -> np.ndarray:
         flat = _rows(x, dim)
-        order = _stable_order(flat, -1, largest)
-        chosen = np.ascontiguousarray(order[:, :k])
         size = flat.shape[-1]
+        order = _first_of_order(flat, k + 1, largest)
+        chosen = np.ascontiguousarray(order[:, :k])
         if k and size <= LONGEST:
             values = np.take_along_axis(flat, order[:, : k + 1], -1)
             later, earlier = values[:, 1:], values[:, :-1]
@@ -197,14 +215,15 @@ class Median(External):
 
     def evaluate(self, x: np.ndarray, *, ignore_nan: bool) -> np.ndarray:
         if not x.size:
-            return np.asarray(np.nan if x.dtype.kind == "f" else np.iinfo(x.dtype).min, x.dtype)
-        return np.asarray(x[MedianPosition.instance.evaluate(x, dim=0, ignore_nan=ignore_nan)])
+            with np.errstate(invalid="ignore"):
+                return np.asarray(np.nan).astype(x.dtype)  # of integers what the machine makes of NaN
+        # NaN is the greatest: a row of NaN alone has NaN for its median.
+        count = max(np.count_nonzero(x == x), 1)
+        middle = (count - 1) // 2 if ignore_nan or count == x.size else x.size - 1
+        return np.asarray(np.partition(x, middle)[middle])
 
     def vjp(self, cotangent: Any, output: Any, x: Any, *, ignore_nan: bool) -> tuple[Any, ...]:
-        found = restored(output, x.shape, (0,))
-        both_nan = LogicalAnd.bind(IsNan.bind(x), IsNan.bind(found))
-        equal = Cast.bind(LogicalOr.bind(Eq.bind(x, found), both_nan), dtype=cotangent.dtype)
-        return (equal * restored(cotangent / Sum.bind(equal, dims=(0,)), x.shape, (0,)),)
+        return (shared_evenly(cotangent, output, x, (0,)),)
 
 
 @register

@@ -15,24 +15,31 @@ from graphc.ir.scalars import Constant as ScalarConstant
 from graphc.ir.scalars import Index, Load, Operand, Scalar, from_index
 from graphc.ir.types import DType, TensorType, dtype_of
 from graphc.ops.type_names import scalar_name
+from graphc.sizes import DynamicSize
 
 Number = float | int | bool | complex | IntegerExpression
+
+
+def cannot_hold(dtype: DType) -> RuntimeError:
+    """What is raised for a number that a dtype cannot hold, with PyTorch's words."""
+    kind = scalar_name(dtype) if dtype.name == "int32" or not dtype.is_integer else f"{dtype.name}_t"
+    return RuntimeError(f"value cannot be converted to type {kind} without overflow")
 
 
 def as_number(value: Any, dtype: DType) -> Number:
     """A number as the Python type that stands for a dtype in attributes: float, complex, int, or bool.
 
     A symbolic dimension is taken as it is: a number that is known when the program runs.
-    Raises TypeError for what is no number, OverflowError for an integer that the dtype cannot hold, RuntimeError for a
-    complex number with an imaginary part where the dtype is real.
+    Raises TypeError for what is no number, RuntimeError for an integer that the dtype cannot hold and for a complex
+    number with an imaginary part where the dtype is real.
     """
-    if isinstance(value, IntegerExpression):
+    if isinstance(value, IntegerExpression | DynamicSize):
         return value
     if dtype.is_complex:
         return complex(value)
     if isinstance(value, complex):
         if value.imag:
-            raise RuntimeError(f"value cannot be converted to type {scalar_name(dtype)} without overflow")
+            raise cannot_hold(dtype)
         value = value.real
     if dtype.category == "float":
         return float(value)
@@ -40,7 +47,7 @@ def as_number(value: Any, dtype: DType) -> Number:
         return bool(value)
     number = int(value)
     if not -(2 ** (8 * dtype.itemsize - 1)) <= number < 2 ** (8 * dtype.itemsize):
-        raise OverflowError(f"value cannot be converted to type {dtype.name} without overflow: {number}")
+        raise cannot_hold(dtype)
     return number
 
 
@@ -179,7 +186,7 @@ class Random(Source):
 
     def infer(self, *types: TensorType, shape: tuple[Dimension, ...], dtype: DType) -> TensorType:
         if dtype.name not in ("float32", "float64"):
-            raise TypeError(f"{self.name} expects float32 or float64, got {dtype.name}")
+            raise TypeError(f"{self.name} expects a 32- or 64-bit floating dtype, got {dtype.name}")
         return TensorType(dtype, tuple(shape))
 
 

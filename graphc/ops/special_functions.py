@@ -25,7 +25,7 @@ from graphc.ops.quiet import IGNORE, restore, silence
 from graphc.ops.sources import number_like
 
 
-def _in_double(function: Callable[..., np.ndarray]) -> Any:
+def in_double(function: Callable[..., np.ndarray]) -> Any:
     """The function of float64 arrays for floats of any precision: the result is rounded to theirs."""
 
     def rounded(*arrays: np.ndarray) -> np.ndarray:
@@ -48,7 +48,7 @@ class Special(Exponential):
 class Erfc(Special):
     """1 - erf(x), without cancellation."""
 
-    name, function = "erfc", _in_double(numerics.erfc)
+    name, function = "erfc", in_double(numerics.erfc)
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
         return (cotangent * (Exp.bind(-(x * x)) * (-2 / math.sqrt(math.pi))),)
@@ -58,7 +58,7 @@ class Erfc(Special):
 class Erfcx(Special):
     """exp(x*x) * erfc(x)."""
 
-    name, function, saves_output = "erfcx", _in_double(numerics.erfcx), True
+    name, function, saves_output = "erfcx", in_double(numerics.erfcx), True
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
         return (cotangent * (2 * x * output - 2 / math.sqrt(math.pi)),)
@@ -68,7 +68,7 @@ class Erfcx(Special):
 class Erfinv(Special):
     """The inverse of erf."""
 
-    name, function, saves_inputs, saves_output = "erfinv", _in_double(numerics.erfinv), (), True
+    name, function, saves_inputs, saves_output = "erfinv", in_double(numerics.erfinv), (), True
     cost = 60.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
@@ -79,7 +79,7 @@ class Erfinv(Special):
 class Ndtri(Special):
     """The quantile of the normal distribution."""
 
-    name, function, saves_inputs, saves_output = "ndtri", _in_double(numerics.ndtri), (), True
+    name, function, saves_inputs, saves_output = "ndtri", in_double(numerics.ndtri), (), True
     cost = 60.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
@@ -90,7 +90,7 @@ class Ndtri(Special):
 class LogNdtr(Special):
     """The logarithm of the normal distribution function."""
 
-    name, function = "log_ndtr", _in_double(numerics.log_ndtr)
+    name, function = "log_ndtr", in_double(numerics.log_ndtr)
     cost = 60.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
@@ -104,7 +104,7 @@ class LogNdtr(Special):
 class LogGamma(Special):
     """The logarithm of the absolute value of the gamma function."""
 
-    name, function = "lgamma", _in_double(numerics.lgamma)
+    name, function, kernel = "lgamma", in_double(numerics.lgamma), "lgamma_vml_cpu"
     cost = 60.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
@@ -115,7 +115,7 @@ class LogGamma(Special):
 class Digamma(Special):
     """The derivative of the logarithm of the gamma function."""
 
-    name, function = "digamma", _in_double(numerics.digamma)
+    name, function = "digamma", in_double(numerics.digamma)
     cost = 60.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
@@ -126,12 +126,12 @@ class Digamma(Special):
 class Zeta(Binary):
     """Hurwitz' zeta function: the sum of (q + k)**-s over k = 0, 1, ... There is no gradient for s, as in PyTorch."""
 
-    name, function, accepts = "zeta", _in_double(numerics.zeta), FLOATING
+    name, function, accepts = "zeta", in_double(numerics.zeta), FLOATING
     cost = 400.0
 
     def vjp(self, cotangent: Any, output: Any, s: Any, q: Any) -> tuple[Any, ...]:
         def of_exponent() -> Any:
-            raise NotImplementedError("the derivative for 'self' of 'special_zeta' is not implemented")
+            raise NotImplementedError("the derivative for 'zeta' is not implemented.")
 
         return (of_exponent, lambda: cotangent * (-s * Zeta.bind(s + 1, q)))
 
@@ -179,7 +179,7 @@ def _polygamma_factor(order: int) -> float:
 class BesselI0(Special):
     """The modified Bessel function of order 0."""
 
-    name, function = "i0", _in_double(numerics.i0)
+    name, function, kernel = "i0", in_double(numerics.i0), "i0_vml_cpu"
     cost = 50.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
@@ -190,7 +190,7 @@ class BesselI0(Special):
 class BesselI0e(Special):
     """exp(-|x|) times the modified Bessel function of order 0."""
 
-    name, function, saves_output = "i0e", _in_double(numerics.i0e), True
+    name, function, saves_output = "i0e", in_double(numerics.i0e), True
     cost = 50.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
@@ -208,7 +208,7 @@ def _over(value: Any, x: Any) -> Any:
 class BesselI1(Special):
     """The modified Bessel function of order 1."""
 
-    name, function, saves_output = "i1", _in_double(numerics.i1), True
+    name, function, saves_output = "i1", in_double(numerics.i1), True
     cost = 50.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
@@ -219,7 +219,7 @@ class BesselI1(Special):
 class BesselI1e(Special):
     """exp(-|x|) times the modified Bessel function of order 1."""
 
-    name, function, saves_output = "i1e", _in_double(numerics.i1e), True
+    name, function, saves_output = "i1e", in_double(numerics.i1e), True
     cost = 50.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
@@ -239,7 +239,7 @@ def _logit(x: np.ndarray) -> np.ndarray:
 class Logit(Special):
     """log(x / (1 - x)), the inverse of sigmoid; NaN outside [0, 1]."""
 
-    name, function, saves_output = "logit", _in_double(_logit), True
+    name, function, saves_output = "logit", in_double(_logit), True
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
         slope = cotangent / (x * (1 - x))

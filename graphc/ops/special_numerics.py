@@ -211,7 +211,8 @@ _LOG_ROOT = 0.5 * math.log(2.0 * math.pi) - 0.5
 _ZETA = tuple(number / math.factorial(2 * k) for k, number in enumerate(_BERNOULLI, 1))
 
 
-def _polynomial(variable: Array, coefficients: tuple[float, ...]) -> Array:
+def polynomial(variable: Array, coefficients: tuple[float, ...]) -> Array:
+    """The polynomial of these coefficients, highest power first."""
     value = np.full_like(variable, coefficients[0])
     for coefficient in coefficients[1:]:
         value *= variable
@@ -221,7 +222,7 @@ def _polynomial(variable: Array, coefficients: tuple[float, ...]) -> Array:
 
 def _series(variable: Array, terms: tuple[float, ...]) -> Array:
     """The sum of ``terms[k] * variable**k``."""
-    return _polynomial(variable, terms[::-1])
+    return polynomial(variable, terms[::-1])
 
 
 # -- the error function's family --------------------------------------------------------------------------------------
@@ -231,7 +232,7 @@ def erfcx(x: Array) -> Array:
     """exp(x*x) * erfc(x)."""
     magnitude = np.abs(x)
     bounded = np.minimum(magnitude, 1e300)  # the quotient of infinities would be NaN
-    positive = _polynomial((bounded - 4.0) / (bounded + 4.0), _ERFCX) / (1.0 + 2.0 * magnitude)
+    positive = polynomial((bounded - 4.0) / (bounded + 4.0), _ERFCX) / (1.0 + 2.0 * magnitude)
     return np.where(x < 0, 2.0 * _exp_of_square(magnitude) - positive, positive)
 
 
@@ -273,9 +274,9 @@ def _quantile(p: Array, u: Array) -> Array:
     w = -np.log(4.0 * p * (1.0 - p))
     w = np.where(u < 0.25, -np.log1p(-4.0 * u * u), w)
     s = np.sqrt(np.maximum(w, 6.0))
-    centre = u * _polynomial(np.minimum(w, 6.0) / 3.0 - 1.0, _QUANTILE_CENTRE)
-    tail = s * _polynomial((1.0 / s - 0.283181086736141) / 0.12506720372772204, _QUANTILE_TAIL)
-    far = s * _polynomial((1.0 / s - 0.10147023958608363) / 0.06519642708058304, _QUANTILE_FAR)
+    centre = u * polynomial(np.minimum(w, 6.0) / 3.0 - 1.0, _QUANTILE_CENTRE)
+    tail = s * polynomial((1.0 / s - 0.283181086736141) / 0.12506720372772204, _QUANTILE_TAIL)
+    far = s * polynomial((1.0 / s - 0.10147023958608363) / 0.06519642708058304, _QUANTILE_FAR)
     y = np.where(w < 6.0, centre, np.where(w < 38.0, tail, far))
     # One step of Newton's method doubles the digits; in the tail for the logarithm of the probability.
     z = y * math.sqrt(0.5)
@@ -308,19 +309,29 @@ def lgamma(x: Array) -> Array:
     y = np.where(x < 0.5, 1.0 - x, x)
     # From 1/2 to 1 by the recurrence, from 1 to 3 by the polynomial, above by Stirling's series from 8 on.
     beside_two = np.where(y < 1.0, y - 1.0, np.minimum(y, 3.0) - 2.0)
-    middle = (beside_two + 1.0) * beside_two * _polynomial(beside_two, _LGAMMA) + 0.0
+    middle = lgamma_above_one(beside_two + 1.0) + 0.0
     middle = np.where(y < 1.0, middle - np.log(y), middle)
     z, product = np.maximum(y, 3.0), np.ones_like(y)
     for _ in range(5):
         small = z < 8.0
         product = np.where(small, product * z, product)
         z = np.where(small, z + 1.0, z)
-    stirling = (z - 0.5) * (np.log(z) - 1.0) + _LOG_ROOT + _series(1.0 / (z * z), _STIRLING) / z
+    stirling = (z - 0.5) * (np.log(z) - 1.0) + _LOG_ROOT + stirling_correction(z)
     positive = np.where(y <= 3.0, middle, np.where(y == np.inf, np.inf, stirling - np.log(product)))
     turn = math.pi * np.abs(x - np.rint(x))
     reflected = math.log(math.pi) - np.log(np.sin(turn)) - positive
     reflected = np.where(np.abs(x) < 1e-17, -np.log(np.abs(x)), reflected)
     return np.where(x < 0.5, np.where((turn == 0.0) | (x == -np.inf), np.inf, reflected), positive)
+
+
+def lgamma_above_one(x: Array) -> Array:
+    """log(gamma(1 + x)) for 0 <= x <= 2, right relative to itself near 0."""
+    return x * (x - 1.0) * polynomial(x - 1.0, _LGAMMA)
+
+
+def stirling_correction(x: Array) -> Array:
+    """log(gamma(x)) less the leading part of Stirling's formula, for x >= 8."""
+    return _series(1.0 / (x * x), _STIRLING) / x
 
 
 def digamma(x: Array) -> Array:
@@ -375,8 +386,8 @@ def _bessel(x: Array, small: tuple[float, ...], large: tuple[float, ...]) -> tup
     """The polynomials for the magnitude at most 8, and (over the root) for the magnitude above."""
     inner, outer = np.minimum(x, 8.0), np.maximum(x, 8.0)
     return (
-        _polynomial(inner * inner, small),
-        _polynomial(16.0 / outer - 1.0, large) / np.sqrt(outer),
+        polynomial(inner * inner, small),
+        polynomial(16.0 / outer - 1.0, large) / np.sqrt(outer),
     )
 
 

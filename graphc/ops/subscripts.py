@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.integers import Dimension, product
+from graphc.ir.primitive import Gather
 from graphc.ir.types import DType, bool_, int64
 from graphc.ops import arithmetic, comparisons, gathers, scatters, sources, views
 from graphc.ops.operands import broadcast_shapes, cast, expand, is_value
@@ -80,7 +81,9 @@ def view_and_lookups(input: Any, index: Any) -> tuple[Any, list[Lookup]]:
     is_tuple = isinstance(index, tuple) or _stands_for_tuple(index)
     parts = [_part(input, part) for part in (index if is_tuple else (index,))]
     rank = input.ndim
-    if not is_tuple and rank == 0 and type(parts[0]) is int:
+    if rank == 0 and type(index) is int:
+        if index:
+            raise IndexError(f"index {index} is out of bounds for dimension 0 with size 0")
         raise IndexError(
             "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
             "0-dim tensor to a number"
@@ -308,6 +311,13 @@ def places_of_true(mask: Any) -> tuple[np.ndarray, ...]:
 
 def wrapped(index: Any, extent: Dimension, dim: int) -> Any:
     """Indices with negative ones counted from the end, checked to lie within the extent."""
+    if runs_alone(index):
+        places = index._array
+        if gathers.first_outside(places, extent) is None:
+            return index
+        inside = np.where(places < 0, places + extent, places).astype(places.dtype, copy=False)
+        gathers.require_inside(gathers.CheckIndex.instance, inside, extent, dim=dim)
+        return constant(index, inside)
     negative = comparisons.Lt.bind(index, number_like(index, 0))
     from_end = arithmetic.Add.bind(index, number_like(index, extent))
     inside = comparisons.Where.bind(negative, from_end, index)
@@ -335,8 +345,69 @@ def read(viewed: Any, lookups: Sequence[Lookup]) -> Any:
         scalar, others = found
         index = wrapped(scalar.tensor, viewed.shape[scalar.dim], scalar.dim)
         return read(gathers.IndexSelect.bind(viewed, index, dim=scalar.dim), others)
+    if runs_alone(viewed):
+        dims, indices = _dims_and_indices(viewed, lookups)
+        return LookUp.bind(viewed, *indices, dims=dims)
     order, dim, index, _ = _merged(viewed, lookups)
     return gathers.IndexSelect.bind(_merge_dims(viewed, order, dim, len(lookups)), index, dim=dim)
+
+
+def runs_alone(value: Any) -> bool:
+    """Whether a value is a tensor that runs without being recorded: numpy may take it at one go."""
+    return value.is_eager and state.recorder is None
+
+
+def _dims_and_indices(viewed: Any, lookups: Sequence[Lookup]) -> tuple[tuple[int, ...], list[Any]]:
+    """The dims looked up, and the indices, not negative and checked."""
+    dims = tuple(lookup.dim for lookup in lookups)
+    common = common_shape(lookups)
+    if 0 in common:  # there is nothing to look up: no index can be wrong
+        return dims, [expand(lookup.tensor, common) for lookup in lookups]
+    if 0 in viewed.shape and all(viewed.shape[dim] for dim in dims):  # nor here
+        return dims, [number_like(lookup.tensor, 0) for lookup in lookups]
+    indices = [wrapped(lookup.tensor, viewed.shape[lookup.dim], position) for position, lookup in enumerate(lookups)]
+    return dims, indices
+
+
+class LookUp(Gather):
+    """The elements of operand 0 at the places of dims that the other operands name, broadcast to one shape. Where all
+    dims are neighbours the shape stands in their place, else first. It never enters a graph, where places of several
+    dims are merged into places of one, so that no table lists it."""
+
+    name = "look_up"
+    # The rule reads the indices alone, however many there are.
+    saves_inputs = range(1, 64)
+
+    def evaluate(self, x: np.ndarray, *indices: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
+        found = x[numpy_key(x.ndim, dims, indices)]
+        return found if found.flags.c_contiguous else found.copy(order="C")
+
+    def vjp(self, cotangent: Any, output: Any, x: Any, *indices: Any, dims: tuple[int, ...]) -> tuple[Any, ...]:
+        lookups = [Lookup(dim, index) for dim, index in zip(dims, indices, strict=True)]
+        zeros = number_like(cotangent, 0, shape=tuple(x.shape))
+        return (written(zeros, lookups, cotangent, accumulate=True), *(None for _ in indices))
+
+
+LookUp.instance = LookUp()
+
+
+def numpy_key(rank: int, dims: Sequence[int], indices: Sequence[np.ndarray]) -> tuple[Any, ...]:
+    """numpy's subscript for looking up dims of an array."""
+    key: list[Any] = [slice(None)] * rank
+    for dim, index in zip(dims, indices, strict=True):
+        key[dim] = index
+    return tuple(key)
+
+
+def put_directly(viewed: Any, lookups: Sequence[Lookup], value: Any) -> None:
+    """Write a value (a tensor of the dtype) to the places that lookups by integers name, of a tensor that may be
+    written to and needs no history."""
+    dims, indices = _dims_and_indices(viewed, lookups)
+    key = numpy_key(viewed.ndim, dims, [index._array for index in indices])
+    if value.ndim:
+        value = _fitting(value, _looked_up_shape(viewed, lookups, common_shape(lookups)))
+    viewed._array[key] = value._array
+    viewed._storage.version += not viewed._unseen
 
 
 def written(viewed: Any, lookups: Sequence[Lookup], value: Any, accumulate: bool = False) -> Any:
@@ -366,20 +437,9 @@ def _merged(viewed: Any, lookups: Sequence[Lookup]) -> tuple[tuple[int, ...], in
     Gives the order of dims that puts those looked up side by side, the place of the dim that they are merged into, the
     row-major index into it, and the shape of the result.
     """
-    dims = [lookup.dim for lookup in lookups]
-    shapes = [tuple(lookup.tensor.shape) for lookup in lookups]
-    try:
-        common = broadcast_shapes(*shapes)
-    except RuntimeError:
-        given = ", ".join(str(list(shape)) for shape in shapes)
-        raise IndexError(
-            f"shape mismatch: indexing tensors could not be broadcast together with shapes {given}"
-        ) from None
-    rest = [position for position in range(viewed.ndim) if position not in dims]
-    # Side by side they stay where they are; apart, they come first, as in numpy.
-    adjacent = dims == list(range(dims[0], dims[0] + len(dims)))
-    place = dims[0] if adjacent else 0
-    order = (*rest[:place], *dims, *rest[place:])
+    common = common_shape(lookups)
+    rest, place = _rest_and_place(viewed, lookups)
+    order = (*rest[:place], *(lookup.dim for lookup in lookups), *rest[place:])
     flat: Any = None
     for position, lookup in enumerate(lookups):
         extent = viewed.shape[lookup.dim]
@@ -391,8 +451,36 @@ def _merged(viewed: Any, lookups: Sequence[Lookup]) -> tuple[tuple[int, ...], in
             flat = index
         else:
             flat = arithmetic.Add.bind(arithmetic.Mul.bind(flat, number_like(flat, extent)), index)
+    return order, place, flat, _looked_up_shape(viewed, lookups, common)
+
+
+def common_shape(lookups: Sequence[Lookup]) -> Shape:
+    """What the indices broadcast to. Raises IndexError, with PyTorch's words, where they do not."""
+    shapes = [tuple(lookup.tensor.shape) for lookup in lookups]
+    if len(shapes) == 1:
+        return shapes[0]
+    try:
+        return broadcast_shapes(*shapes)
+    except RuntimeError:
+        given = ", ".join(str(list(shape)) for shape in shapes)
+        raise IndexError(
+            f"shape mismatch: indexing tensors could not be broadcast together with shapes {given}"
+        ) from None
+
+
+def _rest_and_place(viewed: Any, lookups: Sequence[Lookup]) -> tuple[list[int], int]:
+    """The dims that are not looked up, and how many of them come before what is."""
+    dims = [lookup.dim for lookup in lookups]
+    # Side by side they stay where they are; apart, they come first, as in numpy.
+    adjacent = dims == list(range(dims[0], dims[0] + len(dims)))
+    return [position for position in range(viewed.ndim) if position not in dims], dims[0] if adjacent else 0
+
+
+def _looked_up_shape(viewed: Any, lookups: Sequence[Lookup], common: Shape) -> Shape:
+    """The shape of the elements at the places that lookups name."""
+    rest, place = _rest_and_place(viewed, lookups)
     before, after = ([viewed.shape[position] for position in part] for part in (rest[:place], rest[place:]))
-    return order, place, flat, (*before, *common, *after)
+    return (*before, *common, *after)
 
 
 def _merge_dims(viewed: Any, order: tuple[int, ...], dim: int, count: int) -> Any:
@@ -415,6 +503,11 @@ def _with_dim(value: Any, dim: int) -> Any:
 
 def _fitted(value: Any, shape: Shape) -> Any:
     """A value broadcast to the places that it is put to."""
+    return expand(_fitting(value, shape), shape)
+
+
+def _fitting(value: Any, shape: Shape) -> Any:
+    """A value that broadcasts to a shape. Raises RuntimeError, with PyTorch's words, where it does not."""
     fitting = without_leading_ones(value, len(shape))
     try:
         fits = broadcast_shapes(fitting.shape, shape) == shape
@@ -425,4 +518,4 @@ def _fitted(value: Any, shape: Shape) -> Any:
             f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing result of "
             f"shape {list(shape)}"
         )
-    return expand(fitting, shape)
+    return fitting

@@ -28,6 +28,15 @@ def type_name(dtype: DType) -> str:
     return _NAMES[dtype.name][0]
 
 
+_LEGACY = frozenset({"uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"})
+
+
+def tensor_type_name(dtype: DType) -> str:
+    """What PyTorch's messages call the type of a tensor in the processor's memory, such as ``torch.FloatTensor``."""
+    name = _NAMES[dtype.name][0]
+    return f"torch.{name}Tensor" if dtype.name in _LEGACY else f"CPU{name}Type"
+
+
 def scalar_name(dtype: DType) -> str:
     """What PyTorch's messages call the C++ type of an element, such as ``long int``."""
     return _NAMES[dtype.name][1]

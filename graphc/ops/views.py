@@ -18,6 +18,7 @@ from graphc.ir.types import TensorType, contiguous_strides
 from graphc.ops import gathers, reductions
 from graphc.ops.pointwise_family import made_by, operand_of
 from graphc.ops.sources import Full, number_like
+from graphc.sizes import stretches
 
 Shape = tuple[Dimension, ...]
 
@@ -151,6 +152,7 @@ class Expand(View):
     def source_index(self, index: Index, source: TensorType, output: TensorType, **attrs: Any) -> Index:
         return tuple(0 if extent == 1 else position for position, extent in zip(index, source.shape, strict=True))
 
+    @stretches
     def vjp(self, cotangent: Any, output: Any, x: Any, *, shape: Shape) -> tuple[Any, ...]:
         stretched = tuple(dim for dim, (old, new) in enumerate(zip(x.shape, shape, strict=True)) if old != new)
         if not stretched:

@@ -6,7 +6,7 @@ https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from graphc.ops.functions.arithmetic import maximum
@@ -21,6 +21,14 @@ from graphc.optim.optimizer import (
     zero_state,
 )
 from graphc.tensor import Tensor
+
+
+def require_adam(lr: Any, betas: Sequence[float], eps: float, weight_decay: float) -> None:
+    """Raise ValueError, in PyTorch's words, for hyper-parameters of Adam and its kin that are out of their range."""
+    require_learning_rate(lr)
+    require(eps >= 0.0, "epsilon value", eps)
+    require_betas(betas)
+    require(weight_decay >= 0.0, "weight_decay value", weight_decay)
 
 
 class MomentOptimizer(Optimizer):
@@ -69,10 +77,13 @@ class Adam(MomentOptimizer):
         fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ):
-        require_learning_rate(lr)
-        require(eps >= 0.0, "epsilon value", eps)
-        require_betas(betas)
-        require(weight_decay >= 0.0, "weight_decay value", weight_decay)
+        require_adam(lr, betas, eps, weight_decay)
+        for name, value in (("lr", lr), *((f"betas[{place}]", beta) for place, beta in enumerate(betas))):
+            if isinstance(value, Tensor):
+                if foreach and not capturable:
+                    raise ValueError(f"{name} as a Tensor is not supported for capturable=False and foreach=True")
+                if value.numel() != 1:
+                    raise ValueError(f"Tensor {name} must be 1-element")
         if {isinstance(beta, Tensor) for beta in betas} != {True} and not all(isinstance(b, float) for b in betas):
             raise ValueError("betas must be either both floats or both Tensors")
         super().__init__(

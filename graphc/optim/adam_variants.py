@@ -12,14 +12,12 @@ from typing import Any
 from graphc.creation import tensor
 from graphc.ops.functions.arithmetic import maximum
 from graphc.ops.promotion import get_default_dtype
-from graphc.optim.adam import MomentOptimizer
+from graphc.optim.adam import MomentOptimizer, require_adam
 from graphc.optim.optimizer import (
     Optimizer,
     ParameterGroup,
     make_state,
     require,
-    require_betas,
-    require_learning_rate,
 )
 from graphc.tensor import Tensor
 
@@ -43,10 +41,7 @@ class Adamax(Optimizer):
         differentiable: bool = False,
         capturable: bool = False,
     ):
-        require_learning_rate(lr)
-        require(eps >= 0.0, "epsilon value", eps)
-        require_betas(betas)
-        require(weight_decay >= 0.0, "weight_decay value", weight_decay)
+        require_adam(lr, betas, eps, weight_decay)
         super().__init__(
             params,
             {
@@ -101,10 +96,7 @@ class NAdam(MomentOptimizer):
         capturable: bool = False,
         differentiable: bool = False,
     ):
-        require_learning_rate(lr)
-        require(eps >= 0.0, "epsilon value", eps)
-        require_betas(betas)
-        require(weight_decay >= 0.0, "weight_decay value", weight_decay)
+        require_adam(lr, betas, eps, weight_decay)
         require(momentum_decay >= 0.0, "momentum_decay value", momentum_decay)
         super().__init__(
             params,
@@ -161,10 +153,7 @@ class RAdam(MomentOptimizer):
         capturable: bool = False,
         differentiable: bool = False,
     ):
-        require_learning_rate(lr)
-        require(eps >= 0.0, "epsilon value", eps)
-        require_betas(betas)
-        require(weight_decay >= 0.0, "weight_decay value", weight_decay)
+        require_adam(lr, betas, eps, weight_decay)
         super().__init__(
             params,
             {

@@ -258,6 +258,13 @@ class Optimizer:
             for position, value in enumerate(dict.__getitem__(group, key))
         )
 
+    def constant(self, group: ParameterGroup, key: str) -> Any:
+        """A hyper-parameter as it is; a capture holds only while it stays equal."""
+        value = dict.__getitem__(group, key)
+        if state.recorder is not None:
+            state.recorder.guard(_Values(group), key, value)
+        return value
+
     def is_set(self, group: ParameterGroup, key: str) -> bool:
         """Whether a hyper-parameter is true or not zero; a capture holds only while that stays so."""
         value = bool(dict.__getitem__(group, key))
@@ -349,6 +356,10 @@ class Optimizer:
 
 
 def _number(holder: Any, name: Any, key: Any, value: Any) -> Any:
+    if value is None:
+        if state.recorder is not None:
+            state.recorder.guard(holder, key, None)
+        return None
     if isinstance(value, Tensor):
         return value.item() if state.recorder is None else RunTimeNumber.of(value.reshape(()).to(float64, copy=True))
     return value if state.recorder is None else state.recorder.scalar(holder, name, float(value))

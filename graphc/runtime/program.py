@@ -113,12 +113,25 @@ class NativeProgram:
         self._acquire()  # the lock's bound methods: 0.05 us less than a with statement, on a path of 0.55 us
         try:
             if extents or self.extent_count:
-                self._set_extents(extents)
+                self.set_extents(extents)
             return self._run(self.pointers, self._extents, self._arena_pointer, setting.count, self._error)
         finally:
             self._release()
 
-    def _set_extents(self, extents: Sequence[int]) -> None:
+    def run_again(self) -> int:
+        """Runs once on the buffers in the table, with the extents that were set last."""
+        self._acquire()
+        try:
+            return self._run(self.pointers, self._extents, self._arena_pointer, setting.count, self._error)
+        finally:
+            self._release()
+
+    def set_extents(self, extents: Sequence[int]) -> None:
+        """Sets the run-time extents, in the declared order.
+
+        Raises:
+            ValueError: the wrong number of them.
+        """
         if len(extents) != self.extent_count:
             raise ValueError(f"{len(extents)} extents given to a program that has {self.extent_count}")
         self._extents[0 : self.extent_count] = extents

@@ -69,7 +69,7 @@ def checkpoint(
     if use_reentrant:
         if kwargs:
             raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
-        return _Recomputed.apply(function, preserve_rng_state, *args)
+        return CheckpointFunction.apply(function, preserve_rng_state, *args)
     return _run(function, args, kwargs, context_fn, determinism_check, preserve_rng_state)
 
 
@@ -181,7 +181,7 @@ def _run(
 # -- by a backward pass within the backward pass -------------------------------------------------------------------
 
 
-class _Recomputed(Function):
+class CheckpointFunction(Function):
     """The older way: a function whose rule runs the forward pass again, and its backward pass."""
 
     @staticmethod

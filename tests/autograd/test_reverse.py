@@ -27,8 +27,10 @@ EAGER_ONLY = (AttributeError, TypeError)
 
 
 def weighted(results: list[Any], total: Any = None) -> Any:
-    """One number: every floating result times fixed weights, as float64."""
+    """One number: every floating result, and the parts of every complex one, times fixed weights, as float64."""
     for place, result in enumerate(results):
+        if result.dtype.is_complex:
+            result = gc.view_as_real(result)
         if result.dtype.is_floating_point:
             shape = tuple(result.shape)
             weights = np.sin(0.7 * np.arange(np.prod(shape, dtype=int)) + place + 0.3).reshape(shape)
@@ -83,6 +85,11 @@ def named(arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
     return {f"input{place}": array for place, array in enumerate(arrays)}
 
 
+def inner(gradient: np.ndarray, direction: np.ndarray) -> float:
+    """How fast a real number changes along a direction, of numbers or of points of the plane."""
+    return float((np.conj(gradient) * direction).real.sum())
+
+
 def test_the_whole_table() -> None:
     """For every differentiable sample that symbols can express, graph and tape give the same gradient."""
     wrong: list[str] = []
@@ -120,15 +127,21 @@ def test_second_order_over_the_table() -> None:
         again = Builder("along")
         mapping = again.copy(first)
         slope = again.symbol(mapping[first.outputs[0].node])
-        direction = np.random.default_rng(3).choice([-1.0, 1.0], slope.shape)
-        total = (slope * constant_like(slope, direction)).sum()
+        generator = np.random.default_rng(3)
+        direction = generator.choice([-1.0, 1.0], slope.shape)
+        if slope.dtype.is_complex:
+            direction = direction + 1j * generator.choice([-1.0, 1.0], slope.shape)
+            pairs = np.stack([direction.real, direction.imag], -1)
+            total = (gc.view_as_real(slope) * constant_like(slope, pairs)).sum()
+        else:
+            total = (slope * constant_like(slope, direction)).sum()
         second = verify(gc.differentiate(again.build([("total", total.node)]), wrt=[name]))
         values = named(arrays)
-        found = float((interpret(second, values).outputs[f"{name}.grad"] * direction).sum())
+        found = inner(interpret(second, values).outputs[f"{name}.grad"], direction)
 
         def at(step: float, values=values, name=name, first=first, direction=direction) -> float:
             moved = {**values, name: values[name] + step * direction}
-            return float((interpret(first, moved).outputs[f"{name}.grad"] * direction).sum())
+            return inner(interpret(first, moved).outputs[f"{name}.grad"], direction)
 
         expected = (8 * (at(1e-4) - at(-1e-4)) - (at(2e-4) - at(-2e-4))) / 1.2e-3
         if found != pytest.approx(expected, rel=1e-5, abs=1e-5):

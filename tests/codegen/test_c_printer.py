@@ -87,8 +87,9 @@ def test_integer_literals(value: int) -> None:
 
 def test_too_large_integers_are_refused() -> None:
     """An integer that does not fit into 64 bits is named."""
-    with pytest.raises(ValueError, match="9223372036854775808 does not fit"):
-        integer_literal(2**63)
+    with pytest.raises(ValueError, match="18446744073709551616 does not fit"):
+        integer_literal(2**64)
+    assert integer_literal(2**63) == "UINT64_C(9223372036854775808)"
 
 
 INTEGER_FORMS = [

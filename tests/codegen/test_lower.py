@@ -32,6 +32,16 @@ def test_chains_broadcasts_and_views() -> None:
     lowered(graph(b, outputs), {"x": normal(4, 6, 5)})
 
 
+@pytest.mark.parametrize("name", ["sum", "amax", "prod", "argmax", "wide_sum", "any"])
+def test_reductions_over_no_dimensions(name: str) -> None:
+    """A reduction over no dimensions, which nothing simplified, combines each element with the identity."""
+    dtype = bool_ if name == "any" else float32
+    b = Builder("nothing")
+    result = op(name, b.input("x", tensor(3, 4, dtype=dtype)), dims=())
+    outputs = {"result": result, "twice": op("logical_or" if name == "any" else "add", result, result)}
+    lowered(graph(b, outputs), {"x": normal(3, 4) > 0 if name == "any" else normal(3, 4)})
+
+
 def test_outputs_that_are_inputs_or_one_another() -> None:
     """Each output has a buffer of its own, also where two are one value or one is an argument."""
     b = Builder("same")
@@ -108,17 +118,17 @@ def test_convolution_and_its_gradients() -> None:
     x, weight, bias = b.input("x", tensor(2, 3, 8, 8)), b.input("w", tensor(4, 3, 3, 3)), b.input("b", tensor(4))
     cotangent, shape = b.input("ct", tensor(2, 4, 8, 8)), (2, 4, 8, 8)
     geometry = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1)}
-    z = op("add", op("conv2d", weight, x, **geometry), spread(bias, shape, (0, 2, 3)))
+    z = op("add", op("convolution", weight, x, **geometry), spread(bias, shape, (0, 2, 3)))
     zero = number(b, 0.0, shape)
     window = {"kernel_size": (2, 2), "stride": (2, 2), "padding": (0, 0), "dilation": (1, 1), "ceil_mode": False}
-    pooled = op("max_pool2d", op("maximum", z, zero), **window)
+    pooled = op("max_pool", op("maximum", z, zero), **window)
     dz = op("where", op("gt", z, zero), cotangent, zero)
     outputs = {
         "pooled": pooled,
-        "position": op("max_pool2d_position", op("maximum", z, zero), pooled, **window),
+        "position": op("max_pool_position", op("maximum", z, zero), pooled, **window),
         "bias": op("sum", dz, dims=(0, 2, 3)),
-        "weight": op("conv2d_weight_gradient", dz, x, kernel_size=(3, 3), **geometry),
-        "input": op("conv2d_input_gradient", weight, dz, input_size=(8, 8), **geometry),
+        "weight": op("convolution_weight_gradient", dz, x, kernel_size=(3, 3), **geometry),
+        "input": op("convolution_input_gradient", weight, dz, input_size=(8, 8), **geometry),
     }
     arrays = {"x": normal(2, 3, 8, 8), "w": normal(4, 3, 3, 3), "b": normal(4), "ct": normal(*shape, seed=1)}
     lowered(graph(b, outputs), arrays, 1e-4)

@@ -274,3 +274,19 @@ def test_state_of_a_layer_goes_to_pytorch_and_back() -> None:
     ours, theirs = gc.nn.LSTM(3, 4, 2), torch.nn.LSTM(3, 4, 2)
     ours.load_state_dict({name: gc.from_numpy(value.numpy()) for name, value in theirs.state_dict().items()})
     assert_same_state(ours, theirs, ulps=0)
+
+
+@pytest.mark.parametrize("options", [{}, {"bidirectional": True}, {"batch_first": True}, {"num_layers": 2}], ids=str)
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_names_of_nodes(kind: str, options: dict[str, Any]) -> None:
+    """Outputs and states print with the nodes that they have in PyTorch, batched or not."""
+    found = []
+    for t in (gc, torch):
+        layer = getattr(t.nn, kind)(3, 4, **options)
+        names = []
+        for shape in ((5, 2, 3), (5, 3)):
+            output, states = layer(t.ones(shape))
+            states = states if isinstance(states, tuple) else (states,)
+            names.append([part.grad_fn.name() for part in (output, *states)])
+        found.append(names)
+    assert found[0] == found[1]

@@ -41,8 +41,16 @@ def tensors_of(values: list[Any]) -> list[Any]:
 
 
 def keyword_arrays(keywords: dict[str, Any], change: Callable[[np.ndarray], Any]) -> dict[str, Any]:
-    """The keyword arguments with their arrays converted."""
-    return {name: change(value) if isinstance(value, np.ndarray) else value for name, value in keywords.items()}
+    """The keyword arguments with their arrays, and those in lists, converted."""
+
+    def converted(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            return change(value)
+        if isinstance(value, list) and any(isinstance(item, np.ndarray) for item in value):
+            return [converted(item) for item in value]
+        return value
+
+    return {name: converted(value) for name, value in keywords.items()}
 
 
 def run_on_tensors(sample: OpSample, floating: str | None = None) -> tuple[list[Tensor], list[Tensor]]:

@@ -93,3 +93,27 @@ def test_named_results() -> None:
     assert result.indices.tolist() == [1, 0]
     values, _ = result
     assert values is result.values
+
+
+@pytest.mark.parametrize("shape", [(200_000, 6), (3, 70_000, 4), (1000, 300)])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_long_sums_keep_their_digits(shape: tuple[int, ...], transposed: bool) -> None:
+    """The error of a float32 sum does not grow with the number of terms, along whichever dimension."""
+    array = np.random.default_rng(0).uniform(0.5, 2.5, shape).astype(np.float32)
+    array = array.T if transposed else array
+    for dim in range(array.ndim):
+        found = reductions.Sum.instance.evaluate(array, dims=(dim,))
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, array.sum(dim, np.float64), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["max", "min"])
+def test_gradient_of_an_extreme_that_is_nan(name: str) -> None:
+    """That of a whole tensor goes to the elements that are NaN; along dimensions amax and amin make all NaN."""
+    values = [[1.0, np.nan], [np.nan, 3.0]]
+    whole = Tensor.from_array(np.array(values)).requires_grad_()
+    getattr(whole, name)().backward()
+    assert whole.grad.tolist() == [[0.0, 0.5], [0.5, 0.0]]
+    along = Tensor.from_array(np.array(values)).requires_grad_()
+    getattr(along, f"a{name}")((0, 1)).backward()
+    assert np.isnan(along.grad.numpy()).all()

@@ -133,15 +133,21 @@ def test_assignment_to_items_is_pytorchs(name: str) -> None:
 
 
 def test_an_assigned_value_takes_the_dtype() -> None:
-    """A float assigned to integers is truncated, as in PyTorch."""
+    """A float assigned to integers is truncated, as in PyTorch; where a tensor looks the place up, a tensor of another
+    dtype is refused."""
     x = tensor([1, 2, 3], "int64")
     x[1] = 7.9
-    x[tensor([2], "int64")] = tensor([-1.5])
-    assert x.tolist() == [1, 7, -1]
+    x[2:] = tensor([-1.5])
+    x[tensor([0], "int64")] = 2.7
+    assert x.tolist() == [2, 7, -1]
+    with pytest.raises(RuntimeError, match="Index put requires the source and destination dtypes match, got Long for"):
+        x[tensor([2], "int64")] = tensor([-1.5])
 
 
 def test_a_value_that_does_not_fit_is_refused() -> None:
     """The message names both shapes."""
     x = tensor(grid(4, 3))
-    with pytest.raises(RuntimeError, match=r"shape mismatch: value tensor of shape \[2\].*shape \[3\]"):
+    with pytest.raises(RuntimeError, match=r"The expanded size of the tensor \(3\) must match the existing size \(2\)"):
         x[0] = tensor([1.0, 2.0])
+    with pytest.raises(RuntimeError, match=r"shape mismatch: value tensor of shape \[2\].*shape \[1, 3\]"):
+        x[tensor([0], "int64")] = tensor([1.0, 2.0])

@@ -54,7 +54,7 @@ def test_numbers_that_do_not_fit() -> None:
     assert as_number(2, float32) == 2.0
     assert isinstance(as_number(2, float32), float)
     assert as_number(3.0, int32) == 3
-    with pytest.raises(OverflowError, match="uint8"):
+    with pytest.raises(RuntimeError, match="type uint8_t without overflow"):
         as_number(300, uint8)
 
 

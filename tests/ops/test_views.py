@@ -11,7 +11,7 @@ import graphc as gc
 from graphc.ir.graph import Builder, Symbol
 from graphc.ir.integers import variable
 from graphc.ir.types import TensorType, float32, int64
-from graphc.ops.functions import shaping
+from graphc.ops.functions import matrices, padding, shaping
 from graphc.ops.sources import Full, number_like
 from graphc.ops.views import Alias, Detach, Expand, Flip, Permute, Reshape, Slice, SliceUpdate
 from graphc.tensor import Tensor
@@ -208,8 +208,8 @@ def test_type_rules_say_what_was_given_and_expected(primitive: Any, attrs: dict[
         (lambda x: x.split([1, 2]), RuntimeError, "split_with_sizes expects split_sizes to sum exactly to 2"),
         (lambda x: x.narrow(0, 1, 2), RuntimeError, r"start \(1\) \+ length \(2\) exceeds dimension size \(2\)"),
         (lambda x: x.select(0, 2), IndexError, r"select\(\): index 2 out of range for tensor of size \[2, 3\]"),
-        (lambda x: shaping.pad(x, (1,)), RuntimeError, "Padding length must be divisible by 2"),
-        (lambda x: shaping.pad(x, (3, 0), mode="reflect"), RuntimeError, "Padding size should be less than"),
+        (lambda x: padding.pad(x, (1,)), RuntimeError, "Padding length must be divisible by 2"),
+        (lambda x: padding.pad(x, (3, 0), mode="reflect"), RuntimeError, "Padding size should be less than"),
         (lambda x: x.flatten(1, 0), RuntimeError, "start_dim cannot come after end_dim"),
         (lambda x: x.repeat(2), RuntimeError, "Number of dimensions of repeat dims can not be smaller"),
     ],
@@ -230,6 +230,6 @@ def test_functions_work_on_a_symbolic_batch() -> None:
     assert shaping.flatten(x).shape == (6 * batch * time,)
     assert shaping.cat([x, x], 0).shape == (2 * batch, time, 6)
     assert [part.shape for part in shaping.split(x, 4, -1)] == [(batch, time, 4), (batch, time, 2)]
-    assert shaping.tril(x, 1).shape == (batch, time, 6)
+    assert matrices.tril(x, 1).shape == (batch, time, 6)
     assert shaping.transpose(x, 0, 1).dtype == float32
     assert builder.input("index", TensorType(int64, (batch,))).shape == (batch,)

@@ -273,7 +273,7 @@ def test_arrays_that_no_tensor_of_pytorchs_can_show(tmp_path):
     """Memory that runs backwards, or is a field of records, is saved as a copy of its values."""
     records = np.zeros(3, [("a", "f4"), ("b", "i1")])
     records["a"] = [1, 2, 3]
-    graphc.save([graphc.from_numpy(np.arange(4.0)[::-1]), graphc.from_numpy(records["a"])], tmp_path / "x.pth")
+    graphc.save([graphc.Tensor.from_array(np.arange(4.0)[::-1]), graphc.from_numpy(records["a"])], tmp_path / "x.pth")
     backwards, field = torch.load(tmp_path / "x.pth", weights_only=True)
     assert backwards.tolist() == [3.0, 2.0, 1.0, 0.0]
     assert field.tolist() == [1.0, 2.0, 3.0]

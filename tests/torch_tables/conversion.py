@@ -46,6 +46,8 @@ def own(value: Any, seen: dict[int, Any] | None = None) -> Any:
         return graphc.device(str(value))
     if isinstance(value, torch.Size):
         return graphc.Size(value)
+    if isinstance(value, torch.nn.PairwiseDistance):
+        return graphc.nn.PairwiseDistance(value.norm, value.eps, value.keepdim)
     if isinstance(value, slice):
         return slice(own(value.start, seen), own(value.stop, seen), own(value.step, seen))
     if type(value) in (list, tuple):

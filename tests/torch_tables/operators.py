@@ -40,16 +40,28 @@ ADAPTED: dict[str, Callable[..., Any]] = {
         indices, weight, **keywords
     ),
     "einsum": lambda tensors, equation: graphc.einsum(equation, tensors),
+    "linalg.lstsq/grad_oriented": lambda a, b, driver: graphc.linalg.lstsq(a, b, driver=driver)[:2],
+    "svd_lowrank": lambda a, b, **keywords: graphc.svd_lowrank(a @ b.mT, **keywords),
+    "pca_lowrank": lambda a, b, **keywords: graphc.pca_lowrank(a @ b.mT, **keywords),
+    "zero_": lambda value: value.clone().zero_(),
+    "normal/in_place": lambda value, *arguments, **keywords: value.normal_(*arguments, **keywords),
+    "normal/number_mean": lambda std, mean, *size, **keywords: graphc.normal(mean, std, *size, **keywords),
+    # PyTorch's table tries `randn_like` under this name.
+    "rand_like": graphc.randn_like,
+    "linalg.pinv/singular": lambda a, b: graphc.linalg.pinv(a @ b.mT),
 }
 
 
 def own_function(operator: OpInfo) -> Callable[..., Any]:
-    """graphc's function of the operator's name, else the tensors' method. Raises Missing."""
-    if operator.name in ADAPTED:
-        return ADAPTED[operator.name]
+    """graphc's function of the operator's name, else the tensors' method, also that in place. Raises Missing."""
+    for name in (identity(operator), operator.name):
+        if name in ADAPTED:
+            return ADAPTED[name]
     found = resolve(graphc, operator.name)
     if found is None or isinstance(found, graphc.dtype):
         found = resolve(graphc.Tensor, operator.name)
+    if found is None:
+        found = resolve(graphc.Tensor, f"{operator.name}_")
     if not callable(found):
         if isinstance(found, property):
             return found.fget
@@ -65,13 +77,16 @@ def samples(operator: OpInfo, dtype: torch.dtype, limit: int, gradient: bool) ->
         yield from itertools.islice(operator.sample_inputs("cpu", dtype, requires_grad=gradient), limit)
 
 
-def check(operator: OpInfo, dtype: torch.dtype, limit: int = 12) -> list[str]:
+def check(
+    operator: OpInfo, dtype: torch.dtype, limit: int = 12, gradients: bool = True, strides: bool = False
+) -> list[str]:
     """What graphc computes otherwise than PyTorch over the operator's samples of a dtype. Raises Missing."""
     function = own_function(operator)
-    gradient = operator.supports_autograd and dtype in operator.supported_backward_dtypes("cpu")
+    gradient = gradients and operator.supports_autograd and dtype in operator.supported_backward_dtypes("cpu")
     found = []
     for number, sample in enumerate(samples(operator, dtype, limit, gradient)):
-        problem = check_sample(operator, function, sample, second=dtype == torch.float64 and number < 4)
+        second = dtype == torch.float64 and number < 4
+        problem = check_sample(operator, function, sample, second, strides)
         if problem is not None:
             found.append(f"{identity(operator)} {str(dtype)[6:]} sample {number} {described(sample)}: {problem}")
     return found
@@ -82,7 +97,9 @@ def described(sample: SampleInput) -> str:
     return re.sub(r"\s+", " ", str(sample.summary()))[:300]
 
 
-def check_sample(operator: OpInfo, function: Callable[..., Any], sample: SampleInput, second: bool) -> str | None:
+def check_sample(
+    operator: OpInfo, function: Callable[..., Any], sample: SampleInput, second: bool, strides: bool = False
+) -> str | None:
     """What graphc computes otherwise than PyTorch for one sample, or None."""
     seen: dict[int, Any] = {}
     arguments, keywords = own([sample.input, *sample.args], seen), own(dict(sample.kwargs), seen)
@@ -104,7 +121,7 @@ def check_sample(operator: OpInfo, function: Callable[..., Any], sample: SampleI
         process = sample.output_process_fn_grad
         if process is not None:
             expected, found = process(expected), process(found)
-        problem = difference(found, expected)
+        problem = difference(found, expected, strides)
         if problem is not None or not inputs:
             return problem
         return gradient_difference(found, expected, [seen[id(value)] for value in inputs], inputs, second)
@@ -195,7 +212,8 @@ def check_errors(operator: OpInfo) -> list[str]:
                 )
         except Exception as error:
             found.append(
-                f"{identity(operator)} {described(sample)}: {type(error).__name__}: {str(error)[:160]}, not {case.error_type}: {case.error_regex!r}"
+                f"{identity(operator)} {described(sample)}: {type(error).__name__}: {str(error)[:160]}, "
+                f"not {case.error_type}: {case.error_regex!r}"
             )
         else:
             found.append(

@@ -17,6 +17,7 @@ def main() -> None:
     parser.add_argument("--dtype", default="float64", help="comma-separated dtypes, or 'all'")
     parser.add_argument("--samples", type=int, default=12, help="samples per operator and dtype")
     parser.add_argument("--errors", action="store_true", help="compare the errors for bad input instead")
+    parser.add_argument("--strides", action="store_true", help="compare the strides of results, too")
     parser.add_argument("--all", action="store_true", help="every problem, not the first of each operator and dtype")
     options = parser.parse_args()
     counts: Counter[str] = Counter()
@@ -30,7 +31,10 @@ def main() -> None:
             if dtype is not None and dtype not in supported:
                 continue
             try:
-                problems = check_errors(operator) if dtype is None else check(operator, dtype, options.samples)
+                if dtype is None:
+                    problems = check_errors(operator)
+                else:
+                    problems = check(operator, dtype, options.samples, strides=options.strides)
             except Missing:
                 counts["missing"] += 1
                 print("MISSING", identity(operator), flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,13 +12,14 @@ from graphc.codegen.c.kernels import (
     Phase,
     contract_loops,
     declaration,
+    names_in_integer,
     names_in_scalar,
     print_loops,
     sources,
     without_unused,
 )
 from graphc.codegen.c.literals import c_type
-from graphc.codegen.c.names import Names
+from graphc.codegen.c.names import Names, comment
 from graphc.codegen.c.rewriting import Change, Tables, map_scalar, map_statement, substitution, table_and_rest
 from graphc.codegen.c.spelling import UNARY
 from graphc.codegen.c.statements import INDENT, Statements
@@ -31,6 +33,7 @@ from graphc.ir.integers import (
     Remainder,
     Variable,
     atoms,
+    bounds,
     coefficient_of,
     variable,
 )
@@ -64,10 +67,12 @@ class GemmContext:
     dtype: str
     lanes: int
     form: str
-    batch: int
-    m: int
-    n: int
-    k: int
+    batch: int | str
+    m: int | str
+    n: int | str
+    k: int | str
+    single_rows: bool
+    no_depth: bool
     tile_m: int
     tile_n: int
     edge_m: int
@@ -77,9 +82,9 @@ class GemmContext:
     block_k: int
     pitch: int
     block_elements: int
-    m_blocks: int
-    n_blocks: int
-    chunks: int
+    m_blocks: int | str
+    n_blocks: int | str
+    chunks: int | str
     chunk_k: int
     order: str
     tile_order: str
@@ -90,8 +95,8 @@ class GemmContext:
     a_depth_stride: int
     a_offsets: str | None
     a_fill: str
-    a_fill_items: int
-    a_batches: int
+    a_panels: int | str
+    a_batches: int | str
     a_offset: int
     b_place: str
     b_layout: str
@@ -100,14 +105,12 @@ class GemmContext:
     b_depth_stride: int
     b_offsets: str | None
     b_fill: str
-    b_fill_items: int
-    b_batches: int
+    b_panels: int | str
+    b_batches: int | str
     b_offset: int
     block_offset: int
     partial_offset: int
-    pack_items: int
-    multiply_items: int
-    finish_items: int
+    packs: bool
     epilogue: str
 
 
@@ -119,41 +122,54 @@ class Operand:
     variable: str
     extent: int
     by_batch: bool
+    varies: bool
 
     def side(self) -> Side:
         """How the operand lies in memory."""
         if not isinstance(self.value, Load) or not isinstance(self.value.source, str):
-            return Side(self.extent, None, None, self.by_batch)
+            return Side(self.extent, None, None, self.by_batch, self.varies)
         (offset,) = self.value.index
         if any(isinstance(atom, Opaque) for atom in atoms(offset)):
-            return Side(self.extent, None, None, self.by_batch)
+            return Side(self.extent, None, None, self.by_batch, self.varies)
         strides = [coefficient_of(offset, name) for name in (self.variable, "k")]
         known = [stride if isinstance(stride, int) else None for stride in strides]
-        return Side(self.extent, known[0], known[1], self.by_batch)
+        return Side(self.extent, known[0], known[1], self.by_batch, self.varies)
 
 
-def print_contraction(kernel: Kernel, name: str, used: Used, vector_bytes: int) -> KernelText:
+def print_contraction(
+    kernel: Kernel, name: str, used: Used, vector_bytes: int, symbols: frozenset[str] = frozenset()
+) -> KernelText:
     """A contraction as C: tiled where that pays, else as plain loops."""
     contract = kernel.body
     assert isinstance(contract, Contract)
-    sizes = (contract.batch, contract.rows, contract.columns, contract.depth)
-    tileable = contract.dtype in (float32, float64) and all(isinstance(size, int) and size > 0 for size in sizes)
+    most = [bounds(size)[1] or 0 for size in (contract.batch, contract.rows, contract.columns, contract.depth)]
     lanes = vector_bytes // contract.dtype.itemsize
-    if not tileable or contract.batch * contract.rows * contract.columns * contract.depth < SMALLEST or lanes < 2:
-        return print_loops(kernel, name, contract_loops(contract), used)
+    if contract.dtype not in (float32, float64) or math.prod(most) < SMALLEST or lanes < 2:
+        return print_loops(kernel, name, contract_loops(contract), used, symbols)
     contract = split_images(contract)
     if contract.batch == 1:
         contract = change_contract(contract, substitution({"b": 0}))
-    left = Operand(contract.left, "m", contract.rows, "b" in names_in_scalar(contract.left))
-    right = Operand(contract.right, "n", contract.columns, "b" in names_in_scalar(contract.right))
+    left = _operand(contract.left, "m", contract.rows)
+    right = _operand(contract.right, "n", contract.columns)
     registers = 32 if vector_bytes >= 64 else 16
     best: tuple[float, Operand, Operand, Tiling] | None = None
     for a, b in ((left, right), (right, left)):
-        tiling = choose_tile(contract.batch, a.side(), b.side(), contract.depth, lanes, registers)
+        tiling = choose_tile(most_of(contract.batch), a.side(), b.side(), most_of(contract.depth), lanes, registers)
         if best is None or tiling.cost < best[0]:
             best = (tiling.cost, a, b, tiling)
     assert best is not None
-    return _Printer(kernel, name, used, contract, *best[1:]).print()
+    return _Printer(kernel, name, used, contract, *best[1:], symbols).print()
+
+
+def _operand(value: Scalar, name: str, extent: Integer) -> Operand:
+    return Operand(value, name, most_of(extent), "b" in names_in_scalar(value), not isinstance(extent, int))
+
+
+def most_of(size: Integer) -> int:
+    """A size, or the most that one which is known at run time only can be."""
+    greatest = bounds(size)[1]
+    assert greatest is not None
+    return greatest
 
 
 def change_contract(contract: Contract, change: Change) -> Contract:
@@ -174,10 +190,11 @@ def split_images(contract: Contract) -> Contract:
     if contract.batch != 1:
         return contract
     for name, extent, value in (("m", contract.rows, contract.left), ("n", contract.columns, contract.right)):
-        pixels = [size for size in _divisors(value, name) if extent % size == 0 and SMALLEST_IMAGE <= size < extent]
+        divisors = [size for size in _divisors(value, name) if extent % size == 0 and size >= SMALLEST_IMAGE]
+        pixels = [size for size in divisors if size < most_of(extent)]
         if pixels:
             size = max(pixels)
-            images = variable("b", 0, extent // size - 1)
+            images = variable("b", 0, most_of(extent) // size - 1)
             split = change_contract(contract, substitution({name: images * size + variable(name, 0, size - 1)}))
             field = "rows" if name == "m" else "columns"
             return replace(split, batch=extent // size, **{field: size})
@@ -206,7 +223,15 @@ class _Printer:
     """Fills the template for one contraction whose roles and tiling are chosen."""
 
     def __init__(
-        self, kernel: Kernel, name: str, used: Used, contract: Contract, a: Operand, b: Operand, tiling: Tiling
+        self,
+        kernel: Kernel,
+        name: str,
+        used: Used,
+        contract: Contract,
+        a: Operand,
+        b: Operand,
+        tiling: Tiling,
+        symbols: frozenset[str],
     ):
         self.kernel = kernel
         self.name = name
@@ -221,23 +246,38 @@ class _Printer:
             self.names.bind(fixed, fixed)
         for parameter in kernel.parameters:
             self.names(parameter.name)
+        self.symbols = tuple(sorted(symbols))
+        for symbol in self.symbols:
+            self.names(symbol)
         self.expressions = Expressions(self.names, used)
+        rows, columns = (contract.rows, contract.columns) if a.variable == "m" else (contract.columns, contract.rows)
+        self.m, self.n, self.k, self.batch = rows, columns, contract.depth, contract.batch
+        self.m_blocks = _parts(rows, tiling.block_m)
+        self.n_blocks = _parts(columns, tiling.block_n)
+        # Of no depth at all there is still one chunk, of zeros.
+        self.chunks: Integer = tiling.chunks
+        if tiling.chunks > 1 and not isinstance(contract.depth, int):
+            self.chunks = contract.depth // tiling.chunk_k + 1
 
     def print(self) -> KernelText:
         tiling, contract = self.tiling, self.contract
         context = self.context()
         phases = []
         uses = {"pack": context.pack_uses, "multiply": context.multiply_uses, "finish": context.finish_uses}
+        blocks = self.batch * self.m_blocks * self.n_blocks
         items = {
-            "pack": context.pack_items,
-            "multiply": context.multiply_items,
-            "finish": context.finish_items,
+            "pack": self._panels("a") + self._panels("b"),
+            "multiply": blocks * self.chunks,
+            "finish": blocks if tiling.chunks > 1 else 0,
         }
         by_identifier = {self.names(p.name): i for i, p in enumerate(self.kernel.parameters)}
+        by_symbol = {self.names(symbol): symbol for symbol in self.symbols}
         for suffix in ("pack", "multiply", "finish"):
-            if items[suffix]:
-                arguments = tuple(by_identifier[use] for use in uses[suffix])
-                phases.append(Phase(f"{self.name}_{suffix}", arguments, 0, items[suffix], ("shared", "local")))
+            if items[suffix] != 0:
+                arguments = tuple(by_identifier[use] for use in uses[suffix] if use in by_identifier)
+                sizes = tuple(by_symbol[use] for use in uses[suffix] if use in by_symbol)
+                name = f"{self.name}_{suffix}"
+                phases.append(Phase(name, arguments, 0, items[suffix], ("shared", "local"), symbols=sizes))
         shared, local = self.scratch()
         size = contract.dtype.itemsize
         return KernelText(
@@ -258,6 +298,20 @@ class _Printer:
             return round_up(operand.extent, tile) * t.k * (t.batch if operand.by_batch else 1)
         return round_up(block, tile) * t.block_k if place == "local" else 0
 
+    def _panels(self, side: str) -> Integer:
+        """How many panels the shared copy of an operand has, in all batches."""
+        t = self.tiling
+        place, operand, extent, tile = (
+            (t.a_place, self.a, self.m, t.tile_m) if side == "a" else (t.b_place, self.b, self.n, t.tile_n)
+        )
+        if place != "shared":
+            return 0
+        return _parts(extent, tile) * (self.batch if operand.by_batch else 1)
+
+    def _text(self, size: Integer) -> int | str:
+        """A size as the template takes it: a number, or an expression of C in parentheses where it needs them."""
+        return size if isinstance(size, int) else self.expressions.integer(size, UNARY)
+
     def _offsets(self) -> dict[str, int]:
         """Where in the shared and the thread's own scratch everything lies, and how long those are, in elements."""
         t = self.tiling
@@ -272,7 +326,9 @@ class _Printer:
         ends["local"] += round_up(t.block_elements, align)
         if t.chunks > 1:
             offsets["partial"] = ends["shared"]
-            ends["shared"] += round_up(t.chunks * t.batch * t.m_blocks * t.n_blocks * t.block_elements, align)
+            ends["shared"] += round_up(
+                most_of(self.chunks) * t.batch * t.m_blocks * t.n_blocks * t.block_elements, align
+            )
         return {**offsets, **ends}
 
     def scratch(self) -> tuple[int, int]:
@@ -282,46 +338,53 @@ class _Printer:
 
     def context(self) -> GemmContext:
         t, contract = self.tiling, self.contract
-        order = [self.names(parameter.name) for parameter in self.kernel.parameters]
+        order = [self.names(name) for name in (*(p.name for p in self.kernel.parameters), *self.symbols)]
         epilogue = self.epilogue()
         a_uses, b_uses = self._uses(names_in_scalar(self.a.value)), self._uses(names_in_scalar(self.b.value))
-        epilogue_uses = self._uses(sources(contract.epilogue))
+        epilogue_uses = self._uses(sources(without_unused(contract.epilogue)))
+        depth_uses, rows_uses, columns_uses = (self._uses(names_in_integer(size)) for size in (self.k, self.m, self.n))
+        blocks_uses = (*rows_uses, *columns_uses)
+        a_panel_uses = (*rows_uses, *depth_uses, *self._batch_uses(self.a))
+        b_panel_uses = (*columns_uses, *depth_uses, *self._batch_uses(self.b))
 
         def union(*sets: Sequence[str]) -> tuple[str, ...]:
             return tuple(name for name in order if any(name in each for each in sets))
 
         offsets = self._offsets()
         a_panels, b_panels = t.a_place != "memory", t.b_place != "memory"
-        a_batches = t.batch if self.a.by_batch else 1
-        b_batches = t.batch if self.b.by_batch else 1
-        a_items = a_batches * ceiling(t.m, t.tile_m) if t.a_place == "shared" else 0
-        b_items = b_batches * ceiling(t.n, t.tile_n) if t.b_place == "shared" else 0
         a_side, b_side = self.a.side(), self.b.side()
         declarations = {
             self.names(parameter.name): declaration(parameter, self.names(parameter.name))
             for parameter in self.kernel.parameters
-        }
-        batches = f"{t.batch} x " if t.batch > 1 else ""
+        } | {self.names(symbol): f"int64_t {self.names(symbol)}" for symbol in self.symbols}
+        batches = f"{self.batch} x " if self.batch != 1 else ""
         return GemmContext(
             name=self.name,
-            comment=f"{batches}[{t.m}, {t.k}] @ [{t.k}, {t.n}]",
+            comment=comment(f"{batches}[{self.m}, {self.k}] @ [{self.k}, {self.n}]"),
             parameters=declarations,
-            pack_uses=union(a_uses if t.a_place == "shared" else (), b_uses if t.b_place == "shared" else ()),
+            pack_uses=union(
+                (*a_uses, *a_panel_uses) if t.a_place == "shared" else (),
+                (*b_uses, *b_panel_uses) if t.b_place == "shared" else (),
+            ),
             multiply_uses=union(
                 a_uses if t.a_place != "shared" else (),
                 b_uses if t.b_place != "shared" else (),
                 epilogue_uses if t.chunks == 1 else (),
+                blocks_uses,
+                depth_uses,
             ),
-            finish_uses=epilogue_uses,
+            finish_uses=union(epilogue_uses, blocks_uses, depth_uses),
             a_uses=a_uses,
             b_uses=b_uses,
             dtype=contract.dtype.short,
             lanes=t.lanes,
             form=t.form,
-            batch=t.batch,
-            m=t.m,
-            n=t.n,
-            k=t.k,
+            batch=self._text(self.batch),
+            m=self._text(self.m),
+            n=self._text(self.n),
+            k=self._text(self.k),
+            single_rows=t.single_rows,
+            no_depth=not isinstance(self.k, int),
             tile_m=t.tile_m,
             tile_n=t.tile_n,
             edge_m=t.edge_m,
@@ -331,9 +394,9 @@ class _Printer:
             block_k=t.block_k,
             pitch=t.pitch,
             block_elements=t.block_elements,
-            m_blocks=t.m_blocks,
-            n_blocks=t.n_blocks,
-            chunks=t.chunks,
+            m_blocks=self._text(self.m_blocks),
+            n_blocks=self._text(self.n_blocks),
+            chunks=self._text(self.chunks),
             chunk_k=t.chunk_k,
             order=t.order,
             tile_order="nm",
@@ -344,8 +407,8 @@ class _Printer:
             a_depth_stride=t.tile_m if a_panels else _known(a_side.depth_stride),
             a_offsets=None,
             a_fill=self._fill(self.a, "m") if a_panels else "",
-            a_fill_items=a_items,
-            a_batches=a_batches,
+            a_panels=self._text(_parts(self.m, t.tile_m)),
+            a_batches=self._text(self.batch if self.a.by_batch else 1),
             a_offset=offsets["a"],
             b_place=t.b_place,
             b_layout="panels" if b_panels else "plain",
@@ -354,19 +417,22 @@ class _Printer:
             b_depth_stride=t.tile_n if b_panels else _known(b_side.depth_stride),
             b_offsets=None,
             b_fill=self._fill(self.b, "n") if b_panels else "",
-            b_fill_items=b_items,
-            b_batches=b_batches,
+            b_panels=self._text(_parts(self.n, t.tile_n)),
+            b_batches=self._text(self.batch if self.b.by_batch else 1),
             b_offset=offsets["b"],
             block_offset=offsets["block"],
             partial_offset=offsets["partial"],
-            pack_items=a_items + b_items,
-            multiply_items=t.multiply_items,
-            finish_items=t.batch * t.m_blocks * t.n_blocks if t.chunks > 1 else 0,
+            packs="shared" in (t.a_place, t.b_place),
             epilogue=epilogue,
         )
 
     def _uses(self, mentioned: set[str]) -> tuple[str, ...]:
-        return tuple(self.names(p.name) for p in self.kernel.parameters if p.name in mentioned)
+        """The identifiers of the parameters and symbols that are mentioned."""
+        names = (*(p.name for p in self.kernel.parameters), *self.symbols)
+        return tuple(self.names(name) for name in names if name in mentioned)
+
+    def _batch_uses(self, operand: Operand) -> tuple[str, ...]:
+        return self._uses(names_in_integer(self.batch)) if operand.by_batch else ()
 
     def _tile(self, operand: Operand) -> str:
         """The address of an operand's element at (batch, m or n, k0)."""
@@ -462,6 +528,13 @@ class _Printer:
                     if coefficient_of(statement.offset, name) == 1:
                         return name
         return self.b.variable
+
+
+def _parts(size: Integer, part: int) -> Integer:
+    """How many parts a size takes: one where it never takes more."""
+    if most_of(size) <= part:
+        return 1
+    return ceiling(size, part) if isinstance(size, int) else (size + part - 1) // part
 
 
 def _known(stride: int | None) -> int:

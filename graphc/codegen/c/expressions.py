@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from graphc.codegen.c.literals import c_type, integer_literal, literal
@@ -70,11 +72,16 @@ def flat_index(load: Load) -> Integer:
 
 
 class Expressions:
-    """Prints the expressions of one kernel: ``names`` gives its identifiers, ``used`` collects what it calls."""
+    """Prints the expressions of one kernel: ``names`` gives its identifiers, ``used`` collects what it calls.
 
-    def __init__(self, names: Names, used: Used):
+    ``everywhere`` holds the sizes of arrays whose elements are loaded at the nearest place that there is, where a
+    condition says that the index may lie outside.
+    """
+
+    def __init__(self, names: Names, used: Used, everywhere: Mapping[object, Integer] = MappingProxyType({})):
         self.names = names
         self.used = used
+        self.everywhere = everywhere
 
     def scalar(self, value: Scalar | Local, *levels: int) -> str:
         """A scalar expression, fit for a place that takes these levels (default: any)."""
@@ -102,11 +109,19 @@ class Expressions:
                 # One load at a chosen place is better vector code than two under a mask.
                 first, second = self.integer(flat_index(chosen)), self.integer(flat_index(otherwise))
                 return Text(f"{self._source(chosen.source)}[{self.scalar(condition, OR)} ? {first} : {second}]")
-            text = f"{self.scalar(condition, OR)} ? {self.scalar(chosen, OR)} : {self.scalar(otherwise)}"
-            return Text(text, CONDITIONAL)
+            left, right = self._guarded(chosen).at(OR), self._guarded(otherwise).at(CONDITIONAL)
+            return Text(f"{self.scalar(condition, OR)} ? {left} : {right}", CONDITIONAL)
         if value.function == "cast":
             return self._cast(value.arguments[0], value.dtype)
         return self._call(value)
+
+    def _guarded(self, value: Scalar | Local) -> Text:
+        """A branch of a choice: a load in it may be one that is right under the condition only."""
+        if not isinstance(value, Load) or value.source not in self.everywhere:
+            return self._scalar(value)
+        self.used.scalar.add(("nearest_index", int64, None))
+        size = self.integer(self.everywhere[value.source])
+        return Text(f"{self._source(value.source)}[gc_nearest_index({self.integer(flat_index(value))}, {size})]")
 
     def _source(self, source: object) -> str:
         """The array that a load reads: a parameter, an array of the kernel, or a literal of the program."""
@@ -139,6 +154,8 @@ class Expressions:
         if source == target:
             return self._scalar(value)
         argument = self._scalar(value)
+        if source.is_half or target.is_half:
+            return self._half(argument, source, target)
         if source.category == "float" and target.category == "int":
             self.used.scalar.add(("cast", target, source))
             return Text(f"gc_cast_{source.short}_{target.short}({argument.text})")
@@ -146,9 +163,17 @@ class Expressions:
         text = spelling.format.format(argument.at(spelling.argument_level), t=c_type(target))
         return Text(text, spelling.level)
 
+    def _half(self, argument: Text, source: DType, target: DType) -> Text:
+        """A half as a float, or what C converts to a float as a half."""
+        name, half = ("widen", source) if source.is_half else ("round", target)
+        self.used.scalar.add((name, half, None))
+        return Text(f"gc_{name}_{half.short}({argument.text})")
+
     def _from_index(self, value: FromIndex) -> Text:
         if value.dtype == int64:
             return self._integer(value.value)
+        if value.dtype.is_half:
+            return self._half(self._integer(value.value), int64, value.dtype)
         if value.dtype.category == "bool":
             return Text(f"{self.integer(value.value, ADD)} != 0", COMPARE)
         return Text(f"({c_type(value.dtype)}){self.integer(value.value, UNARY)}", UNARY)

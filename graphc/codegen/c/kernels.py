@@ -25,15 +25,16 @@ from graphc.codegen.loops import (
     Statement,
     Store,
 )
-from graphc.ir.integers import Integer, Opaque, Variable, atoms, variable
-from graphc.ir.scalars import Call, FromIndex, Load, Scalar, Within, walk
+from graphc.ir.integers import Integer, Opaque, Variable, atoms, coefficient_of, variable
+from graphc.ir.scalars import Call, Choose, FromIndex, Load, Scalar, Within, walk
 from graphc.ir.types import int64
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
     """One C function of a kernel. ``start`` and ``items`` give the range that threads share; items is None where one
-    thread does it all. ``arguments`` are positions of the kernel's parameters; ``extra`` are names handed on."""
+    thread does it all.  ``arguments`` are positions of the kernel's parameters; ``symbols`` are sizes that are known at
+    run time only, handed on behind them; ``extra`` are other names handed on."""
 
     name: str
     arguments: tuple[int, ...]
@@ -41,6 +42,7 @@ class Phase:
     items: Integer | None = None
     extra: tuple[str, ...] = ()
     checks: bool = False
+    symbols: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +63,24 @@ def declaration(parameter: Parameter, name: str) -> str:
     return f"{constant}{c_type(parameter.dtype)} *restrict {name}"
 
 
-def print_loops(kernel: Kernel, name: str, body: Sequence[Statement], used: Used) -> KernelText:
-    """A kernel of statements as one function."""
+def print_loops(
+    kernel: Kernel, name: str, body: Sequence[Statement], used: Used, symbols: frozenset[str] = frozenset()
+) -> KernelText:
+    """A kernel of statements as one function. ``symbols`` are the program's sizes that are known at run time only."""
     body = without_unused(body)
     names = Names()
     for parameter in kernel.parameters:
         names(parameter.name)
+    for symbol in sorted(symbols):
+        names(symbol)
     whole = parallel_loop(body)
-    printer = Statements(Expressions(names, used), whole)
+    printer = Statements(Expressions(names, used, strided_under_conditions(kernel, body)), whole)
     lines = list(printer.block(body, 1))
     mentioned = sources(body)
     arguments = tuple(i for i, parameter in enumerate(kernel.parameters) if parameter.name in mentioned)
     declarations = [declaration(kernel.parameters[i], names(kernel.parameters[i].name)) for i in arguments]
+    sizes = tuple(sorted(mentioned & symbols))
+    declarations += [f"int64_t {names(symbol)}" for symbol in sizes]
     extra: list[str] = []
     if any(isinstance(statement, Random) for statement in statements_within(body)):
         declarations.append("gc_random_state *restrict state")
@@ -95,7 +103,35 @@ def print_loops(kernel: Kernel, name: str, body: Sequence[Statement], used: Used
     head = wrap_declarations(f"static {returns} {name}(", declarations)
     definition = "\n".join([head, "{", *lines, "}"])
     start, items = (whole.start, whole.stop - whole.start) if shared else (0, None)
-    return KernelText(definition, (Phase(name, arguments, start, items, tuple(extra), may_fail),))
+    return KernelText(definition, (Phase(name, arguments, start, items, tuple(extra), may_fail, sizes),))
+
+
+def strided_under_conditions(kernel: Kernel, body: Sequence[Statement]) -> dict[object, Integer]:
+    """The sizes of the arrays that are read more than once under conditions, by loops whose steps are longer than an
+    element.
+
+    gcc 12.2 makes of such loads, side by side, one vector load under the condition of another place. A load at a place
+    that is always there needs no mask.
+    """
+    counts: dict[object, int] = {}
+    for statement in statements_within(body):
+        for scalar in scalars_of(statement):
+            for part in walk(scalar):
+                if isinstance(part, Choose):
+                    for branch in (part.chosen, part.otherwise):
+                        if isinstance(branch, Load) and _has_long_steps(branch):
+                            counts[branch.source] = counts.get(branch.source, 0) + 1
+    sizes = {parameter.name: parameter.size for parameter in kernel.parameters}
+    return {source: sizes[source] for source, count in counts.items() if count > 1 and source in sizes}
+
+
+def _has_long_steps(load: Load) -> bool:
+    for offset in load.index:
+        for name in names_in_integer(offset):
+            step = coefficient_of(offset, name)
+            if not isinstance(step, int) or abs(step) > 1:
+                return True
+    return False
 
 
 def wrap_declarations(head: str, declarations: Sequence[str], width: int = 120) -> str:

@@ -15,14 +15,15 @@ C_TYPES: dict[str, str] = {
     "i16": "int16_t",
     "i32": "int32_t",
     "i64": "int64_t",
-    "f32": "float",
-    "f64": "double",
-    # What the host computes with and programs hold in memory.
     "u16": "uint16_t",
     "u32": "uint32_t",
     "u64": "uint64_t",
+    "f32": "float",
+    "f64": "double",
+    # Halves are held as their bits and computed with as floats.
     "f16": "uint16_t",
     "bf16": "uint16_t",
+    # What the host computes with and programs hold in memory.
     "c64": "float _Complex",
     "c128": "double _Complex",
 }
@@ -39,6 +40,8 @@ def literal(value: float | int | bool, dtype: DType) -> str:
         return "true" if value else "false"
     if dtype.is_integer:
         return integer_literal(int(value))
+    if dtype.is_half:
+        return f"0x{int(dtype.numpy.type(np.float32(value)).view(np.uint16)):04x}"
     number = dtype.numpy.type(value)
     if np.isnan(number):
         return "NAN" if dtype.itemsize == 4 else "(double)NAN"
@@ -58,9 +61,11 @@ def _decimal(number: np.floating) -> str:
 
 
 def integer_literal(value: int) -> str:
-    """A C integer constant of a value within int64."""
+    """A C integer constant of a value within int64 or uint64."""
     if value == -(2**63):
         return "INT64_MIN"
+    if 2**63 <= value < 2**64:
+        return f"UINT64_C({value})"
     if not -(2**63) < value < 2**63:
         raise ValueError(f"{value} does not fit into 64 bits")
     if -(2**31) < value < 2**31:

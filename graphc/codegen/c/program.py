@@ -13,8 +13,8 @@ from graphc.codegen.c.literals import c_type, literal
 from graphc.codegen.c.names import Names, comment
 from graphc.codegen.c.statements import identity
 from graphc.codegen.c.tiles import round_up
-from graphc.codegen.host import calls_out
-from graphc.codegen.loops import Buffer, Contract, Kernel, Launch, LoopProgram
+from graphc.codegen.host import calls_out, host_draws
+from graphc.codegen.loops import Buffer, Contract, Kernel, Launch, LoopProgram, Random
 from graphc.codegen.memory import MemoryPlan, Scratch
 from graphc.codegen.render import render
 
@@ -72,7 +72,9 @@ class ProgramContext:
     """The holes of ``templates/c/program.c.j2``, which describes them."""
 
     title: tuple[str, ...]
+    draws_random: bool
     has_random: bool
+    host_draws: bool
     has_host: bool
     timed: bool
     scalar_functions: tuple[ScalarFunction, ...]
@@ -83,6 +85,7 @@ class ProgramContext:
     tables: tuple[Table, ...]
     checks: bool
     kernels: tuple[KernelContext, ...]
+    sizes: tuple[str, ...]
     pointers: tuple[str, ...]
     groups: tuple[Group, ...]
     threaded: bool
@@ -115,11 +118,13 @@ def print_kernels(program: LoopProgram, vector_bytes: int = 16) -> PrintedKernel
     texts: list[KernelText] = []
     of_launch: list[int] = []
     scratch: list[Scratch] = []
+    symbols = frozenset(program.symbols)
     for position, launch in enumerate(program.launches):
         key = (launch.kernel.parameters, launch.kernel.body)
         if key not in numbers:
             numbers[key] = len(texts)
-            texts.append(_print_kernel(launch.kernel, names.fresh(launch.kernel.title), used, vector_bytes))
+            name = names.fresh(launch.kernel.title)
+            texts.append(_print_kernel(launch.kernel, name, used, vector_bytes, symbols))
         text = texts[numbers[key]]
         of_launch.append(numbers[key])
         if text.shared_bytes or text.local_bytes:
@@ -127,10 +132,10 @@ def print_kernels(program: LoopProgram, vector_bytes: int = 16) -> PrintedKernel
     return PrintedKernels(tuple(texts), tuple(of_launch), used, tuple(scratch))
 
 
-def _print_kernel(kernel: Kernel, name: str, used: Used, vector_bytes: int) -> KernelText:
+def _print_kernel(kernel: Kernel, name: str, used: Used, vector_bytes: int, symbols: frozenset[str]) -> KernelText:
     if isinstance(kernel.body, Contract):
-        return print_contraction(kernel, name, used, vector_bytes)
-    return print_loops(kernel, name, kernel.body, used)
+        return print_contraction(kernel, name, used, vector_bytes, symbols)
+    return print_loops(kernel, name, kernel.body, used, symbols)
 
 
 def caller_buffers(program: LoopProgram) -> tuple[Buffer, ...]:
@@ -142,6 +147,13 @@ def caller_buffers(program: LoopProgram) -> tuple[Buffer, ...]:
     return (*inputs, *(program.buffer(name) for name in program.outputs))
 
 
+def draws_random(program: LoopProgram) -> bool:
+    """Whether a program draws random numbers, itself or by its host; the state is then one of its buffers."""
+    bodies = [launch.kernel.body for launch in program.launches if not isinstance(launch.kernel.body, Contract)]
+    drawn = any(isinstance(statement, Random) for body in bodies for statement in body)
+    return drawn or any(node.op.effect == "random" for node in program.graph.nodes)
+
+
 def print_program(program: LoopProgram, plan: MemoryPlan, kernels: PrintedKernels, *, timed: bool = False) -> str:
     """The C text of a program whose kernels are printed and whose memory is planned.
 
@@ -150,19 +162,22 @@ def print_program(program: LoopProgram, plan: MemoryPlan, kernels: PrintedKernel
     """
     functions = [phase.name for text in kernels.texts for phase in text.phases]
     names = Names(("graphc_run", "stream", "done", "host", "none", *functions))
+    sizes = {symbol: names(symbol) for symbol in program.symbols}
     identifiers = {buffer.name: names(buffer.name) for buffer in (*caller_buffers(program), *program.buffers)}
     used = kernels.used
-    steps = _steps(program, plan, kernels, identifiers)
+    steps = _steps(program, plan, kernels, identifiers, sizes)
     groups, threaded = group_steps(program, plan, steps)
     callers = caller_buffers(program)
     uses_arena = bool(plan.placements)
     phases = [phase for text in kernels.texts for phase in text.phases]
     can_fail, has_host = any(phase.checks for phase in phases), calls_out(program)
-    unused = [("extents", True), ("arena", not uses_arena), ("threads", not threaded), ("error", not can_fail)]
+    unused = [("extents", not sizes), ("arena", not uses_arena), ("threads", not threaded), ("error", not can_fail)]
     unused.append(("buffers", not callers and not used.random and not has_host and not timed))
     context = ProgramContext(
         title=(comment(f"graphc: {program.name}"), *_summary(program, plan)),
+        draws_random=draws_random(program),
         has_random=bool(used.random),
+        host_draws=host_draws(program),
         has_host=has_host,
         timed=timed,
         scalar_functions=_scalar_functions(used),
@@ -173,6 +188,7 @@ def print_program(program: LoopProgram, plan: MemoryPlan, kernels: PrintedKernel
         tables=_tables(used),
         checks=any(phase.checks and "error" in phase.extra for phase in phases),
         kernels=_kernel_contexts(program, kernels),
+        sizes=tuple(f"const int64_t {name} = extents[{position}];" for position, name in enumerate(sizes.values())),
         pointers=tuple(_pointers(program, plan, callers, identifiers)),
         groups=groups,
         threaded=threaded,
@@ -211,7 +227,7 @@ def _scalar_functions(used: Used) -> tuple[ScalarFunction, ...]:
                 f=("f" if dtype.itemsize == 4 else "") if dtype.is_floating_point else None,
                 u="uint64_t" if bits == 64 else "uint32_t",
                 bits=bits,
-                signed=dtype.short != "u8",
+                signed=dtype.is_signed,
                 source="" if source is None else source.short,
                 source_t="" if source is None else c_type(source),
                 low=low,
@@ -346,15 +362,23 @@ def _extra(name: str, position: int, text: KernelText, plan: MemoryPlan) -> str:
 
 
 def _steps(
-    program: LoopProgram, plan: MemoryPlan, kernels: PrintedKernels, identifiers: Mapping[str, str]
+    program: LoopProgram,
+    plan: MemoryPlan,
+    kernels: PrintedKernels,
+    identifiers: Mapping[str, str],
+    sizes: Mapping[str, str],
 ) -> list[Step]:
     steps = []
-    expressions = Expressions(Names(), kernels.used)
+    names = Names()
+    for symbol, name in sizes.items():
+        names.bind(symbol, name)
+    expressions = Expressions(names, kernels.used)
     for position, launch in enumerate(program.launches):
         text = kernels.texts[kernels.of_launch[position]]
         operations = list(dict.fromkeys(notable(launch.kernel.operations)))[:6]
         for phase in text.phases:
             arguments = [identifiers[launch.buffers[i]] for i in phase.arguments]
+            arguments += [sizes[symbol] for symbol in phase.symbols]
             arguments += [_extra(name, position, text, plan) for name in phase.extra]
             steps.append(
                 Step(

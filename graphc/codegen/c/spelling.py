@@ -89,7 +89,8 @@ SPELLING: dict[tuple[str, str], Spelling] = {
     ("pow", "float"): _library("pow", 2),
     ("copysign", "float"): _libm("copysign", 2),
     ("nextafter", "float"): _libm("nextafter", 2),
-    ("signbit", "float"): Spelling("signbit({0}) != 0", COMPARE),
+    # gcc 12 fails to compile loops of its own `signbit`.
+    ("signbit", "float"): Spelling("copysign{f}(1, {0}) < 0", COMPARE),
     # Integers: what overflows wraps; division rounds down.
     ("neg", "int"): _helper("neg", 1),
     ("abs", "int"): _helper("abs", 1),
@@ -111,7 +112,6 @@ SPELLING: dict[tuple[str, str], Spelling] = {
     ("lcm", "int"): _library("lcm", 2),
     ("bitwise_left_shift", "int"): _helper("left_shift", 2),
     ("bitwise_right_shift", "int"): _helper("right_shift", 2),
-    ("sign", "u8"): Spelling("({t})({0} > 0)", UNARY, ADD),
     ("floor", "int"): Spelling("{0}", PRIMARY, PRIMARY),
     ("ceil", "int"): Spelling("{0}", PRIMARY, PRIMARY),
     ("trunc", "int"): Spelling("{0}", PRIMARY, PRIMARY),
@@ -150,8 +150,16 @@ for _name, _arity in {
     **dict.fromkeys(("erfc", "erfcx", "erfinv", "ndtri", "log_ndtr", "lgamma", "digamma", "i0", "i0e", "i1", "i1e"), 1),
     "logit": 1,
     "zeta": 2,
+    **dict.fromkeys(("bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1", "spherical_bessel_j0", "airy_ai"), 1),
+    **dict.fromkeys((f"{scale}modified_bessel_k{order}" for scale in ("", "scaled_") for order in (0, 1)), 1),
+    **dict.fromkeys(("igamma", "igammac", "laguerre_polynomial_l", "legendre_polynomial_p"), 2),
+    **dict.fromkeys((f"chebyshev_polynomial_{kind}" for kind in "tuvw"), 2),
+    **dict.fromkeys(("hermite_polynomial_h", "hermite_polynomial_he"), 2),
 }.items():
     SPELLING[_name, "float"] = _library(_name, _arity)
+
+for _name in ("u8", "u16", "u32", "u64"):
+    SPELLING["sign", _name] = Spelling("({t})({0} > 0)", UNARY, ADD)
 
 for _category in ("float", "int", "bool"):
     for _name, _symbol in _COMPARISONS.items():

@@ -21,12 +21,19 @@ WANTED_ITEMS = 8  # to share among threads
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What choosing needs to know of an operand. Strides are elements, None where the operand must be copied."""
+    """What choosing needs to know of an operand. Strides are elements, None where the operand must be copied.
+
+    Attributes:
+        extent: how many rows or columns there are; the most of them where that is known at run time only.
+        stride: from one row (of a) or column (of b) to the next.
+        varies: whether the extent is known at run time only.
+    """
 
     extent: int
-    stride: int | None  # from one row (of a) or column (of b) to the next
+    stride: int | None
     depth_stride: int | None
     by_batch: bool
+    varies: bool = False
 
     @property
     def in_memory(self) -> bool:
@@ -35,7 +42,11 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """The choices. Names are those of the template's holes."""
+    """The choices. Names are those of the template's holes. Extents that are known at run time only are their greatest.
+
+    Attributes:
+        single_rows: rows behind the last whole tile are computed one by one, since it is not known how many they are.
+    """
 
     form: str
     lanes: int
@@ -56,6 +67,7 @@ class Tiling:
     a_place: str
     b_place: str
     cost: float
+    single_rows: bool = False
 
     @property
     def m_blocks(self) -> int:
@@ -74,10 +86,6 @@ class Tiling:
     @property
     def block_elements(self) -> int:
         return round_up(self.block_m, self.tile_m) * self.pitch
-
-    @property
-    def multiply_items(self) -> int:
-        return self.batch * self.m_blocks * self.n_blocks * self.chunks
 
 
 def ceiling(value: int, divisor: int) -> int:
@@ -99,7 +107,8 @@ def _candidates(batch: int, a: Side, b: Side, k: int, lanes: int, registers: int
     for vectors in range(1, 5):
         if vectors == 1 or (vectors - 1) * lanes < b.extent:
             yield _outer(batch, a, b, k, lanes, registers, vectors)
-    if a.in_memory and b.in_memory and a.depth_stride == b.depth_stride == 1 and k >= lanes:
+    known = not a.varies and not b.varies
+    if known and a.in_memory and b.in_memory and a.depth_stride == b.depth_stride == 1 and k >= lanes:
         yield _dot(batch, a, b, k, lanes)
 
 
@@ -108,10 +117,11 @@ def _outer(batch: int, a: Side, b: Side, k: int, lanes: int, registers: int, vec
     tile_n = vectors * lanes
     most = max(1, (registers - vectors - 1) // vectors)
     tile_m = ceiling(m, ceiling(m, most))
-    edge_n = round_up(n % tile_n, lanes) % tile_n
-    b_in_memory = b.in_memory and b.stride == 1 and n % lanes == 0
+    edge_n = 0 if b.varies else round_up(n % tile_n, lanes) % tile_n
+    b_in_memory = b.in_memory and b.stride == 1 and n % lanes == 0 and not b.varies
     block_k = k if k <= LONGEST_DEPTH else ceiling(k, ceiling(k, LONGEST_DEPTH))
     a_place = "memory" if a.in_memory else "shared"
+    single_rows = a.varies and a.in_memory and tile_m > 1
     if b_in_memory:
         b_place = "memory"
     else:
@@ -144,7 +154,7 @@ def _outer(batch: int, a: Side, b: Side, k: int, lanes: int, registers: int, vec
         k=k,
         tile_m=tile_m,
         tile_n=tile_n,
-        edge_m=m % tile_m,
+        edge_m=1 if single_rows else 0 if a.varies else m % tile_m,
         edge_n=edge_n,
         block_m=block_m,
         block_n=block_n,
@@ -155,6 +165,7 @@ def _outer(batch: int, a: Side, b: Side, k: int, lanes: int, registers: int, vec
         a_place=a_place,
         b_place=b_place,
         cost=cost,
+        single_rows=single_rows,
     )
 
 

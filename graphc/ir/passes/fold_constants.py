@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from graphc.ir.graph import Builder, Graph, Node
+from graphc.ir.integers import IntegerExpression
 from graphc.ir.rewrite import rebuild
 from graphc.ops.sources import Constant, Full
 
@@ -37,4 +38,7 @@ def _fold(builder: Builder, node: Node, operands: tuple[Node, ...]) -> Node | No
 
 def _is_constant(node: Node) -> bool:
     size = node.type.size
-    return node.op in (Full.instance, Constant.instance) and isinstance(size, int) and size <= MOST_ELEMENTS
+    if node.op not in (Full.instance, Constant.instance) or not isinstance(size, int) or size > MOST_ELEMENTS:
+        return False
+    # A number that is known at run time only is none yet.
+    return not isinstance(node.attrs.get("value"), IntegerExpression)

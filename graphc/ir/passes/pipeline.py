@@ -11,12 +11,14 @@ from graphc.ir.graph import Graph
 from graphc.ir.passes.canonicalize import canonicalize
 from graphc.ir.passes.fold_constants import fold_constants
 from graphc.ir.passes.remove_dead import remove_dead
+from graphc.ir.passes.widen_halves import widen_halves
 from graphc.ir.verify import verify
 
 Pass = Callable[[Graph], Graph]
 
 PIPELINE: tuple[tuple[Pass, str], ...] = (
     (remove_dead, "first, so that nothing below spends time on nodes that capture recorded but no result needs"),
+    (widen_halves, "halves become float32 and casts, which all that follows knows how to simplify and fuse"),
     (canonicalize, "identities go, views compose, equal nodes merge"),
     (fold_constants, "canonical forms have brought constants next to each other"),
     (canonicalize, "folding has made new identities, such as a scale of 1"),

@@ -10,10 +10,8 @@ from typing import Any, ClassVar
 
 from graphc.autograd.modes import no_grad
 from graphc.nn.module import Module
-from graphc.nn.modules.linear import Linear
 from graphc.nn.parameter import UninitializedParameter, is_lazy
 from graphc.recording import paused
-from graphc.tensor import Tensor
 
 
 class LazyModuleMixin:
@@ -71,22 +69,19 @@ class LazyModuleMixin:
 
 
 class Lazy(LazyModuleMixin):
-    """The base of the lazy layers. They take the arguments of what they become, but for how many inputs there are."""
+    """The base of lazy layers with a weight and a bias. They take the arguments of what they become, but for how many
+    inputs there are."""
 
     # The arguments, and attributes, that say how many inputs and outputs there are.
     _inputs: ClassVar[str] = "in_channels"
     _outputs: ClassVar[str] = "out_channels"
-    # Arguments that are off until the shapes are known, so that nothing is made.
-    _switches: ClassVar[tuple[str, ...]] = ("bias",)
 
     def __init__(self, *args: Any, **kwargs: Any):
         bound = inspect.signature(self.cls_to_become).bind(0, *args, **kwargs)
         bound.apply_defaults()
         given = bound.arguments
-        super().__init__(**{**given, self._outputs: 0, **dict.fromkeys(self._switches, False)})
-        self._make_uninitialized(given, {"device": given["device"], "dtype": given["dtype"]})
-
-    def _make_uninitialized(self, given: dict[str, Any], kind: dict[str, Any]) -> None:
+        super().__init__(**{**given, self._outputs: 0, "bias": False})
+        kind = {"device": given["device"], "dtype": given["dtype"]}
         self.weight = UninitializedParameter(**kind)
         setattr(self, self._outputs, given[self._outputs])
         if given["bias"]:
@@ -96,26 +91,3 @@ class Lazy(LazyModuleMixin):
         """Draw new first values, where there is something to fill."""
         if not self.has_uninitialized_params() and getattr(self, self._inputs):
             super().reset_parameters()
-
-
-class LazyLinear(Lazy, Linear):
-    """A :class:`Linear` whose ``in_features`` are those of its first input."""
-
-    cls_to_become = Linear
-    _inputs, _outputs = "in_features", "out_features"
-
-    def initialize_parameters(self, input: Tensor) -> None:
-        if self.has_uninitialized_params():
-            with no_grad():
-                self.in_features = input.shape[-1]
-                self.weight.materialize((self.out_features, self.in_features))
-                if self.bias is not None:
-                    self.bias.materialize((self.out_features,))
-                self.reset_parameters()
-        if self.in_features == 0:
-            if input.shape[-1] != self.weight.shape[-1]:
-                raise AssertionError(
-                    f"The in_features inferred from input: {input.shape[-1]} is not equal to in_features from "
-                    f"self.weight: {self.weight.shape[-1]}"
-                )
-            self.in_features = input.shape[-1]

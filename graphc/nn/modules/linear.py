@@ -14,6 +14,7 @@ from graphc.creation import empty
 from graphc.ir.types import DType
 from graphc.nn import init
 from graphc.nn.module import Module
+from graphc.nn.modules.lazy import Lazy
 from graphc.nn.parameter import Parameter
 from graphc.tensor import Tensor
 
@@ -56,6 +57,29 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class LazyLinear(Lazy, Linear):
+    """A :class:`Linear` whose ``in_features`` are those of its first input."""
+
+    cls_to_become = Linear
+    _inputs, _outputs = "in_features", "out_features"
+
+    def initialize_parameters(self, input: Tensor) -> None:
+        if self.has_uninitialized_params():
+            with no_grad():
+                self.in_features = input.shape[-1]
+                self.weight.materialize((self.out_features, self.in_features))
+                if self.bias is not None:
+                    self.bias.materialize((self.out_features,))
+                self.reset_parameters()
+        if self.in_features == 0:
+            if input.shape[-1] != self.weight.shape[-1]:
+                raise AssertionError(
+                    f"The in_features inferred from input: {input.shape[-1]} is not equal to in_features from "
+                    f"self.weight: {self.weight.shape[-1]}"
+                )
+            self.in_features = input.shape[-1]
 
 
 class NonDynamicallyQuantizableLinear(Linear):

@@ -12,12 +12,13 @@ from typing import Any
 
 from graphc import functional as F
 from graphc.creation import empty, zeros
-from graphc.ir.types import DType
+from graphc.ir.types import DType, bfloat16, float32
 from graphc.nn import init
 from graphc.nn.module import Module
 from graphc.nn.modules.recurrent_steps import STEPS, States, Weights, stacked
 from graphc.nn.parameter import Parameter
 from graphc.nn.utils.rnn import PackedSequence, sizes_of
+from graphc.ops.describing import described
 from graphc.ops.functions.shaping import stack
 from graphc.tensor import Tensor
 
@@ -196,10 +197,13 @@ class RNNBase(Module):
         steps, sequences = steps_first.shape[:2]
         if not steps:
             raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
-        rows, states = self._run(steps_first.flatten(0, 1), hx, [sequences] * steps)
-        output = rows.unflatten(0, (steps, sequences))
+        output, states = self._run(steps_first, hx, [sequences] * steps)
+        fused = self.mode == "LSTM" and not self.proj_size and output.dtype in (float32, bfloat16)
+        if fused and not self.bidirectional:
+            output = described(output, "MkldnnRnnLayerBackward0(input)", input)
         if self.batch_first:
-            output = output.transpose(0, 1)
+            turned = output.transpose(0, 1)
+            output = turned if fused else described(turned, "TransposeBackward1(input)", output)
         if not batched:
             output = output.squeeze(0 if self.batch_first else 1)
             states = tuple(state.squeeze(1) for state in states)
@@ -218,7 +222,8 @@ class RNNBase(Module):
         if self.dropout and self.training:
             dropout = lambda values: F.dropout(values, self.dropout, True)  # noqa: E731
         initial = hx if isinstance(hx, tuple | list) else (hx,)
-        rows, last = stacked(STEPS[self.mode], self._layers(), rows, tuple(initial), sizes, dropout)
+        apart = rows.dim() == 3
+        rows, last = stacked(STEPS[self.mode], self._layers(), rows, tuple(initial), sizes, dropout, apart)
         return rows, tuple(stack(states, 0) for states in zip(*last, strict=True))
 
     def _zero_states(self, input: Tensor, batch_sizes: Tensor | None) -> Any:

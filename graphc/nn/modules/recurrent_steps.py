@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from graphc import functional as F
-from graphc.ops.functions.shaping import cat, chunk, narrow
+from graphc.ops.functions.shaping import cat, chunk, narrow, stack
 from graphc.tensor import Tensor
 
 States = tuple[Tensor, ...]
@@ -83,7 +83,13 @@ STEPS: dict[str, MakeStep] = {
 
 
 def scan(
-    make_step: MakeStep, weights: Weights, rows: Tensor, initial: States, sizes: Sequence[int], reverse: bool
+    make_step: MakeStep,
+    weights: Weights,
+    rows: Tensor,
+    initial: States,
+    sizes: Sequence[int],
+    reverse: bool,
+    apart: bool,
 ) -> tuple[Tensor, States]:
     """One layer in one direction.
 
@@ -94,9 +100,11 @@ def scan(
         initial: states of [sequences, values].
         sizes: how many sequences have each step, in descending order; the longest sequences come first.
         reverse: from the last step to the first.
+        apart: every step has all sequences, and gets a place in a dimension of steps.
 
     Returns:
-        the first state after each step, under each other as the rows are, and each sequence's last states.
+        the first state after each step, under each other as the rows are or [steps, sequences, values], and each
+        sequence's last states.
     """
     bias, step = make_step(weights)
     products = F.linear(rows, weights.input, bias)
@@ -121,7 +129,8 @@ def scan(
         outputs[place] = states[0]
     if ended:
         states = tuple(cat(parts, 0) for parts in zip(states, *reversed(ended), strict=True))
-    return cat([outputs[place] for place in places], 0), states
+    in_order = [outputs[place] for place in places]
+    return stack(in_order, 0) if apart else cat(in_order, 0), states
 
 
 def _rows(tensor: Tensor, start: int, count: int) -> Tensor:
@@ -139,6 +148,7 @@ def stacked(
     initial: States,
     sizes: Sequence[int],
     dropout: Callable[[Tensor], Tensor] | None,
+    apart: bool,
 ) -> tuple[Tensor, list[States]]:
     """Layers of one or two directions on top of each other.
 
@@ -149,19 +159,21 @@ def stacked(
         initial: states of [layers * directions, sequences, values].
         sizes: how many sequences have each step.
         dropout: what the rows between two layers go through.
+        apart: as for :func:`scan`.
 
     Returns:
-        the rows of the last layer, and the last states of each layer and direction.
+        the rows of the last layer (or [steps, sequences, values]), and the last states of each layer and direction.
     """
     last: list[States] = []
     for number, directions in enumerate(layers):
+        rows = rows.flatten(0, 1) if rows.dim() == 3 else rows
         outputs = []
         for direction, weights in enumerate(directions):
             own = tuple(state[number * len(directions) + direction] for state in initial)
-            output, states = scan(make_step, weights, rows, own, sizes, reverse=direction == 1)
+            output, states = scan(make_step, weights, rows, own, sizes, direction == 1, apart)
             outputs.append(output)
             last.append(states)
-        rows = outputs[0] if len(outputs) == 1 else cat(outputs, 1)
+        rows = outputs[0] if len(outputs) == 1 else cat(outputs, outputs[0].dim() - 1)
         if dropout is not None and number < len(layers) - 1:
             rows = dropout(rows)
     return rows, last

@@ -20,7 +20,7 @@ from graphc.nn.modules.attention import MultiheadAttention
 from graphc.nn.modules.containers import ModuleList
 from graphc.nn.modules.linear import Linear
 from graphc.ops.functions.indexing import where
-from graphc.ops.functions.shaping import triu
+from graphc.ops.functions.matrices import triu
 from graphc.ops.masks import additive_mask
 from graphc.recording import state
 from graphc.tensor import Tensor

@@ -12,7 +12,8 @@ import numpy as np
 
 from graphc.creation import arange, from_numpy, full
 from graphc.ops.functions.indexing import index_select, where
-from graphc.ops.functions.shaping import pad, stack
+from graphc.ops.functions.padding import pad
+from graphc.ops.functions.shaping import stack
 from graphc.recording import state
 from graphc.tensor import Tensor
 

@@ -25,7 +25,8 @@ def call_with(
 ) -> Any:
     """The module's result with these tensors, by dotted name, in the place of its parameters and buffers.
 
-    Buffers that the call writes to are written in the tensors given. With ``tie_weights`` a tensor given for one name
+    A name that the module does not have is an attribute for the time of the call. Buffers that the call writes to are
+    written in the tensors given. With ``tie_weights`` a tensor given for one name
     of a shared parameter serves for all its names; ``strict`` asks for all names and no others.
 
     Raises RuntimeError for names that don't fit, ValueError for shared ones that are given different tensors.
@@ -56,21 +57,22 @@ def replaced(
         _require_names(module, own, given)
     tensors = _tied(own, given) if tie_weights else dict(given)
     before: list[tuple[dict[str, Any], str, Any]] = []
+    absent = object()
     try:
         for name, tensor in tensors.items():
             path, _, member = name.rpartition(".")
             holder = module.get_submodule(path)
-            for table in (holder._parameters, holder._buffers):
-                if member in table:
-                    before.append((table, member, table[member]))
-                    table[member] = tensor
-                    break
-            else:
-                raise AttributeError(f"{holder._get_name()} has no attribute `{member}`")
+            tables = (holder._parameters, holder._buffers)
+            table = next((table for table in tables if member in table), holder.__dict__)
+            before.append((table, member, table.get(member, absent)))
+            table[member] = tensor
         yield
     finally:
         for table, member, tensor in reversed(before):
-            table[member] = tensor
+            if tensor is absent:
+                del table[member]
+            else:
+                table[member] = tensor
 
 
 def _require_names(module: Module, own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:

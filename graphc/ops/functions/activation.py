@@ -11,17 +11,21 @@ import warnings
 from typing import Any
 
 from graphc.generator import default_generator
-from graphc.ir.types import DType, float64
+from graphc.ir.integers import product
+from graphc.ir.types import DType, float64, int64
 from graphc.ops import pointwise
 from graphc.ops.functions import arithmetic
 from graphc.ops.functions.arithmetic import exp, expm1, log, log1p, sigmoid, tanh, where
+from graphc.ops.functions.cumulative import cumsum
 from graphc.ops.functions.reduction import amax, argmax, sum
 from graphc.ops.functions.shaping import slice_dim
+from graphc.ops.gathers import IndexSelect
 from graphc.ops.half_precision import rounded_once
 from graphc.ops.operands import cast, normalize_dim
 from graphc.ops.sources import Iota, RandomUniform, number_like
 from graphc.ops.type_names import type_name
 from graphc.ops.views import Detach, Reshape
+from graphc.recording import state
 
 __all__ = [
     "celu",
@@ -46,7 +50,8 @@ Value = Any
 
 
 def _finish(input: Value, result: Value, inplace: bool) -> Value:
-    return input._assign(result) if inplace else result
+    # A value in a graph cannot change: the result is the value from there on.
+    return input._assign(result) if inplace and hasattr(input, "_assign") else result
 
 
 def _require_float(routine: str, input: Value) -> None:
@@ -61,6 +66,8 @@ def relu(input: Value, inplace: bool = False) -> Value:
     """max(input, 0); the gradient at 0 is 0."""
     if input.dtype.category == "bool":
         raise RuntimeError("Boolean inputs not supported for relu")
+    if input.dtype.is_complex:
+        raise NotImplementedError("clamp is not supported for complex types")
     return _finish(input, pointwise.Relu.bind(input), inplace)
 
 
@@ -114,20 +121,33 @@ def rrelu(
 ) -> Value:
     """input where it is positive, else input times a slope: the mean of the bounds, in training a random one.
 
-    In training the slopes are drawn for the elements that are not positive alone, as PyTorch draws them, so that their
-    number depends on values: a graph can't express it.
+    In training the slopes are drawn for the elements that are not positive alone, as PyTorch draws them. In a compiled
+    function as many are drawn as there are elements; those that are used are the same.
     """
     if lower > upper:
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     _require_float("rrelu_with_noise_out_cpu", input)
+    if state.recorder is not None or not hasattr(input, "_value"):
+        return _finish(input, _randomly_sloped(input, lower, upper), inplace)
     values = input._value("rrelu() in training")
     slopes = values.astype(float64.numpy)
     falling = values <= 0
     slopes[falling] = default_generator.uniform(int(falling.sum()), float64.numpy, lower, upper)
     slope = type(input).from_array(slopes.astype(values.dtype))
     return _finish(input, where(input > 0, input, input * slope), inplace)
+
+
+def _randomly_sloped(input: Value, lower: float, upper: float) -> Value:
+    """:func:`rrelu` in training where values are not known: the k-th element that falls has the k-th slope drawn."""
+    count = product(input.shape)
+    flat = Reshape.bind(Detach.bind(input), shape=(count,))
+    falling = flat <= 0
+    drawn = input.apply(RandomUniform.instance, (), {"shape": (count,), "dtype": float64})
+    number = where(falling, cumsum(cast(falling, int64), 0) - 1, number_like(flat, 0, dtype=int64))
+    slopes = cast(IndexSelect.bind(drawn * (upper - lower) + lower, number, dim=0), input.dtype)
+    return where(input > 0, input, input * Reshape.bind(slopes, shape=tuple(input.shape)))
 
 
 def rrelu_(input: Value, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Value:
@@ -216,6 +236,7 @@ def _exponential_unit(input: Value, alpha: float, scale: float, input_scale: flo
     return where(input <= 0, falling if factor == 1 else falling * factor, input if scale == 1 else input * scale)
 
 
+@rounded_once
 def elu(input: Value, alpha: float = 1.0, inplace: bool = False) -> Value:
     """input where it is positive, else alpha * (exp(input) - 1)."""
     return _finish(input, _exponential_unit(input, alpha, 1.0, 1.0), inplace)
@@ -237,6 +258,7 @@ def selu_(input: Value) -> Value:
     return selu(input, True)
 
 
+@rounded_once
 def celu(input: Value, alpha: float = 1.0, inplace: bool = False) -> Value:
     """input where it is positive, else alpha * (exp(input / alpha) - 1). Source: https://arxiv.org/abs/1704.07483"""
     if alpha == 0:
@@ -277,8 +299,9 @@ def glu(input: Value, dim: int = -1) -> Value:
 
 @rounded_once
 def silu(input: Value, inplace: bool = False) -> Value:
-    """input * sigmoid(input), also called swish."""
-    _require_float("silu_cpu", input)
+    """input * sigmoid(input), also called swish, of floats or complex numbers."""
+    if not input.dtype.is_complex:
+        _require_float("silu_cpu", input)
     return _finish(input, input * sigmoid(input), inplace)
 
 

@@ -14,8 +14,8 @@ import numpy as np
 from graphc.ir.integers import product
 from graphc.ir.types import int64
 from graphc.ops import comparisons, gathers, pointwise, pooling, reductions, sources, views
-from graphc.ops.functions.creation import rand_like
 from graphc.ops.functions.pooling import avg_pool1d, avg_pool2d, avg_pool3d
+from graphc.ops.functions.sampling import rand_like
 from graphc.ops.functions.shaping import broadcast_to, unsqueeze
 from graphc.ops.functions.window_sizes import outer_counts
 from graphc.ops.half_precision import rounded_once
@@ -33,6 +33,8 @@ Ints = tuple[int, ...]
 def _adaptive_size(name: str, rank: int, input: Any, output_size: Size) -> Ints:
     """The number of windows along each dim. Raises, with PyTorch's words, for inputs and sizes that do not fit."""
     wanted = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size,) * rank
+    if rank > 1 and isinstance(output_size, (tuple, list)) and input.ndim <= len(wanted):
+        raise ValueError(f"Input dimension should be at least {len(wanted) + 1}")
     if rank == 1 and len(wanted) != 1:
         raise RuntimeError(f"{name}() argument 'output_size' should contain one int (got {len(wanted)})")
     if len(wanted) >= input.ndim and len(wanted) != rank:

@@ -13,15 +13,15 @@ from functools import partial
 from typing import Any
 
 from graphc.ir.primitive import Primitive
-from graphc.ir.types import bool_, uint8
+from graphc.ir.types import DType, bool_, uint8
 from graphc.ops import pointwise
 from graphc.ops.functions import factories
 from graphc.ops.half_precision import rounded_once
-from graphc.ops.number_limits import finfo
+from graphc.ops.number_limits import finfo, iinfo
 from graphc.ops.operands import apply_binary, cast, common_shape, expand, is_value, prepare, require_value, truth
 from graphc.ops.pointwise import Clamp, Copy, LogicalNot, Ne, PowerScalar, Trunc, Where
 from graphc.ops.promotion import floating, result_type
-from graphc.ops.sources import as_number, number_like
+from graphc.ops.sources import as_number, cannot_hold, number_like
 
 __all__ = [
     "abs",
@@ -231,11 +231,11 @@ def round(input: Value, *, decimals: int = 0) -> Value:
     """To the nearest integer, halves to the even one; with ``decimals`` to that many digits after the point."""
     require_value("round", input)
     if input.dtype is bool_:
-        raise factories.not_implemented("round_vml_cpu", bool_)
-    if input.dtype.is_integer:
-        return clone(input)
+        raise factories.not_implemented("round_cpu" if decimals else "round_vml_cpu", bool_)
     if decimals == 0:
-        return pointwise.Round.bind(input)
+        return clone(input) if input.dtype.is_integer else pointwise.Round.bind(input)
+    if input.dtype.is_integer:
+        raise factories.not_implemented("round_cpu", input.dtype)
     scale = 10.0 ** builtins.abs(decimals)
     if decimals > 0:
         return pointwise.Round.bind(input * scale) / scale
@@ -318,6 +318,8 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
         return quotient if rounding_mode is None else Trunc.bind(quotient)
     if rounding_mode is None:
         return pointwise.Div.bind(*prepare(input, other, dtype=floating(dtype)))
+    if dtype is bool_:
+        raise factories.not_implemented("div_trunc_cpu", bool_)
     x, y = prepare(input, other)
     quotient, exact = pointwise.FloorDivide.bind(x, y), pointwise.Remainder.bind(x, y)
     # Rounding down and toward zero differ where the quotient is negative and not exact.
@@ -386,7 +388,7 @@ def clamp(input: Value, min: Operand | None = None, max: Operand | None = None) 
     if dtype.is_complex:
         raise NotImplementedError("clamp is not supported for complex types")
     if not is_value(min) and not is_value(max):
-        low, high = (None if bound is None else as_number(bound, dtype) for bound in (min, max))
+        low, high = (None if bound is None else _limit(bound, dtype) for bound in (min, max))
         if low != low or high != high:
             return Copy.bind(number_like(input, math.nan, dtype=dtype))
         return Clamp.bind(cast(input, dtype), low=low, high=high)
@@ -397,6 +399,19 @@ def clamp(input: Value, min: Operand | None = None, max: Operand | None = None) 
         high, value = prepare(max, input, dtype=dtype)
         input = Where.bind(pointwise.Gt.bind(value, high), high, value)
     return input
+
+
+def _limit(bound: Any, dtype: DType) -> Any:
+    """A number as a limit of elements of a dtype. Raises RuntimeError for one that a signed integer cannot hold; for an
+    unsigned one a negative number wraps."""
+    number = as_number(bound, dtype)
+    if type(number) is int:
+        limits = iinfo(dtype)
+        if limits.min == 0:
+            return number % (limits.max + 1)
+        if not limits.min <= number <= limits.max:
+            raise cannot_hold(dtype)
+    return number
 
 
 def clamp_min(input: Value, min: Operand) -> Value:
@@ -493,6 +508,9 @@ def where(condition: Value, input: Operand, other: Operand) -> Value:
 @rounded_once
 def lerp(input: Value, end: Value, weight: Operand) -> Value:
     """input + weight * (end - input), computed from the nearer side so that weight 1 gives ``end`` exactly."""
+    dtype = result_type(input, end)
+    if not dtype.is_differentiable:
+        raise factories.not_implemented(f"lerp_kernel_{'tensor' if is_value(weight) else 'scalar'}", dtype)
     difference = end - input
     if not is_value(weight):
         return input + difference * weight if builtins.abs(weight) < 0.5 else end - difference * (1 - weight)
@@ -504,7 +522,10 @@ def lerp(input: Value, end: Value, weight: Operand) -> Value:
 @rounded_once
 def addcmul(input: Value, tensor1: Value, tensor2: Value, *, value: Operand = 1) -> Value:
     """input + value * tensor1 * tensor2."""
-    scaled = tensor1 if type(value) is int and value == 1 else tensor1 * value
+    dtype = result_type(input, tensor1, tensor2)
+    if dtype is bool_:
+        raise factories.not_implemented("addcmul_cpu_out", dtype)
+    scaled = tensor1 if type(value) is int and value == 1 else tensor1 * as_number(value, dtype)
     return input + scaled * tensor2
 
 
@@ -512,7 +533,10 @@ def addcmul(input: Value, tensor1: Value, tensor2: Value, *, value: Operand = 1)
 def addcdiv(input: Value, tensor1: Value, tensor2: Value, *, value: Operand = 1) -> Value:
     """input + value * tensor1 / tensor2, of floats."""
     if not result_type(tensor1, tensor2).is_differentiable:
-        raise RuntimeError("Integer division with addcdiv is no longer supported: convert the operands to floats")
+        raise RuntimeError(
+            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a "
+            "true division. Convert the operands to floats."
+        )
     scaled = tensor1 if type(value) is int and value == 1 else tensor1 * value
     return input + scaled / tensor2
 

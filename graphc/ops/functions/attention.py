@@ -15,11 +15,11 @@ from graphc.ops.functions.activation import softmax
 from graphc.ops.functions.dropout import dropout
 from graphc.ops.functions.linear import linear, matmul
 from graphc.ops.functions.reduction import mean
+from graphc.ops.functions.padding import pad
 from graphc.ops.functions.shaping import (
     broadcast_to,
     cat,
     chunk,
-    pad,
     permute,
     reshape,
     split,

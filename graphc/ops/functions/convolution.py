@@ -185,6 +185,10 @@ def _convolved(
     if _is_one_sample(name, input, rank):
         result = _convolved(name, rank, unsqueeze(input, 0), weight, bias, stride, padding, dilation, groups)
         return views.Reshape.bind(result, shape=tuple(result.shape[1:]))
+    if weight.ndim < 3:
+        raise RuntimeError("weight should have at least three dimensions")
+    if isinstance(padding, str) and weight.ndim != input.ndim:
+        _require_rank(input, weight)
     rank = weight.ndim - 2
     stride, dilation = _per_dim(name, "stride", stride, rank), _per_dim(name, "dilation", dilation, rank)
     if isinstance(padding, str):
@@ -305,11 +309,7 @@ def _require(
         raise RuntimeError("non-positive stride is not supported")
     if min(dilation, default=1) < 1:
         raise RuntimeError(f"dilation should be greater than zero, but got {list(dilation)}")
-    if weight.ndim != input.ndim:
-        raise RuntimeError(
-            f"Expected {weight.ndim}-dimensional input for {weight.ndim}-dimensional weight {given}, but got "
-            f"{input.ndim}-dimensional input of size {size} instead"
-        )
+    _require_rank(input, weight)
     if given[0] < groups:
         raise RuntimeError(
             f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, but got weight of size "
@@ -347,6 +347,14 @@ def _require(
     if bias is not None and bias.dtype != input.dtype:
         raise RuntimeError(
             f"Input type ({scalar_name(input.dtype)}) and bias type ({scalar_name(bias.dtype)}) should be the same"
+        )
+
+
+def _require_rank(input: Any, weight: Any) -> None:
+    if weight.ndim != input.ndim:
+        raise RuntimeError(
+            f"Expected {weight.ndim}-dimensional input for {weight.ndim}-dimensional weight {list(weight.shape)}, but "
+            f"got {input.ndim}-dimensional input of size {list(input.shape)} instead"
         )
 
 

@@ -1,4 +1,4 @@
-"""Values made in the likeness of another: numbers and random numbers of its shape and dtype.
+"""Values made in the likeness of another: numbers of its shape, dtype, and order in memory.
 
 Source: https://docs.pytorch.org/docs/stable/torch.html#creation-ops
 """
@@ -7,14 +7,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.device import Device
-from graphc.ir.types import DType
-from graphc.ops.functions.random_values import drawn
-from graphc.ops.pointwise import Copy
-from graphc.ops.sources import RandomBernoulli, RandomNormal, RandomUniform, number_like
+import numpy as np
 
-__all__ = ["empty_like", "full_like", "ones_like", "rand_like", "randn_like", "zeros_like"]
-FUNCTIONS_ONLY = ("empty_like", "full_like", "ones_like", "rand_like", "randn_like", "zeros_like")
+from graphc.ir.types import DType
+from graphc.layouts import MemoryFormat, preserve_format
+from graphc.ops.functions.new_options import finished
+from graphc.ops.functions.random_values import drawn, in_order, memory_order, ordered_shape
+from graphc.ops.operands import cast, expand
+from graphc.ops.pointwise import Copy
+from graphc.ops.sources import RandomBernoulli, number_like
+from graphc.ops.views import SliceUpdate
+from graphc.recording import state
+
+__all__ = ["empty_like", "fill", "full_like", "ones_like", "zeros_like"]
+FUNCTIONS_ONLY = ("empty_like", "fill", "full_like", "ones_like", "zeros_like")
 
 Value = Any
 
@@ -24,36 +30,92 @@ def full_like(
     fill_value: float | int | bool,
     *,
     dtype: DType | None = None,
+    layout: Any = None,
     device: Any = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
+    memory_format: MemoryFormat = preserve_format,
 ) -> Value:
-    """A number at every place of a new value of the input's shape and dtype (or the given dtype)."""
-    return _finished(Copy.bind(number_like(input, fill_value, dtype=dtype)), device, requires_grad)
+    """A number at every place of a new value of the input's shape and dtype (or the given dtype).
+
+    Its elements lie in memory in the order of the input's, or in that of the memory format.
+    """
+    if layout is not None:
+        layout.require()
+    if hasattr(fill_value, "apply"):
+        fill_value = fill_value.item()
+    value = Copy.bind(number_like(input, fill_value, dtype=dtype))
+    if value.is_eager:
+        if memory_format is not preserve_format:
+            value = memory_format.lay_out(value)
+        elif input.ndim > 1 and (order := memory_order(input)) != tuple(range(input.ndim)):
+            alike = np.empty(ordered_shape(input, order), value._array.dtype).transpose(np.argsort(order))
+            alike[...] = value._array
+            value._array = value._storage.array = alike
+    return finished(value, device, requires_grad)
 
 
-def zeros_like(input: Value, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Value:
+def zeros_like(
+    input: Value,
+    *,
+    dtype: DType | None = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+    memory_format: MemoryFormat = preserve_format,
+) -> Value:
     """Zeros of the input's shape and dtype (or the given dtype)."""
-    return full_like(input, 0, dtype=dtype, device=device, requires_grad=requires_grad)
+    options = {"layout": layout, "device": device, "requires_grad": requires_grad, "memory_format": memory_format}
+    return full_like(input, 0, dtype=dtype, **options)
 
 
-def ones_like(input: Value, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Value:
+def ones_like(
+    input: Value,
+    *,
+    dtype: DType | None = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+    memory_format: MemoryFormat = preserve_format,
+) -> Value:
     """Ones of the input's shape and dtype (or the given dtype)."""
-    return full_like(input, 1, dtype=dtype, device=device, requires_grad=requires_grad)
+    options = {"layout": layout, "device": device, "requires_grad": requires_grad, "memory_format": memory_format}
+    return full_like(input, 1, dtype=dtype, **options)
 
 
-def empty_like(input: Value, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Value:
+def empty_like(
+    input: Value,
+    *,
+    dtype: DType | None = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+    memory_format: MemoryFormat = preserve_format,
+) -> Value:
     """A new value of the input's shape and dtype; its elements are zeros."""
-    return full_like(input, 0, dtype=dtype, device=device, requires_grad=requires_grad)
+    options = {"layout": layout, "device": device, "requires_grad": requires_grad, "memory_format": memory_format}
+    return full_like(input, 0, dtype=dtype, **options)
 
 
-def rand_like(input: Value, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Value:
-    """Uniform random numbers in [0, 1) of the input's shape and dtype. Raises TypeError for no floating dtype."""
-    return _finished(_random(RandomUniform, input, dtype), device, requires_grad)
+def fill(input: Value, value: Any) -> Value:
+    """A number, or a tensor without dimensions, at every place of a new value of the input's shape and dtype.
 
-
-def randn_like(input: Value, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Value:
-    """Normal random numbers of the input's shape and dtype. Raises TypeError for no floating dtype."""
-    return _finished(_random(RandomNormal, input, dtype), device, requires_grad)
+    Raises RuntimeError for a tensor with dimensions.
+    """
+    if not hasattr(value, "apply"):
+        filled = Copy.bind(number_like(input, value))
+    elif value.ndim:
+        raise RuntimeError(f"fill only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
+    else:
+        filled = Copy.bind(expand(cast(value, input.dtype), tuple(input.shape)))
+    if not (state.gradients and getattr(input, "requires_grad", False)):
+        return filled
+    shape = tuple(input.shape)
+    # The input has a gradient, of zeros.
+    return SliceUpdate.bind(input, filled, starts=(0,) * len(shape), stops=shape, steps=(1,) * len(shape))
 
 
 def bernoulli_like(input: Value, probability: float, *, dtype: DType | None = None) -> Value:
@@ -62,29 +124,12 @@ def bernoulli_like(input: Value, probability: float, *, dtype: DType | None = No
     Draws what PyTorch's ``empty_like(input).bernoulli_(probability)`` draws. Raises ValueError for a probability
     outside [0, 1].
     """
-    return _random(RandomBernoulli, input, dtype, probability=float(probability))
+    order = memory_order(input)
 
-
-def _random(primitive: Any, input: Value, dtype: DType | None, **attrs: Any) -> Value:
     def make(primitive: Any, **attrs: Any) -> Value:
         primitive.instance.infer(**attrs)
         return input.apply(primitive.instance, (), attrs)
 
-    return drawn(make, primitive, tuple(input.shape), input.dtype if dtype is None else dtype, **attrs)
-
-
-def _finished(value: Value, device: Any, requires_grad: bool) -> Value:
-    if device is not None:
-        Device.of(device).require()
-    return value.requires_grad_() if requires_grad else value
-
-
-__all__ = [
-    "bernoulli_like",
-    "empty_like",
-    "full_like",
-    "ones_like",
-    "rand_like",
-    "randn_like",
-    "zeros_like",
-]
+    own = input.dtype if dtype is None else dtype
+    found = drawn(make, RandomBernoulli, ordered_shape(input, order), own, probability=float(probability))
+    return in_order(found, order)

@@ -8,18 +8,22 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from graphc.ops import factorizations as primitives
 from graphc.ops.factorizations import CholeskyFactor, CholeskySolve, unpack_factors
 from graphc.ops.functions import factorizations, linear_algebra
 from graphc.ops.functions.return_types import return_type
+from graphc.ops.functions.sampling import randn_like
 from graphc.ops.matrix_checks import broadcast_batches, require_floating, require_square
-from graphc.ops.matrix_rules import adjoint, identity_like, transposed
+from graphc.ops.matrix_rules import adjoint, identity_like, reflected, reflection_vectors, transposed, unpack
 from graphc.ops.sources import number_like
+from graphc.ops.type_names import type_name
 
 __all__ = [
     "cholesky",
     "cholesky_inverse",
     "cholesky_solve",
     "det",
+    "geqrf",
     "inverse",
     "logdet",
     "lu",
@@ -28,19 +32,23 @@ __all__ = [
     "matrix_exp",
     "matrix_power",
     "orgqr",
+    "ormqr",
+    "pca_lowrank",
     "pinverse",
     "qr",
     "slogdet",
     "svd",
+    "svd_lowrank",
     "triangular_solve",
 ]
-FUNCTIONS_ONLY = ("lu_unpack",)
+FUNCTIONS_ONLY = ("lu_unpack", "pca_lowrank", "svd_lowrank")
 
 QAndR = return_type("qr", "Q R")
 SingularVectors = return_type("svd", "U S V")
 SignAndLogarithm = return_type("slogdet", "sign logabsdet")
 PermutedFactors = return_type("lu_unpack", "P L U")
 LuWithInfo = return_type("_lu_with_info", "LU pivots info")
+FactorsOfReflections = return_type("geqrf", "a tau")
 SolutionAndMatrix = return_type("triangular_solve", "solution cloned_coefficient")
 
 
@@ -88,7 +96,7 @@ def cholesky(input: Any, upper: bool = False) -> Any:
     require_square("cholesky", input)
     require_floating("cholesky", input)
     if upper:
-        return adjoint(CholeskyFactor.bind(adjoint(input), check="cholesky"))
+        return CholeskyFactor.bind(input, check="cholesky", upper=True)
     return CholeskyFactor.bind(input, check="cholesky")
 
 
@@ -144,6 +152,82 @@ def qr(input: Any, some: bool = True) -> Any:
 def orgqr(input: Any, tau: Any) -> Any:
     """As ``linalg.householder_product``."""
     return factorizations.householder_product(input, tau)
+
+
+def geqrf(input: Any) -> Any:
+    """The QR factorisation as LAPACK leaves it: R with the vectors of reflections below its diagonal, and the factors
+    ``tau``; for :func:`orgqr` and :func:`ormqr`. It has no gradient."""
+    if input.ndim < 2:
+        raise RuntimeError("torch.geqrf: input must have at least 2 dimensions.")
+    if not (input.dtype.is_floating_point or input.dtype.is_complex):
+        raise NotImplementedError(f"\"geqrf_cpu\" not implemented for '{type_name(input.dtype)}'")
+    packed = primitives.Geqrf.bind(input)
+    return FactorsOfReflections(*unpack(packed, primitives.reflection_shapes(*input.shape[-2:])))
+
+
+def ormqr(input: Any, tau: Any, other: Any, left: bool = True, transpose: bool = False) -> Any:
+    """``Q @ other`` (``other @ Q`` with ``left=False``) for the product Q of reflections that :func:`geqrf` gives; with
+    ``transpose`` by Q's adjoint. Q is never made."""
+    if input.ndim < 2:
+        raise RuntimeError("torch.ormqr: input must have at least 2 dimensions.")
+    if other.ndim < 2:
+        raise RuntimeError("torch.ormqr: other must have at least 2 dimensions.")
+    side = -2 if left else -1
+    if other.shape[side] < tau.shape[-1]:
+        raise RuntimeError(f"torch.ormqr: other.shape[{side}] must be greater than or equal to tau.shape[-1]")
+    if other.shape[side] != input.shape[-2]:
+        raise RuntimeError(f"torch.ormqr: other.shape[{side}] must be equal to input.shape[-2]")
+    if tau.shape[-1] > input.shape[-1] or tau.shape[-1] != min(other.shape[side], input.shape[-1]):
+        raise RuntimeError(f"torch.ormqr: tau.shape[-1] must be equal to min(other.shape[{side}], input.shape[-1])")
+    for name, shape in (("tau", tau.shape[:-1]), ("other", other.shape[:-2])):
+        if tuple(shape) != tuple(input.shape[:-2]):
+            raise RuntimeError(
+                f"torch.ormqr: Expected batch dimensions of {name} to be equal to input.shape[:-2], but got "
+                f"{list(shape)}"
+            )
+    if not left:
+        return adjoint(ormqr(input, tau, adjoint(other), True, not transpose))
+    vectors, result = reflection_vectors(input), other
+    places = range(tau.shape[-1])
+    for place in places if transpose else reversed(places):
+        result = reflected(vectors, tau, place, result, inverse=transpose)
+    return result
+
+
+def svd_lowrank(A: Any, q: int | None = 6, niter: int | None = 2, M: Any = None) -> Any:
+    """U, S and V of nearly ``A - M`` for a rank of about ``q``, by ``niter`` iterations of a random subspace.
+
+    Source: Halko, Martinsson and Tropp, Finding structure with randomness (2009), algorithms 4.4 and 5.1.
+    """
+    q, niter = 6 if q is None else q, 2 if niter is None else niter
+    centred = A if M is None else A - M.broadcast_to(tuple(A.shape))
+    wide = A.shape[-2] < A.shape[-1]
+    tall = adjoint(centred) if wide else centred
+    basis = _range_of(tall, q, niter)
+    inner = factorizations.svd(adjoint(basis) @ tall, full_matrices=False)
+    u, v = basis @ inner.U, adjoint(inner.Vh)
+    return (v, inner.S, u) if wide else (u, inner.S, v)
+
+
+def _range_of(A: Any, q: int, niter: int) -> Any:
+    """An orthonormal basis of ``q`` dims in which nearly the whole range of A lies."""
+    basis = factorizations.qr(A @ randn_like(number_like(A, 0, shape=(A.shape[-1], q)))).Q
+    for _ in range(niter):
+        basis = factorizations.qr(adjoint(A) @ basis).Q
+        basis = factorizations.qr(A @ basis).Q
+    return basis
+
+
+def pca_lowrank(A: Any, q: int | None = None, center: bool = True, niter: int = 2) -> Any:
+    """The principal components of the rows of A: :func:`svd_lowrank` of A less the mean of its rows."""
+    rows, columns = A.shape[-2:]
+    if q is None:
+        q = min(6, rows, columns)
+    elif not 0 <= q <= min(rows, columns):
+        raise ValueError(f"q(={q}) must be non-negative integer and not greater than min(m, n)={min(rows, columns)}")
+    if niter < 0:
+        raise ValueError(f"niter(={niter}) must be non-negative integer")
+    return svd_lowrank(A - A.mean((-2,), keepdim=True) if center else A, q, niter)
 
 
 def svd(input: Any, some: bool = True, compute_uv: bool = True) -> Any:

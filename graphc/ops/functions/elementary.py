@@ -9,7 +9,7 @@ import math
 from functools import partial
 from typing import Any
 
-from graphc.ir.types import bool_, float64
+from graphc.ir.types import bool_, complex128, float64
 from graphc.ops import elementary
 from graphc.ops.functions import factories
 from graphc.ops.functions.arithmetic import lt, maximum, minimum, mul, pow, where
@@ -165,6 +165,8 @@ def fmax(input: Value, other: Value) -> Value:
     """The greater of two; a number wins over NaN. At a tie the first gets the gradient."""
     factories.require_tensors("fmax", input=input, other=other)
     dtype = result_type(input, other)
+    if dtype.is_complex:
+        raise RuntimeError("fmax not implemented for complex tensors.")
     if not dtype.is_floating_point:
         return maximum(input, other)
     return elementary.FMax.bind(*prepare(input, other, dtype=dtype))
@@ -174,6 +176,8 @@ def fmin(input: Value, other: Value) -> Value:
     """The lesser of two; a number wins over NaN. At a tie the first gets the gradient."""
     factories.require_tensors("fmin", input=input, other=other)
     dtype = result_type(input, other)
+    if dtype.is_complex:
+        raise RuntimeError("fmin not implemented for complex tensors.")
     if not dtype.is_floating_point:
         return minimum(input, other)
     return elementary.FMin.bind(*prepare(input, other, dtype=dtype))
@@ -182,6 +186,8 @@ def fmin(input: Value, other: Value) -> Value:
 def heaviside(input: Value, values: Value) -> Value:
     """0 below zero (and for NaN), 1 above, ``values`` at zero. Raises RuntimeError for different dtypes."""
     factories.require_tensors("heaviside", input=input, values=values)
+    if input.dtype.is_complex or values.dtype.is_complex:
+        raise RuntimeError("heaviside is not yet implemented for complex tensors.")
     if input.dtype != values.dtype:
         raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
     step = input if input.dtype == bool_ else cast(input > 0, input.dtype)
@@ -190,8 +196,7 @@ def heaviside(input: Value, values: Value) -> Value:
 
 def float_power(input: Operand, exponent: Operand) -> Value:
     """input to the power of exponent, computed in float64 (complex128 for complex numbers)."""
-    dtype = result_type(input, exponent)
-    dtype = dtype.to_complex() if dtype.is_complex else float64
+    dtype = complex128 if result_type(input, exponent).is_complex else float64
     base, power = (cast(each, dtype) if is_value(each) else each for each in (input, exponent))
     return pow(base, power)
 
@@ -224,6 +229,8 @@ def frexp(input: Value) -> Any:
 def signbit(input: Value) -> Value:
     """Whether the sign bit is set, as bool: of -0.0 it is."""
     require_value("signbit", input)
+    if input.dtype.is_complex:
+        raise NotImplementedError("signbit is not implemented for complex tensors.")
     if input.dtype.is_floating_point:
         return elementary.SignBit.bind(input)
     return Copy.bind(number_like(input, False, dtype=bool_)) if input.dtype == bool_ else lt(input, 0)

@@ -127,7 +127,7 @@ def of_two_floats(
     def function(input: Value, other: Value) -> Value:
         require_tensors(name, input=input, other=other)
         dtype = result_type(input, other)
-        if not (integers or dtype.is_floating_point):
+        if not (integers or dtype.is_differentiable):
             raise not_implemented(f"{name}_cpu", dtype)
         return primitive.bind(*prepare(input, other, dtype=floating(dtype)))
 

@@ -14,6 +14,7 @@ from graphc.ops.functions.linear_algebra import solve_triangular
 from graphc.ops.functions.return_types import return_type
 from graphc.ops.functions.shaping import broadcast_to
 from graphc.ops.gathers import CheckIndex, GatherAlong
+from graphc.ops.indefinite import LdlFactor, LdlSolve, indefinite_shapes
 from graphc.ops.linear_algebra import ZeroPivot
 from graphc.ops.matrix_checks import (
     broadcast_batches,
@@ -24,8 +25,18 @@ from graphc.ops.matrix_checks import (
     require_square,
 )
 from graphc.ops.matrix_rules import adjoint as conjugate_transpose
-from graphc.ops.matrix_rules import block, diagonal, real_part, unpack, with_diagonal, zeros_like
+from graphc.ops.matrix_rules import (
+    diagonal,
+    real_part,
+    reflected,
+    reflection_vectors,
+    replaced,
+    unpack,
+    with_diagonal,
+    zeros_like,
+)
 from graphc.ops.sources import number_like
+from graphc.ops.type_names import type_name
 
 NAMESPACE = "linalg"
 __all__: list[str] = []
@@ -38,6 +49,8 @@ HermitianEigenvectors = return_type("linalg_eigh", "eigenvalues eigenvectors")
 Eigenvectors = return_type("linalg_eig", "eigenvalues eigenvectors")
 PermutedFactors = return_type("linalg_lu", "P L U")
 LuAndPivots = return_type("linalg_lu_factor", "LU pivots")
+LdAndPivots = return_type("linalg_ldl_factor", "LD pivots")
+LdPivotsAndInfo = return_type("linalg_ldl_factor_ex", "LD pivots info")
 LuPivotsAndInfo = return_type("linalg_lu_factor_ex", "LU pivots info")
 
 
@@ -48,9 +61,7 @@ def _cholesky(A: Any, upper: bool, check: str) -> Any:
     name = check or "linalg.cholesky_ex"
     require_square(name, A)
     require_floating(name, A)
-    if not upper:
-        return primitives.CholeskyFactor.bind(A, check=check)
-    return conjugate_transpose(primitives.CholeskyFactor.bind(conjugate_transpose(A), check=check))
+    return primitives.CholeskyFactor.bind(A, check=check, upper=upper)
 
 
 def cholesky(A: Any, *, upper: bool = False) -> Any:
@@ -144,6 +155,60 @@ def _checked(pivots: Any, count: int) -> Any:
         ) from None
 
 
+# -- LDL -----------------------------------------------------------------------------------------------------------
+
+
+def _ldl(A: Any, hermitian: bool, check: str) -> Any:
+    name = "torch.linalg.ldl_factor_ex"
+    require_square(name, A)
+    require_floating(name, A)
+    packed = LdlFactor.bind(A, hermitian=bool(hermitian and A.dtype.is_complex), check=check)
+    factors, pivots, info = unpack(packed, indefinite_shapes(A.shape[-1]))
+    return LdPivotsAndInfo(factors, primitives.as_pivots(pivots), primitives.as_pivots(info))
+
+
+def ldl_factor_ex(A: Any, *, hermitian: bool = False, check_errors: bool = False) -> Any:
+    """As :func:`ldl_factor`, and the first block of D that is zero (0: none) in place of an error."""
+    return _ldl(A, hermitian, "torch.linalg.ldl_factor_ex" if check_errors else "")
+
+
+def ldl_factor(A: Any, *, hermitian: bool = False) -> Any:
+    """L and D in one lower triangle, and the pivots, of symmetric matrices (Hermitian ones with ``hermitian``).
+
+    Raises RuntimeError where D is singular. There is no gradient.
+    """
+    return LdAndPivots(*_ldl(A, hermitian, "torch.linalg.ldl_factor")[:2])
+
+
+def ldl_solve(LD: Any, pivots: Any, B: Any, *, hermitian: bool = False) -> Any:
+    """X of ``A @ X = B``, of the result of :func:`ldl_factor` for A. There is no gradient."""
+    name = "torch.linalg.ldl_solve"
+    require_matrices(name, LD, "LD")
+    require_square(name, LD)
+    if LD.dtype != B.dtype:
+        raise RuntimeError(
+            f"Expected b and A to have the same dtype, but found b of type {type_name(B.dtype)} and A of type "
+            f"{type_name(LD.dtype)} instead."
+        )
+    if B.ndim < 2:
+        raise IndexError(f"Dimension out of range (expected to be in range of [-{B.ndim}, {B.ndim - 1}], but got -2)")
+    if LD.shape[-1] != B.shape[-2]:
+        raise RuntimeError(
+            f"Incompatible matrix sizes for {name}: each A matrix is {LD.shape[-1]} by {LD.shape[-1]} but each b "
+            f"matrix is {B.shape[-2]} by {B.shape[-1]}"
+        )
+    if tuple(pivots.shape) != tuple(LD.shape[:-1]):
+        raise RuntimeError(
+            f"{name}: Expected LD.shape[:-1] and pivots.shape to be the same, but got pivots with shape "
+            f"{list(pivots.shape)} instead"
+        )
+    if not pivots.dtype.is_integer:
+        raise RuntimeError(f"{name}: Expected pivots to be integers. Got {type_name(pivots.dtype)}")
+    LD, B = broadcast_batches(LD, B)
+    pivots = broadcast_to(pivots, tuple(LD.shape[:-1]))
+    return LdlSolve.bind(LD, pivots, B, hermitian=bool(hermitian and LD.dtype.is_complex))
+
+
 # -- QR ------------------------------------------------------------------------------------------------------------
 
 
@@ -175,12 +240,10 @@ def householder_product(A: Any, tau: Any) -> Any:
         raise RuntimeError(
             f"{name}: Expected batch dimensions of tau to be equal to input.shape[:-2], but got {list(tau.shape[:-1])}"
         )
-    vectors = with_diagonal(A.tril(-1), number_like(A, 1, shape=tuple(diagonal(A).shape)))
-    result = with_diagonal(zeros_like(A), number_like(A, 1, shape=tuple(diagonal(A).shape)))
+    vectors = reflection_vectors(A)
+    result = with_diagonal(replaced(A, zeros_like(A)), number_like(A, 1, shape=tuple(diagonal(A).shape)))
     for place in reversed(range(tau.shape[-1])):
-        vector = block(vectors, (0, rows), (place, place + 1))
-        factor = tau[..., place].unsqueeze(-1).unsqueeze(-1)
-        result = result - factor * (vector @ (conjugate_transpose(vector) @ result))
+        result = reflected(vectors, tau, place, result)
     return result
 
 

@@ -6,6 +6,7 @@ Source: https://docs.pytorch.org/docs/stable/tensor_indexing.html and the pages 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,21 +16,28 @@ from graphc.ir.types import bool_, int64
 from graphc.ops import arithmetic, comparisons, gathers, scatters, sources, views
 from graphc.ops.functions.arithmetic import where as choose
 from graphc.ops.functions.shaping import broadcast_to, ravel, slice_dim, unsqueeze
+from graphc.ops.matrix_rules import no_elements
 from graphc.ops.operands import broadcast_shapes, cast, is_value, normalize_dim
 from graphc.ops.scatter_reductions import ScatterReduce
 from graphc.ops.sources import number_like
+from graphc.ops.subscript_views import basic_view
 from graphc.ops.subscripts import (
+    Lookup,
+    common_shape,
     constant,
     filled_where,
     integer_lookups,
     places_of_true,
+    put_directly,
     read,
     require_one_dtype,
+    runs_alone,
     view_and_lookups,
     without_leading_ones,
     written,
 )
 from graphc.ops.type_names import scalar_name, type_name
+from graphc.recording import state
 
 __all__ = [
     "gather",
@@ -56,8 +64,14 @@ def getitem(input: Any, index: Any) -> Any:
     Without tensors the result is a view. A tensor of truth values selects as many elements as it has true ones, so its
     values must be known: TypeError in a graph. Raises IndexError, with PyTorch's words, for an index out of range.
     """
-    viewed, lookups = view_and_lookups(input, index)
-    return read(viewed, integer_lookups(lookups))
+    viewed, lookups = _view_and_lookups(input, index)
+    return read(viewed, integer_lookups(lookups)) if lookups else viewed
+
+
+def _view_and_lookups(input: Any, index: Any) -> tuple[Any, Sequence[Lookup]]:
+    """What an index selects without tensors, and the lookups by its tensors."""
+    view = basic_view(input, index) if runs_alone(input) else None
+    return view_and_lookups(input, index) if view is None else (view, ())
 
 
 def setitem(input: Any, index: Any, value: Any) -> None:
@@ -67,26 +81,42 @@ def setitem(input: Any, index: Any, value: Any) -> None:
         raise TypeError("a value in a graph cannot be written to; use torch.where, index_add or scatter")
     if index is False:
         return
-    viewed, lookups = view_and_lookups(input, index)
+    viewed, lookups = _view_and_lookups(input, index)
     if not is_value(value):
         if not isinstance(value, (bool, int, float, complex, np.generic, IntegerExpression)):
             kind = type(value).__name__ if type(value).__module__ == "builtins" else f"numpy.{type(value).__name__}"
             raise TypeError(f"can't assign a {kind} to a torch.{type_name(input.dtype)}Tensor")
         number = value.item() if isinstance(value, np.generic) else value
-        value = number_like(input, number.real if _drops_imaginary(number, input) else number, shape=())
+        number = number.real if _drops_imaginary(number, input) else number
+        if not lookups and runs_alone(input) and not (state.gradients and viewed.requires_grad):
+            viewed.fill_(number)
+            return
+        value = number_like(input, number, shape=())
     if not lookups:
-        viewed.copy_(broadcast_to(without_leading_ones(cast(value, input.dtype), viewed.ndim), tuple(viewed.shape)))
+        fitted = broadcast_to(without_leading_ones(value, viewed.ndim), tuple(viewed.shape))
+        viewed.copy_(cast(fitted, input.dtype))
         return
     masks_alone = all(lookup.is_mask for lookup in lookups)
-    if not (masks_alone and product(value.shape) == 1):
-        require_one_dtype(input, value)
-    value = cast(value, input.dtype)
-    if len(lookups) == 1 and masks_alone:
-        filled = filled_where(viewed, lookups[0], value)
+    converts = value.dtype == input.dtype or (masks_alone and product(value.shape) == 1)
+    if len(lookups) == 1 and masks_alone and converts:
+        filled = filled_where(viewed, lookups[0], cast(value, input.dtype))
         if filled is not None:
             viewed.copy_(filled)
             return
-    viewed.copy_(written(viewed, integer_lookups(lookups), value))
+    lookups = integer_lookups(lookups)
+    if not converts:
+        common_shape(lookups)
+        require_one_dtype(input, value)
+    value = cast(value, input.dtype)
+    if _may_be_put_to(viewed) and not (state.gradients and (viewed.requires_grad or value.requires_grad)):
+        put_directly(viewed, lookups, value)
+        return
+    viewed.copy_(written(viewed, lookups, value))
+
+
+def _may_be_put_to(tensor: Any) -> bool:
+    """Whether nothing stands in the way of writing to a tensor's memory but that someone needs its history."""
+    return runs_alone(tensor) and tensor._restriction is None and tensor._array.flags.writeable
 
 
 def _drops_imaginary(number: Any, input: Any) -> bool:
@@ -107,6 +137,8 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> An
     ``sparse_grad`` is accepted and changes nothing: gradients are dense.
     """
     dim = normalize_dim(dim, input.ndim)
+    if 0 in index.shape:  # there is nothing to look up: no dtype and no dims are wrong
+        return views.Reshape.bind(no_elements(input), shape=tuple(index.shape))
     _require_index_dtype(index, "gather(): Expected dtype int32/int64 for index")
     if tuple(index.shape) == (0,) and input.ndim != 1:
         return number_like(input, 0, shape=(0,))
@@ -161,42 +193,6 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
             )
         return views.Reshape.bind(gathers.IndexSelect.bind(ravel(input), ravel(index), dim=0), shape=())
     return gathers.IndexSelect.bind(input, ravel(index), dim=dim)
-
-
-def embedding(
-    input: Any,
-    weight: Any,
-    padding_idx: int | None = None,
-    max_norm: float | None = None,
-    norm_type: float = 2.0,
-    scale_grad_by_freq: bool = False,
-    sparse: bool = False,
-) -> Any:
-    """The rows of ``weight`` that ``input`` (of any shape) names; the row ``padding_idx`` gets no gradient.
-
-    Raises IndexError for an index out of range, NotImplementedError for ``max_norm``, ``scale_grad_by_freq``, and
-    ``sparse``.
-    """
-    if max_norm is not None or scale_grad_by_freq or sparse:
-        raise NotImplementedError("embedding: max_norm, scale_grad_by_freq and sparse gradients are not supported")
-    if input.dtype.name not in ("int64", "int32"):
-        raise RuntimeError(
-            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
-            f"torch.{type_name(input.dtype)}Tensor instead (while checking arguments for embedding)"
-        )
-    if weight.ndim != 2:
-        raise RuntimeError("'weight' must be 2-D")
-    rows = gathers.IndexSelect.bind(weight, input, dim=0)
-    if padding_idx is None:
-        return rows
-    count = weight.shape[0]
-    if not -count <= padding_idx < count:
-        raise AssertionError("Padding_idx must be within num_embeddings")
-    at_padding = comparisons.Eq.bind(input, number_like(input, padding_idx % count))
-    # The padding row as a constant: the same value, without a gradient.
-    return comparisons.Where.bind(
-        broadcast_to(unsqueeze(at_padding, -1), tuple(rows.shape)), views.Detach.bind(rows), rows
-    )
 
 
 # -- writing at computed places ------------------------------------------------------------------------------------
@@ -298,15 +294,11 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1
         source = arithmetic.Mul.bind(source, number_like(source, alpha))
     try:
         return views.Reshape.bind(scatters.IndexAdd.bind(base, index, source, dim=dim), shape=tuple(input.shape))
-    except IndexError as error:
-        raise RuntimeError(_out_of_bounds(error, index, base, dim)) from None
-
-
-def _out_of_bounds(error: IndexError, index: Any, base: Any, dim: int) -> str:
-    """PyTorch's words for the first index that lies outside a dim."""
-    extent = base.shape[dim]
-    outside = gathers.first_outside(index._array, extent) if index.is_eager else None
-    return str(error) if outside is None else f"index {outside} is out of bounds for dimension {dim} with size {extent}"
+    except RuntimeError:
+        # The places of a vector are checked by another of PyTorch's kernels, in other words.
+        if base.ndim == 1:
+            raise IndexError("index out of range in self") from None
+        raise
 
 
 def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
@@ -334,10 +326,7 @@ def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
         raise IndexError(
             f"index_copy_(): Number of indices ({count}) should be equal to source.size(dim) ({source.shape[dim]})"
         )
-    try:
-        return views.Reshape.bind(scatters.IndexCopy.bind(base, index, source, dim=dim), shape=tuple(input.shape))
-    except IndexError as error:
-        raise IndexError(f"index_copy_(): {_out_of_bounds(error, index, base, dim)}") from None
+    return views.Reshape.bind(scatters.IndexCopy.bind(base, index, source, dim=dim), shape=tuple(input.shape))
 
 
 def one_hot(tensor: Any, num_classes: int = -1) -> Any:
@@ -390,6 +379,8 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
                 "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
                 f"{value.ndim} dimension(s)."
             )
+        if value.dtype.is_complex and not input.dtype.is_complex:
+            raise RuntimeError(f"value cannot be converted to type {scalar_name(input.dtype)} without overflow")
         filling = broadcast_to(cast(value, input.dtype), shape)
     else:
         filling = number_like(input, value, shape=shape)

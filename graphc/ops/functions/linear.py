@@ -205,20 +205,23 @@ def ger(input: Any, vec2: Any) -> Any:
 
 
 def _weighted(value: Any, weight: Any, name: str) -> Any:
-    """A value times a number, which is a whole one for integers."""
+    """A value times a number, which is a whole one for integers: for most functions it must be, and without a name for
+    the error it is made one."""
     if weight == 1:
         return value
+    if isinstance(weight, float) and not name and value.dtype.is_integer:
+        weight = int(weight)
     if isinstance(weight, float) and not (value.dtype.is_floating_point or value.dtype.is_complex):
         raise RuntimeError(f"For integral input tensors, argument {name} must not be a floating point number.")
     return mul(value, weight)
 
 
-def _combined(input: Any, result: Any, beta: Any, alpha: Any) -> Any:
+def _combined(input: Any, result: Any, beta: Any, alpha: Any, truncates: bool = False) -> Any:
     """``beta * input + alpha * result`` of one shape and dtype; with a beta of 0 the input is not read."""
-    result = _weighted(result, alpha, "alpha")
+    result = _weighted(result, alpha, "" if truncates else "alpha")
     if beta == 0:
         return result
-    return arithmetic.Add.bind(_weighted(input, beta, "beta"), result)
+    return arithmetic.Add.bind(_weighted(input, beta, "" if truncates else "beta"), result)
 
 
 @rounded_once
@@ -245,7 +248,7 @@ def addmv(input: Any, mat: Any, vec: Any, *, beta: float = 1, alpha: float = 1) 
     if not input.dtype == mat.dtype == vec.dtype:
         names = ", ".join(type_name(value.dtype) for value in (input, mat))
         raise RuntimeError(f"addmv input tensors must have the same dtype, but got {names}, and {type_name(vec.dtype)}")
-    return _combined(expand(input, (rows,)), _times_vector(mat, vec), beta, alpha)
+    return _combined(expand(input, (rows,)), _times_vector(mat, vec), beta, alpha, truncates=True)
 
 
 def addr(input: Any, vec1: Any, vec2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
@@ -283,7 +286,7 @@ def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: floa
     # The sum of products is one product over batch and depth together.
     left = views.Reshape.bind(views.Permute.bind(batch1, dims=(1, 0, 2)), shape=(rows, count * depth))
     right = views.Reshape.bind(batch2, shape=(count * depth, columns))
-    return _combined(term, _product(left, right), beta, alpha)
+    return _combined(term, _product(left, right), beta, alpha, truncates=True)
 
 
 @rounded_once
@@ -297,7 +300,7 @@ def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: flo
         raise RuntimeError(
             f"Input dtypes must be the same, got: input {names[0]}, batch1: {names[1]}, batch2: {names[2]}"
         )
-    return _combined(term, bmm(batch1, batch2), beta, alpha)
+    return _combined(term, bmm(batch1, batch2), beta, alpha, truncates=True)
 
 
 @rounded_once

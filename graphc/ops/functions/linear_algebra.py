@@ -29,7 +29,7 @@ from graphc.ops.matrix_checks import (
     require_one_dtype,
     require_square,
 )
-from graphc.ops.matrix_rules import identity_like, product_of_chain, real_part, unpack
+from graphc.ops.matrix_rules import identity_like, no_elements, product_of_chain, real_part, replaced, unpack
 from graphc.ops.operands import cast, is_value, normalize_dim
 from graphc.ops.sources import number_like
 from graphc.ops.strided_views import Diagonal
@@ -120,6 +120,7 @@ def vander(x: Any, *, N: int | None = None) -> Any:
     if count <= 1:
         raise RuntimeError("N must be greater than 1.")
     x = cast(x, int64) if x.dtype.is_integer else x
+    x = x if x.ndim else views.Reshape.bind(x, shape=(1,))
     found = [number_like(x, 1), x]
     while len(found) < count:
         found.append(found[-1] * x)
@@ -265,7 +266,7 @@ def matrix_power(A: Any, n: int) -> Any:
         raise TypeError(f"matrix_power(): argument 'n' (position 2) must be int, not {type(n).__name__}")
     require_square("linalg.matrix_power", A)
     if n == 0:
-        return identity_like(A)
+        return replaced(A, identity_like(A))
     power, rest = (inv(A), -n) if n < 0 else (A, n)
     if rest == 1:
         return power if n < 0 else power.clone()
@@ -372,13 +373,12 @@ def lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = No
     if rcond is None:
         rcond = float(np.finfo(A.dtype.numpy).eps) * max(rows, unknowns)
     solution = primitives.LeastSquares.bind(A, columns, rcond=float(rcond))
-    nothing = number_like(A, 0, shape=(0,), dtype=A.dtype.to_real())
-    values, rank = nothing, number_like(A, 0, shape=(0,), dtype=int64)
+    values, rank = number_like(A, 0, shape=(0,), dtype=A.dtype.to_real()), number_like(A, 0, shape=(0,), dtype=int64)
     if driver != "gels":
-        found = SingularValues.bind(A)
+        found = SingularValues.bind(views.Detach.bind(A))
         rank = _count_above(found, *_tolerances(A, None, rcond))
-        values = found if driver in ("gelsd", "gelss") else nothing
-    residuals = nothing
+        values = found if driver in ("gelsd", "gelss") else values
+    residuals = real_part(no_elements(solution))
     if rows > unknowns and (driver == "gels" or (driver != "gelsy" and _is_full(rank, unknowns))):
         residuals = (A @ solution - columns).abs().square().sum(-2)
     if is_vector:

@@ -10,10 +10,12 @@ import math
 import warnings
 from typing import Any
 
+from graphc.ir.integers import product
 from graphc.ops.checks import CheckTarget
 from graphc.ops.functions import arithmetic
 from graphc.ops.functions.activation import log_softmax, logsigmoid
 from graphc.ops.functions.arithmetic import exp, log, log1p, square, where
+from graphc.ops.functions.linear import linear
 from graphc.ops.functions.loss_reduction import chosen_reduction, known_array, reduced
 from graphc.ops.functions.reduction import sum
 from graphc.ops.functions.shaping import unsqueeze
@@ -286,6 +288,54 @@ def binary_cross_entropy_with_logits(
 
 
 @rounded_once
+def linear_cross_entropy(
+    input: Value,
+    linear_weight: Value,
+    target: Value,
+    *,
+    linear_bias: Value | None = None,
+    weight: Value | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: Any = None,
+) -> Value:
+    """:func:`cross_entropy` of ``input`` [N, in] (or [in]) through a linear layer ``[C, ..., in]``, bias ``[C, ...]``.
+
+    ``options`` say how PyTorch splits the work to save memory; here they change nothing.
+
+    Raises RuntimeError, with PyTorch's words, for shapes that do not fit.
+    """
+    if input.ndim not in (1, 2):
+        raise RuntimeError(f"expected input with dimensionality 1 or 2, got {input.ndim}")
+    if linear_weight.ndim < 2:
+        raise RuntimeError(f"expected linear_weight with dimensionality at least 2, got {linear_weight.ndim}")
+    features, outputs = input.shape[-1], tuple(linear_weight.shape[:-1])
+    if features != linear_weight.shape[-1]:
+        raise RuntimeError(
+            "expected equal input and linear_weight last dimensions (in_features), got "
+            f"{features} and {linear_weight.shape[-1]}, respectively"
+        )
+    if linear_bias is not None and tuple(linear_bias.shape) != outputs:
+        raise RuntimeError(f"expected linear_bias shape {outputs}, got {tuple(linear_bias.shape)}")
+    if len(outputs) > 1 and input.ndim == 1:
+        raise RuntimeError(
+            f"K-dimensional loss defined by linear_weight shape {tuple(linear_weight.shape)} requires batched input, "
+            f"(N, {features}), got unbatched input with shape {tuple(input.shape)}"
+        )
+    shape = (*input.shape[:-1], *outputs)
+    if tuple(target.shape) == shape and ignore_index is not None:
+        raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
+    rows = product(outputs)
+    bias = None if linear_bias is None else Reshape.bind(linear_bias, shape=(rows,))
+    flat = linear(input, Reshape.bind(linear_weight, shape=(rows, features)), bias)
+    logits = Reshape.bind(flat, shape=shape)
+    ignored = -100 if ignore_index is None else ignore_index
+    return cross_entropy(
+        logits, target, weight, ignore_index=ignored, reduction=reduction, label_smoothing=label_smoothing
+    )
+
+
 def cross_entropy(
     input: Value,
     target: Value,

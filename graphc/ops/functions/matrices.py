@@ -9,17 +9,18 @@ import itertools
 from typing import Any
 
 from graphc.ir.types import int64
-from graphc.ops import gathers, sources, strided_views, views
+from graphc.ops import comparisons, gathers, sources, strided_views, views
 from graphc.ops.functions import arithmetic, reduction
 from graphc.ops.functions.linear import matmul
 from graphc.ops.functions.linear_algebra import cross as vector_product
 from graphc.ops.functions.linear_algebra import vander as increasing_powers
+from graphc.ops.functions.norms import matrix_norm
 from graphc.ops.functions.norms import vector_norm as norm
-from graphc.ops.functions.shaping import flip, meshgrid, ravel, stack, transpose, unsqueeze
+from graphc.ops.functions.shaping import broadcast_to, flip, meshgrid, ravel, stack, transpose, unsqueeze
 from graphc.ops.half_precision import rounded_once
 from graphc.ops.norms import root_of, vector_norms
-from graphc.ops.operands import broadcast_shapes, cast, normalize_dim
-from graphc.ops.pointwise import Copy
+from graphc.ops.operands import cast, normalize_dim
+from graphc.ops.pointwise import Add, Copy
 from graphc.ops.promotion import result_type
 from graphc.ops.sources import number_like
 from graphc.ops.type_names import type_name
@@ -34,12 +35,17 @@ __all__ = [
     "diag_embed",
     "diagflat",
     "diagonal",
+    "frobenius_norm",
     "kron",
+    "norm_except_dim",
+    "nuclear_norm",
     "renorm",
+    "tril",
+    "triu",
     "vander",
 ]
-METHODS = ("cross", "diag", "diag_embed", "diagflat", "diagonal", "kron", "renorm", "trace")
-IN_PLACE = ("renorm",)
+METHODS = ("cross", "diag", "diag_embed", "diagflat", "diagonal", "kron", "renorm", "trace", "tril", "triu")
+IN_PLACE = ("renorm", "tril", "triu")
 
 
 # -- diagonals -----------------------------------------------------------------------------------------------------
@@ -91,6 +97,62 @@ def trace(input: Any) -> Any:
     if input.dtype.category == "bool":
         raise NotImplementedError("\"trace\" not implemented for 'Bool'")
     return reduction.sum(diagonal(input))
+
+
+# -- norms under older names ---------------------------------------------------------------------------------------
+
+
+def frobenius_norm(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The 2-norm of all elements, or of those along dims; of at most two dims."""
+    dims = (dim,) if isinstance(dim, int) else tuple(dim or ())
+    if len(dims) > 2:
+        raise RuntimeError(f"Expected at most 2 dimensions, but got {len(dims)} dimensions instead.")
+    return norm(input, 2, dims or None, keepdim)
+
+
+def nuclear_norm(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The sum of the singular values of a matrix, or of the matrices along two dims."""
+    if dim is None and input.ndim != 2:
+        raise RuntimeError(
+            f"Expected a tensor with 2 dimensions, but got a tensor with {input.ndim} dimensions instead."
+        )
+    return matrix_norm(input, "nuc", (0, 1) if dim is None else dim, keepdim)
+
+
+def norm_except_dim(v: Any, pow: int = 2, dim: int = 0) -> Any:
+    """The norms of the slices along one dim, which alone keeps its extent; of all elements for the dim -1."""
+    if dim == -1:
+        return norm(v, pow)
+    if dim not in (0, v.ndim - 1):
+        return transpose(norm_except_dim(transpose(v, 0, dim), pow, 0), 0, dim)
+    return norm(v, pow, tuple(each for each in range(v.ndim) if each != dim), True) if v.ndim > 1 else v.abs()
+
+
+# -- triangles ---------------------------------------------------------------------------------------------------
+
+
+def _triangle(name: str, input: Any, diagonal: int, keep: type[comparisons.Comparison]) -> Any:
+    if input.ndim < 2:
+        raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
+    shape = tuple(input.shape)
+
+    def along(dim: int) -> Any:
+        attrs = {"shape": shape[-2:], "dim": dim, "dtype": int64}
+        return input.apply(sources.Iota.instance, (), attrs)
+
+    rows, columns = along(0), along(1)
+    inside = keep.bind(columns, Add.bind(rows, number_like(rows, diagonal)) if diagonal else rows)
+    return comparisons.Where.bind(broadcast_to(inside, shape), input, number_like(input, 0))
+
+
+def tril(input: Any, diagonal: int = 0) -> Any:
+    """The lower triangle of matrices: zero above the diagonal (the ``diagonal``-th above the main one)."""
+    return _triangle("tril", input, diagonal, comparisons.Le)
+
+
+def triu(input: Any, diagonal: int = 0) -> Any:
+    """The upper triangle of matrices: zero below the diagonal (the ``diagonal``-th above the main one)."""
+    return _triangle("triu", input, diagonal, comparisons.Ge)
 
 
 # -- products ------------------------------------------------------------------------------------------------------
@@ -225,7 +287,7 @@ def cdist(x1: Any, x2: Any, p: float = 2.0, compute_mode: str = "use_mm_for_eucl
         raise RuntimeError(f"expected scalar type {type_name(x1.dtype)} but found {type_name(x2.dtype)}")
     rows = x1.shape[-2], x2.shape[-2]
     if 0 in (*rows, x1.shape[-1]):
-        return number_like(x1, 0, shape=(*broadcast_shapes(x1.shape[:-2], x2.shape[:-2]), *rows))
+        return reduction.sum(unsqueeze(x1, -2) - unsqueeze(x2, -3), -1)  # no differences, or the sums of none
     by_product = _BY_PRODUCT[compute_mode]
     if p == 2 and (by_product or (by_product is None and max(rows) > _MANY_ROWS)):
         left, right = reduction.sum(x1 * x1, -1, keepdim=True), reduction.sum(x2 * x2, -1, keepdim=True)

@@ -91,7 +91,8 @@ def rms_norm(
     ``eps`` is the distance from 1 to the next number of the dtype by default.
     """
     dims = _normalized_dims(input, normalized_shape, weight, None, "*")
-    _require_float("rms_norm", input)
+    if not input.dtype.is_differentiable:
+        raise NotImplementedError(f"\"rms_norm\" not implemented for '{type_name(input.dtype)}'")
     smallest = finfo(input.dtype).eps if eps is None else eps
     result = input * rsqrt(mean(square(input), dims, keepdim=True) + smallest)
     return result if weight is None else result * weight
@@ -128,6 +129,8 @@ def batch_norm(
     others = (0, *range(2, input.ndim))
     if training and input.ndim and product(shape[dim] for dim in others) == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
+    if shape == (0,):
+        return Copy.bind(input)
     normalize_dim(1, input.ndim)
     _require_float("batch_norm", input)
     statistics = {"running_mean": running_mean, "running_var": running_var}
@@ -147,12 +150,27 @@ def batch_norm(
     if input.dtype.is_half:
         # Parameters and statistics may be float32 beside a half; what is updated is the statistics themselves.
         wide = (None if value is None else as_single(value) for value in (weight, bias))
-        result = batch_norm(as_single(input), running_mean, running_var, *wide, training, momentum, eps)
+        result = _normalized(as_single(input), others, running_mean, running_var, *wide, training, momentum, eps)
         return cast(result, input.dtype)
+    return _normalized(input, others, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
+def _normalized(
+    input: Value,
+    others: tuple[int, ...],
+    running_mean: Value | None,
+    running_var: Value | None,
+    weight: Value | None,
+    bias: Value | None,
+    training: bool,
+    momentum: Any,
+    eps: float,
+) -> Value:
+    """What :func:`batch_norm` gives, of an input that is no half; ``others`` are all dimensions but the channels."""
     if training:
         centred, variance = _batch_statistics(input, others, running_mean, running_var, momentum)
     else:
-        centred, variance = input - _per_channel(running_mean, input.ndim), running_var
+        centred, variance = input - _per_channel(as_single(running_mean), input.ndim), as_single(running_var)
     scale = cast(rsqrt(cast(variance, float64) + eps), variance.dtype)
     if weight is not None:
         scale = scale * weight
@@ -173,12 +191,13 @@ def _batch_statistics(
     centred = input - keep_dims(average, shape, others)
     squares = cast(WideSum.bind(square(centred), dims=others), input.dtype)
     if running_mean is not None:
-        part, rest = _shares(momentum, running_mean.dtype)
-        mean_now, spread = (cast(Detach.bind(value), running_mean.dtype) for value in (average, squares))
-        running_mean._assign(mean_now * part + running_mean * rest)
+        old_mean, old_variance = as_single(running_mean), as_single(running_var)
+        part, rest = _shares(momentum, old_mean.dtype)
+        mean_now, spread = (cast(Detach.bind(value), old_mean.dtype) for value in (average, squares))
+        running_mean._assign(cast(mean_now * part + old_mean * rest, running_mean.dtype))
         # This product PyTorch does not round.
         moved = cast(spread / _less_one(spread, count), float64) * part
-        running_var._assign(cast(moved + cast(running_var * rest, float64), running_var.dtype))
+        running_var._assign(cast(moved + cast(old_variance * rest, float64), running_var.dtype))
     return centred, squares / count
 
 

@@ -304,9 +304,9 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     for dim, other in zip(left, right, strict=True):
         if a.shape[dim] != b.shape[other]:
             if a.shape[dim] == 1:
-                b = sum_along(b, other, keepdim=True)
+                b = sum_along(b, other, keepdim=True, dtype=b.dtype)
             elif b.shape[other] == 1:
-                a = sum_along(a, dim, keepdim=True)
+                a = sum_along(a, dim, keepdim=True, dtype=a.dtype)
             else:
                 raise RuntimeError(
                     f"contracted dimensions need to match, but first has size {a.shape[dim]} in dim {dim} and second "

@@ -8,8 +8,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from graphc.autograd.naming import Naming, naming_of
-from graphc.autograd.watching import watching
+from graphc.ops.autocasting import autocasting
+from graphc.ops.describing import CallDescriber, describer_of, here
 from graphc.ops.operands import cast
 from graphc.ops.promotion import require_castable
 from graphc.recording import state
@@ -32,9 +32,13 @@ def public(function: Callable[..., Any], namespace: str | None = None) -> Callab
     """The function as users call it: one frame more, and nothing else for a call that succeeds, unless PyTorch has a
     node of its own for the function."""
     name = function.__name__.strip("_")
-    naming = naming_of(function, namespace)
-    if naming is not None:
-        return _named(function, name, naming)
+    naming = describer_of(function, namespace)
+    operator = _plain(function, name) if naming is None else _named(function, name, naming)
+    return autocasting(operator, f"{namespace}.{name}" if namespace else name)
+
+
+def _plain(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """As :func:`public`, for a function whose node is that of its parts."""
 
     @functools.wraps(function)
     def operator(*arguments: Any, **keywords: Any) -> Any:
@@ -55,7 +59,7 @@ def public(function: Callable[..., Any], namespace: str | None = None) -> Callab
     return operator
 
 
-def _named(function: Callable[..., Any], name: str, naming: Naming) -> Callable[..., Any]:
+def _named(function: Callable[..., Any], name: str, naming: CallDescriber) -> Callable[..., Any]:
     """As :func:`public`, for a function whose result's tape node is described as PyTorch's."""
     before, only_with, whole = naming.before, naming.only_with, naming.whole
 
@@ -66,7 +70,7 @@ def _named(function: Callable[..., Any], name: str, naming: Naming) -> Callable[
                 out = keywords.pop("out")
                 result = function(*arguments, **keywords)
                 return result if out is None else write_out(name, result, out)
-            if not state.gradients or watching.named or (only_with is not None and only_with not in keywords):
+            if not state.gradients or here.whole or (only_with is not None and only_with not in keywords):
                 return function(*arguments, **keywords)
             if before:
                 operands = naming.operands(arguments, keywords)
@@ -75,11 +79,11 @@ def _named(function: Callable[..., Any], name: str, naming: Naming) -> Callable[
                     naming.describe(result, operands)
                 return result
             if whole:
-                watching.named = True
+                here.whole = True
                 try:
                     result = function(*arguments, **keywords)
                 finally:
-                    watching.named = False
+                    here.whole = False
             else:
                 result = function(*arguments, **keywords)
             naming(result, arguments, keywords)

@@ -6,32 +6,56 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from graphc.generator import default_generator
 from graphc.ir.integers import Dimension, product
 from graphc.ir.primitive import Primitive
 from graphc.ir.types import DType, float32
 from graphc.ops.complex_numbers import ViewAsComplex
 from graphc.ops.gathers import Cat
 from graphc.ops.pointwise import Cast
-from graphc.ops.sources import RandomNormal, number_like
-from graphc.ops.views import Reshape, Slice
+from graphc.ops.sources import RandomBernoulli, RandomNormal, RandomUniform, converted, number_like
+from graphc.ops.type_names import type_name
+from graphc.ops.views import Permute, Reshape, Slice
+from graphc.random_stream import RandomStream
+from graphc.recording import refuse_in_capture, state
+from graphc.storage import widest_first
 
 Shape = tuple[Dimension, ...]
 # PyTorch draws normal numbers in blocks of so many.
 _BLOCK = 16
+# What PyTorch calls the kernels that refuse a dtype.
+_KERNELS = {
+    RandomBernoulli: "bernoulli_scalar_cpu_",
+    RandomNormal: "normal_kernel_cpu",
+    RandomUniform: "check_uniform_bounds",
+}
+
+
+def require_drawable(primitive: type[Primitive], dtype: DType) -> None:
+    """Raises NotImplementedError, with PyTorch's words, for a dtype whose values a random primitive can't give."""
+    kernel = _KERNELS.get(primitive)
+    if dtype.is_complex if primitive is RandomBernoulli else not dtype.is_differentiable:
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{type_name(dtype)}'")
 
 
 def drawn(make: Callable[..., Any], primitive: type[Primitive], shape: Shape, dtype: DType, **attrs: Any) -> Any:
     """What a random primitive draws, in any dtype: ``make(primitive, shape=..., dtype=..., **attrs)`` draws it.
 
     As PyTorch, halves are float32 values rounded, and the parts of complex values are drawn side by side, normal ones
-    with a variance of 1/2.
+    with a variance of 1/2. Raises NotImplementedError for an integer dtype.
     """
+    if 0 not in shape or primitive is RandomUniform:
+        require_drawable(primitive, dtype)
     if dtype.is_complex:
         pairs = make(primitive, shape=(*shape, 2), dtype=dtype.to_real(), **attrs)
         if primitive is RandomNormal:
             pairs = pairs * number_like(pairs, math.sqrt(0.5))
+        if 0 in shape:
+            return Cast.bind(Reshape.bind(pairs, shape=shape), dtype=dtype)
         return ViewAsComplex.bind(pairs)
-    if not dtype.is_half:
+    if not dtype.is_half or primitive is RandomBernoulli:
         return make(primitive, shape=shape, dtype=dtype, **attrs)
     count = product(shape)
     if primitive is RandomNormal and isinstance(count, int) and count > _BLOCK and count % _BLOCK:
@@ -42,3 +66,47 @@ def drawn(make: Callable[..., Any], primitive: type[Primitive], shape: Shape, dt
     else:
         values = make(primitive, shape=shape, dtype=float32, **attrs)
     return Cast.bind(values, dtype=dtype)
+
+
+def draws_here(value: Any, generator: RandomStream | None, name: str) -> RandomStream | None:
+    """The generator to draw from for a tensor that runs without being recorded; None where a primitive must draw.
+
+    Raises CaptureError for a generator of the user's in a program that is recorded: programs draw from the default one.
+    """
+    if generator is not None:
+        require_generator(name, generator)
+        refuse_in_capture(f"{name}(generator=...)")
+    if state.recorder is not None or not value.is_eager:
+        return None
+    return default_generator if generator is None else generator
+
+
+def require_generator(name: str, generator: Any) -> None:
+    """Raises TypeError for what is no generator."""
+    if not isinstance(generator, RandomStream):
+        kind = type(generator).__name__
+        raise TypeError(f"{name}(): argument 'generator' must be torch.Generator, not {kind}")
+
+
+def memory_order(value: Any) -> tuple[int, ...]:
+    """The dims of a tensor by their strides: PyTorch draws in the order of the memory. Of a symbol as they come."""
+    return widest_first(value._array) if value.is_eager else tuple(range(value.ndim))
+
+
+def ordered_shape(value: Any, order: tuple[int, ...]) -> Shape:
+    """The shape of a value with its dims in an order."""
+    return tuple(value.shape[dim] for dim in order)
+
+
+def in_order(drawn: Any, order: tuple[int, ...]) -> Any:
+    """Values whose dims come in an order, with the dims in their own places."""
+    if order == tuple(range(len(order))):
+        return drawn
+    return Permute.bind(drawn, dims=tuple(order.index(dim) for dim in range(len(order))))
+
+
+def laid_out(flat: np.ndarray, value: Any, dtype: DType | None = None) -> np.ndarray:
+    """A vector of numbers that were drawn in the order of a tensor's memory, as an array of its shape and dtype."""
+    order = memory_order(value)
+    array = converted(flat, value.dtype if dtype is None else dtype).reshape(ordered_shape(value, order))
+    return array if order == tuple(range(len(order))) else array.transpose(np.argsort(order))

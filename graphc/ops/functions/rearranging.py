@@ -14,6 +14,7 @@ from graphc.ir.integers import product
 from graphc.ir.types import int64
 from graphc.ops import gathers, pointwise, sources, views
 from graphc.ops.conjugation import conjugate
+from graphc.ops.functions import shaping
 from graphc.ops.functions.shaping import (
     cat,
     flip,
@@ -22,10 +23,9 @@ from graphc.ops.functions.shaping import (
     slice_dim,
     split,
     transpose,
-    unsqueeze,
 )
 from graphc.ops.operands import broadcast_shapes as common_shape
-from graphc.ops.operands import is_value, normalize_dim
+from graphc.ops.operands import cast, is_value, normalize_dim
 from graphc.ops.type_names import type_name
 
 __all__ = [
@@ -198,13 +198,11 @@ def unsafe_split_with_sizes(input: Any, split_sizes: Sequence[int], dim: int = 0
 
 def unsafe_chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """As ``chunk``."""
-    from graphc.ops.functions.shaping import chunk
-
-    return chunk(input, chunks, dim)
+    return shaping.chunk(input, chunks, dim)
 
 
 def tensor_split(input: Any, indices_or_sections: Any = None, dim: int = 0, **named: Any) -> tuple[Any, ...]:
-    """So many views of nearly equal sizes, the larger ones first; or views that end before each of the places listed."""
+    """So many views of nearly equal sizes, the larger ones first; or views that end before the places listed."""
     for name in ("sections", "indices", "tensor_indices_or_sections"):
         indices_or_sections = named.pop(name, indices_or_sections)
     if named:
@@ -247,6 +245,8 @@ def _split_evenly(name: str, input: Any, sections: Any, dim: int, rank: int) -> 
             f"torch.{name} requires a tensor with at least {rank} dimension, but got a tensor with {input.ndim} "
             "dimensions!"
         )
+    if isinstance(sections, str):
+        raise TypeError(f"{name}() received an invalid combination of arguments - got (Tensor, str)")
     if isinstance(sections, int) and (sections == 0 or input.shape[dim] % sections):
         raise RuntimeError(
             f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {input.shape[dim]} "
@@ -280,6 +280,8 @@ def dsplit(input: Any, *indices_or_sections: Any) -> tuple[Any, ...]:
 
 def narrow_copy(input: Any, dim: int, start: int, length: int) -> Any:
     """A copy of ``length`` places of one dim from ``start`` on."""
+    if input.ndim and dim >= input.ndim:
+        raise RuntimeError("Expected dim < static_cast<int64_t>(self_sizes.size()) to be true, but got false.")
     return pointwise.Copy.bind(narrow(input, dim, start, length))
 
 
@@ -295,11 +297,13 @@ def _each(function: Any, tensors: tuple[Any, ...]) -> Any:
 
 def atleast_1d(*tensors: Any) -> Any:
     """Numbers as vectors of one element; others as they are."""
-    return _each(lambda tensor: tensor if tensor.ndim else ravel(tensor), tensors)
+    return _each(lambda tensor: tensor if tensor.ndim else shaping.reshape(tensor, (1,)), tensors)
 
 
 def _matrix(tensor: Any) -> Any:
-    return tensor if tensor.ndim >= 2 else views.Reshape.bind(tensor, shape=(1, *(tensor.shape or (1,))))
+    if tensor.ndim >= 2:
+        return tensor
+    return shaping.unsqueeze(tensor, 0) if tensor.ndim else shaping.reshape(tensor, (1, 1))
 
 
 def atleast_2d(*tensors: Any) -> Any:
@@ -308,7 +312,7 @@ def atleast_2d(*tensors: Any) -> Any:
 
 
 def _solid(tensor: Any) -> Any:
-    return tensor if tensor.ndim >= 3 else unsqueeze(_matrix(tensor), -1)
+    return tensor if tensor.ndim >= 3 else shaping.unsqueeze(_matrix(tensor), -1)
 
 
 def atleast_3d(*tensors: Any) -> Any:
@@ -345,7 +349,7 @@ def dstack(tensors: Sequence[Any]) -> Any:
 
 
 def _columns(tensor: Any) -> Any:
-    return tensor if tensor.ndim >= 2 else views.Reshape.bind(tensor, shape=(product(tensor.shape), 1))
+    return tensor if tensor.ndim >= 2 else shaping.reshape(tensor, (product(tensor.shape), 1))
 
 
 def column_stack(tensors: Sequence[Any]) -> Any:
@@ -386,6 +390,7 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
     if is_value(shape):
         shape = shape.tolist()
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    indices = cast(indices, int64)
     found = []
     for extent in reversed(sizes):
         found.append(indices % extent)

@@ -10,18 +10,30 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from graphc.ir.integers import product
+from graphc.ir.integers import Dimension, product
 from graphc.ir.primitive import Primitive
 from graphc.ir.types import DType, bool_, int64, uint8
 from graphc.ops import reductions
 from graphc.ops.complex_numbers import parts
 from graphc.ops.functions import arithmetic, norms
+from graphc.ops.functions.factories import not_implemented, require_tensors
 from graphc.ops.functions.return_types import return_type
 from graphc.ops.gathers import GatherAlong
 from graphc.ops.half_precision import rounded_once
-from graphc.ops.operands import cast, is_value, keep_dims, normalize_dim, normalize_dims, require_value, truth
+from graphc.ops.operands import (
+    apply_binary,
+    cast,
+    is_value,
+    keep_dims,
+    normalize_dim,
+    normalize_dims,
+    require_value,
+    truth,
+)
+from graphc.ops.pointwise import Div, PowerScalar, Sub
 from graphc.ops.type_names import type_name
 from graphc.ops.views import Detach, Reshape
+from graphc.sizes import stretches
 
 __all__ = [
     "all",
@@ -32,6 +44,7 @@ __all__ = [
     "argmax",
     "argmin",
     "count_nonzero",
+    "dist",
     "logsumexp",
     "max",
     "mean",
@@ -57,6 +70,7 @@ ExtremeOfMin = return_type("min", "values indices")
 LeastAndGreatest = return_type("aminmax", "min max")
 
 
+@stretches
 def _reduce(primitive: type[Primitive], input: Value, dim: Dim, keepdim: bool, name: str | None = None) -> Value:
     """A reduction; ``name`` is what messages call the function where it is not the primitive's name."""
     name = primitive.name if name is None else name
@@ -96,26 +110,41 @@ def prod(input: Value, dim: int | None = None, keepdim: bool = False, *, dtype: 
 
 
 def _require_floating(name: str, input: Value, dtype: DType | None = None) -> Value:
-    input = input if dtype is None else cast(input, dtype)
-    if not input.dtype.is_differentiable:
+    wanted = input.dtype if dtype is None else dtype
+    if not wanted.is_differentiable:
+        which = "Input" if dtype is None else "Optional"
         raise RuntimeError(
-            f"{name}(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
-            f"Got: {input.dtype}"
+            f"{name}(): could not infer output dtype. {which} dtype must be either a floating point or complex dtype. "
+            f"Got: {type_name(wanted)}"
         )
-    return input
+    return cast(input, wanted)
 
 
 @rounded_once
 def mean(input: Value, dim: Dim = None, keepdim: bool = False, *, dtype: DType | None = None) -> Value:
     """The arithmetic mean along ``dim``. Raises RuntimeError for integers unless ``dtype`` is a floating one."""
+    require_value("mean", input)
     input = _require_floating("mean", input, dtype)
-    return sum(input, dim, keepdim) / _count(input, dim)
+    shape, dims = input.shape, normalize_dims(dim, input.ndim)
+    average = apply_binary(Div.instance, reductions.Sum.bind(input, dims=dims), _count(shape, dims))
+    return keep_dims(average, shape, dims) if keepdim else average
 
 
 def nansum(input: Value, dim: Dim = None, keepdim: bool = False, *, dtype: DType | None = None) -> Value:
-    """The sum along ``dim`` of the elements that are numbers; of integers and bool in int64."""
-    input = _accumulated(input, dtype)
-    return sum(_without_nan(input), dim, keepdim)
+    """The sum along ``dim`` of the elements that are numbers; of integers and bool in int64. Raises RuntimeError for
+    complex numbers."""
+    require_value("nansum", input)
+    if input.dtype.is_complex:
+        raise RuntimeError("nansum on CPU does not support complex inputs")
+    require_value("nansum", input)
+    _refuse_complex(input)
+    # The numbers are chosen before they are converted: as an integer NaN is none.
+    return sum(_without_nan(input), dim, keepdim, dtype=dtype)
+
+
+def _refuse_complex(input: Value) -> None:
+    if input.dtype.is_complex:
+        raise RuntimeError("nansum on CPU does not support complex inputs")
 
 
 def _without_nan(input: Value) -> Value:
@@ -129,14 +158,15 @@ def nanmean(input: Value, dim: Dim = None, keepdim: bool = False, *, dtype: DTyp
         raise RuntimeError(
             f"nanmean(): expected input to have floating point or complex dtype but got {type_name(input.dtype)}"
         )
-    input = input if dtype is None else cast(input, dtype)
+    _refuse_complex(input)
+    input = _require_floating("nanmean", input, dtype)
     numbers = arithmetic.logical_not(arithmetic.isnan(input))
     return sum(_without_nan(input), dim, keepdim) / sum(numbers, dim, keepdim)
 
 
-def _count(input: Value, dim: Dim) -> Any:
+def _count(shape: Sequence[Dimension], dims: tuple[int, ...]) -> Any:
     """How many elements are reduced: an int or a symbolic dimension."""
-    return product(input.shape[axis] for axis in normalize_dims(dim, input.ndim))
+    return product(shape if len(dims) == len(shape) else [shape[axis] for axis in dims])
 
 
 def _squared_deviations(
@@ -150,24 +180,22 @@ def _squared_deviations(
     if not input.dtype.is_differentiable:
         raise RuntimeError(f"{name} only support floating point and complex dtypes")
     shape, dims = input.shape, normalize_dims(dim, input.ndim)
-    count = _count(input, dim)
-    average = keep_dims(sum(input, dim) / count, shape, dims)
-    deviation = input - average
-    total = sum(_squared_magnitude(deviation), dim, keepdim)
+    count = _count(shape, dims)
+    average = apply_binary(Div.instance, reductions.Sum.bind(input, dims=dims), count)
+    kept = keep_dims(average, shape, dims)
+    deviation = apply_binary(Sub.instance, input, kept)
+    total = reductions.Sum.bind(_squared_magnitude(deviation), dims=dims)
     freedom = count - correction
     if isinstance(freedom, (int, float)):
         freedom = builtins.max(freedom, 0)  # of too few elements the variance is inf or NaN
-    variance = total / freedom
-    if not keepdim and dims:
-        kept = tuple(extent for axis, extent in enumerate(shape) if axis not in dims)
-        average = Reshape.bind(average, shape=kept)
-    return variance, average
+    variance = apply_binary(Div.instance, total, freedom)
+    return (keep_dims(variance, shape, dims), kept) if keepdim else (variance, average)
 
 
 def _squared_magnitude(value: Value) -> Value:
     """|x|^2, real for complex values too."""
     if not value.dtype.is_complex:
-        return arithmetic.square(value)
+        return PowerScalar.bind(value, exponent=2)
     real, imaginary = parts(value)
     return arithmetic.square(real) + arithmetic.square(imaginary)
 
@@ -244,7 +272,13 @@ def amin(input: Value, dim: Dim = None, keepdim: bool = False) -> Value:
 def aminmax(input: Value, *, dim: int | None = None, keepdim: bool = False) -> tuple[Value, Value]:
     """The least and the greatest element along ``dim``."""
     require_value("aminmax", input)
-    if 0 in (tuple(input.shape) if dim is None else (input.shape[axis] for axis in normalize_dims(dim, input.ndim))):
+    if input.dtype.is_complex:
+        raise not_implemented("aminmax_cpu", input.dtype)
+    if dim is not None:
+        for axis in normalize_dims(dim, input.ndim):
+            if input.shape[axis] == 0:
+                raise IndexError(f"aminmax: Expected reduction dim {axis} to have non-zero size.")
+    elif 0 in tuple(input.shape):
         raise RuntimeError(
             "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
         )
@@ -272,7 +306,7 @@ def max(input: Value, dim: Any = None, keepdim: bool = False, *, other: Value | 
 
     Along a dimension the gradient goes to the element of the index alone.
     """
-    return _extreme(ExtremeOfMax, reductions.Amax, reductions.ArgMax, arithmetic.maximum, input, dim, keepdim, other)
+    return _extreme(ExtremeOfMax, reductions.Max, reductions.ArgMax, arithmetic.maximum, input, dim, keepdim, other)
 
 
 def min(input: Value, dim: Any = None, keepdim: bool = False, *, other: Value | None = None) -> Any:
@@ -280,7 +314,7 @@ def min(input: Value, dim: Any = None, keepdim: bool = False, *, other: Value | 
 
     Along a dimension the gradient goes to the element of the index alone.
     """
-    return _extreme(ExtremeOfMin, reductions.Amin, reductions.ArgMin, arithmetic.minimum, input, dim, keepdim, other)
+    return _extreme(ExtremeOfMin, reductions.Min, reductions.ArgMin, arithmetic.minimum, input, dim, keepdim, other)
 
 
 def _extreme(
@@ -293,13 +327,16 @@ def _extreme(
         return _reduce(whole, input, None, False, name)
     if not isinstance(dim, int):
         raise TypeError(f"{name}(): argument 'dim' must be int, not {type(dim).__name__}")
+    require_value(name, input)
+    if input.dtype.is_complex:
+        raise RuntimeError(f"{name}(): does not support complex input")
     axis = normalize_dim(dim, input.ndim)
-    indices = _reduce(position, input, axis, True, name)
-    values = GatherAlong.bind(input, indices, dim=axis) if input.ndim else input
-    if not keepdim and input.ndim:
-        shape = tuple(extent for place, extent in enumerate(input.shape) if place != axis)
-        values, indices = Reshape.bind(values, shape=shape), Reshape.bind(indices, shape=shape)
-    return result(values, indices)
+    indices = _reduce(position, input, axis, False, name)
+    if not input.ndim:
+        return result(input, indices)
+    kept = keep_dims(indices, input.shape, (axis,))
+    values = GatherAlong.bind(input, kept, dim=axis)
+    return result(values, kept) if keepdim else result(Reshape.bind(values, shape=tuple(indices.shape)), indices)
 
 
 def any(input: Value, dim: Dim = None, keepdim: bool = False) -> Value:
@@ -356,3 +393,13 @@ def norm(
     if p == "nuc":
         return norms.matrix_norm(input, "nuc", tuple(range(input.ndim)) if dim is None else dim, keepdim, dtype=dtype)
     return norms.vector_norm(input, 2.0 if p in ("fro", None) else p, dim, keepdim, dtype=dtype)
+
+
+def dist(input: Value, other: Value, p: float = 2) -> Value:
+    """The p-norm of the differences of two tensors of floats, which broadcast."""
+    require_tensors("dist", input=input, other=other)
+    difference = arithmetic.sub(input, other)
+    if not difference.dtype.is_differentiable:
+        kind = type_name(difference.dtype)
+        raise RuntimeError(f"norm(): input dtype should be either floating point or complex. Got {kind} instead.")
+    return norm(difference, p)

@@ -104,8 +104,14 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
         )
     base, index = ravel(input) if input.ndim == 0 else input, ravel(index)
     shape = (*base.shape[:dim], index.shape[0], *base.shape[dim + 1 :])
-    rows = broadcast_to(cast(value, input.dtype), shape) if is_value(value) else number_like(input, value, shape=shape)
-    filled = scatters.IndexCopy.bind(base, wrapped(index, base.shape[dim], dim), rows, dim=dim)
+    places = wrapped(index, base.shape[dim], dim)
+    if is_value(value):
+        # A place that is named twice takes the value once, and its gradient counts once.
+        never = number_like(input, 0, shape=tuple(base.shape), dtype=bool_)
+        named = scatters.IndexCopy.bind(never, places, number_like(input, 1, shape=shape, dtype=bool_), dim=dim)
+        filled = comparisons.Where.bind(named, broadcast_to(cast(value, input.dtype), tuple(base.shape)), base)
+    else:
+        filled = scatters.IndexCopy.bind(base, places, number_like(input, value, shape=shape), dim=dim)
     return views.Reshape.bind(filled, shape=tuple(input.shape))
 
 
@@ -116,10 +122,18 @@ def index_put(input: Any, indices: Sequence[Any], values: Any, accumulate: bool 
     indices = tuple(indices)
     if len(indices) > input.ndim:
         raise IndexError(f"too many indices for tensor of dimension {input.ndim} (got {len(indices)})")
-    viewed, lookups = view_and_lookups(input, tuple(slice(None) if index is None else index for index in indices))
+    viewed, lookups = view_and_lookups(input, tuple(map(_as_lookup, indices)))
     if not (all(lookup.is_mask for lookup in lookups) and product(values.shape) == 1 and not accumulate):
         require_one_dtype(input, values)
-    return written(viewed, integer_lookups(lookups), cast(values, input.dtype), accumulate)
+    result = written(viewed, integer_lookups(lookups), cast(values, input.dtype), accumulate)
+    return views.Reshape.bind(result, shape=tuple(input.shape))
+
+
+def _as_lookup(index: Any) -> Any:
+    """A part of a subscript that selects a whole dim for None, and looks it up where the index is a single number."""
+    if index is None:
+        return slice(None)
+    return ravel(index) if not index.ndim and index.dtype.is_integer and index.dtype.name != "uint8" else index
 
 
 def index_reduce(input: Any, dim: int, index: Any, source: Any, reduce: str, *, include_self: bool = True) -> Any:

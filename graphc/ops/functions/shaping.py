@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphc.ir.integers import Dimension, product
-from graphc.ir.types import int64
-from graphc.ops import arithmetic, comparisons, gathers, pointwise, sources, views
+from graphc.ops import gathers, pointwise, views
 from graphc.ops.operands import broadcast_shapes, cast, normalize_dim
 from graphc.ops.promotion import promote_types
-from graphc.ops.sources import number_like
-from graphc.ops.type_names import type_name
+from graphc.ops.type_names import tensor_type_name
+from graphc.sizes import as_int
 
 __all__ = [
     "broadcast_tensors",
@@ -47,8 +46,6 @@ __all__ = [
     "t",
     "tile",
     "transpose",
-    "tril",
-    "triu",
     "unbind",
     "unflatten",
     "unsqueeze",
@@ -56,7 +53,6 @@ __all__ = [
     "view_as",
 ]
 FUNCTIONS_ONLY = ("broadcast_tensors", "cat", "concat", "concatenate", "meshgrid", "stack")
-IN_PLACE = ("tril", "triu")
 
 Sizes = tuple[Dimension, ...]
 
@@ -74,7 +70,12 @@ def _sequence(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     """``(2, 3)`` and ``((2, 3),)`` both as ``(2, 3)``."""
     if len(arguments) == 1 and isinstance(arguments[0], (tuple, list)):
         arguments = tuple(arguments[0])
-    return tuple(int(item) if isinstance(item, int) or hasattr(item, "__index__") else item for item in arguments)
+    for item in arguments:
+        if type(item) is not int:
+            break
+    else:
+        return arguments
+    return tuple(as_int(item) if isinstance(item, int) or hasattr(item, "__index__") else item for item in arguments)
 
 
 def slice_dim(input: Any, dim: int, start: Dimension, stop: Dimension, step: int = 1) -> Any:
@@ -91,6 +92,8 @@ def slice_dim(input: Any, dim: int, start: Dimension, stop: Dimension, step: int
 def _resolve_size(input: Any, sizes: Sizes) -> Sizes:
     """The sizes with a -1 replaced by what is left. Raises RuntimeError, with PyTorch's words, where that fails."""
     total = product(input.shape)
+    if product(sizes) == total and not [size for size in sizes if type(size) is int and size < 0]:
+        return sizes
     error = RuntimeError(f"shape '{list(sizes)}' is invalid for input of size {total}")
     unknown = [position for position, size in enumerate(sizes) if isinstance(size, int) and size == -1]
     for position, size in enumerate(sizes):
@@ -124,7 +127,7 @@ def reshape(input: Any, *sizes: Any, shape: Any = None) -> Any:
 def view(input: Any, *sizes: Any, size: Any = None) -> Any:
     """As :func:`reshape`, but always sharing memory. Raises RuntimeError where the strides do not allow it."""
     result = views.Reshape.bind(input, shape=_resolve_size(input, _sequence(sizes if size is None else (size,))))
-    if hasattr(input, "data_ptr") and product(result.shape) and result.data_ptr() != input.data_ptr():
+    if input.is_eager and result._storage is not input._storage:
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
             "contiguous subspaces). Use .reshape(...) instead."
@@ -268,6 +271,8 @@ def flip(input: Any, *arguments: Any, dims: Any = None) -> Any:
 def roll(input: Any, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Any:
     """The elements moved along dims, coming in again on the other side; of the flattened input without dims."""
     moves = _sequence((shifts,))
+    if not moves:
+        raise RuntimeError("`shifts` required")
     if dims is None:
         if len(moves) != 1:
             raise RuntimeError(f"shifts and dimensions must align. shifts: {len(moves)}, dims:0")
@@ -277,6 +282,8 @@ def roll(input: Any, shifts: int | Sequence[int], dims: int | Sequence[int] | No
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(moves)}, dims:{len(along)}")
     result = input
     for move, dim in zip(moves, along, strict=True):
+        if not input.ndim:
+            raise IndexError("Dimension specified as 0 but tensor has no dimensions")
         dim = normalize_dim(dim, input.ndim)
         extent = result.shape[dim]
         if not isinstance(extent, int):
@@ -292,17 +299,13 @@ def roll(input: Any, shifts: int | Sequence[int], dims: int | Sequence[int] | No
 # -- broadcasting --------------------------------------------------------------------------------------------------
 
 
-def expand(input: Any, *sizes: Any, size: Any = None) -> Any:
-    """Dims of size 1 repeated, and new ones before; -1 keeps a size. Shares memory.
-
-    Raises RuntimeError, with PyTorch's words, for sizes that do not fit.
-    """
-    wanted = _sequence(sizes if size is None else (size,))
+def _expanded(input: Any, wanted: Sizes) -> Any:
+    """Raises RuntimeError, with PyTorch's words, for sizes that do not fit."""
     shape = tuple(input.shape)
     new = len(wanted) - len(shape)
     if new < 0:
         raise RuntimeError(
-            f"expand(torch.{type_name(input.dtype)}Tensor{{{list(shape)}}}, size={list(wanted)}): the number of sizes "
+            f"expand({tensor_type_name(input.dtype)}{{{list(shape)}}}, size={list(wanted)}): the number of sizes "
             f"provided ({len(wanted)}) must be greater or equal to the number of dimensions in the tensor "
             f"({len(shape)})"
         )
@@ -327,15 +330,23 @@ def expand(input: Any, *sizes: Any, size: Any = None) -> Any:
     return views.Expand.bind(input, shape=tuple(target))
 
 
+def expand(input: Any, *sizes: Any, size: Any = None) -> Any:
+    """Dims of size 1 repeated, and new ones before; -1 keeps a size. Shares memory.
+
+    Raises RuntimeError, with PyTorch's words, for sizes that do not fit.
+    """
+    return _expanded(input, _sequence(sizes if size is None else (size,)))
+
+
 def expand_as(input: Any, other: Any) -> Any:
     """The input expanded to the shape of ``other``."""
-    return expand(input, tuple(other.shape))
+    return _expanded(input, tuple(other.shape))
 
 
 def broadcast_to(input: Any, *sizes: Any, size: Any = None) -> Any:
     """As :func:`expand`; the input itself where it has the size."""
     wanted = _sequence(sizes if size is None else (size,))
-    return input if tuple(input.shape) == wanted else expand(input, wanted)
+    return input if tuple(input.shape) == wanted else _expanded(input, wanted)
 
 
 def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
@@ -475,12 +486,16 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     return split(input, -(-extent // chunks), dim)
 
 
-def narrow(input: Any, dim: int, start: int, length: int) -> Any:
-    """``length`` places of one dim from ``start`` on, as a view."""
+def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
+    """``length`` places of one dim from ``start`` (an int or a 0-d tensor of integers) on, as a view."""
     if input.ndim == 0:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
     dim = normalize_dim(dim, input.ndim)
     extent = input.shape[dim]
+    if hasattr(start, "apply"):
+        if start.ndim or not start.dtype.is_integer:
+            raise RuntimeError("start must be an 0-dim integral Tensor.")
+        start = int(start)
     if length < 0:
         raise RuntimeError("narrow(): length must be non-negative.")
     if not -extent <= start <= extent:
@@ -505,98 +520,6 @@ def select(input: Any, dim: int, index: int) -> Any:
 def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
     """Every place of a dim, without the dim, as views."""
     if input.ndim == 0:
-        raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     dim = normalize_dim(dim, input.ndim)
     return tuple(select(input, dim, index) for index in range(input.shape[dim]))
-
-
-# -- borders and triangles -----------------------------------------------------------------------------------------
-
-
-def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:
-    """A border around the last dims: pairs of widths (before, after), the last dim first. Negative widths cut off.
-
-    Modes: "constant" (of ``value``, default 0), "reflect", "replicate", "circular"; the latter three pad the last one
-    to three dims of an input that has one or two dims more.
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.pad.html
-    """
-    widths = _sequence((pad,))
-    if len(widths) % 2:
-        raise RuntimeError("Padding length must be divisible by 2")
-    if len(widths) > 2 * input.ndim:
-        raise RuntimeError(
-            "Padding length should be less than or equal to two times the input dimension but got padding length "
-            f"{len(widths)} and input of dimension {input.ndim}"
-        )
-    low, high = [0] * input.ndim, [0] * input.ndim
-    for place in range(len(widths) // 2):
-        low[-1 - place], high[-1 - place] = widths[2 * place], widths[2 * place + 1]
-    if mode == "constant":
-        for extent, before, after in zip(input.shape, low, high, strict=True):
-            if isinstance(extent, int) and extent + before + after < 0:
-                raise RuntimeError("narrow(): length must be non-negative.")
-        number = sources.as_number(0 if value is None else value, input.dtype)
-        return gathers.Pad.bind(input, low=tuple(low), high=tuple(high), value=number)
-    if mode not in _BORDERS:
-        raise NotImplementedError(f"Unrecognised padding mode {mode}")
-    if input.ndim - len(widths) // 2 not in (1, 2):
-        raise NotImplementedError(f"Padding size {len(widths)} is not supported for {input.ndim}D input tensor.")
-    result = input
-    for dim, (before, after) in enumerate(zip(low, high, strict=True)):
-        if before or after:
-            places = _BORDERS[mode](input, dim, before, after)
-            index = input.apply(sources.Constant.instance, (), {"literal": sources.Literal(places, int64)})
-            result = gathers.IndexSelect.bind(result, index, dim=dim)
-    return pointwise.Copy.bind(result) if result is input else result
-
-
-def _reflected(input: Any, dim: int, before: int, after: int) -> list[int]:
-    extent = input.shape[dim]
-    if max(before, after) >= extent:
-        argument = 4 + 2 * (input.ndim - 1 - dim)
-        raise RuntimeError(
-            f"Argument #{argument}: Padding size should be less than the corresponding input dimension, but got: "
-            f"padding ({before}, {after}) at dimension {dim} of input {list(input.shape)}"
-        )
-    period = max(2 * (extent - 1), 1)
-    inner = (place % period for place in range(-before, extent + after))
-    return [min(place, period - place) if extent > 1 else 0 for place in inner]
-
-
-def _replicated(input: Any, dim: int, before: int, after: int) -> list[int]:
-    extent = input.shape[dim]
-    return [min(max(place, 0), extent - 1) for place in range(-before, extent + after)]
-
-
-def _wrapped(input: Any, dim: int, before: int, after: int) -> list[int]:
-    extent = input.shape[dim]
-    if max(before, after) > extent:
-        raise RuntimeError("Padding value causes wrapping around more than once.")
-    return [place % extent for place in range(-before, extent + after)]
-
-
-_BORDERS = {"reflect": _reflected, "replicate": _replicated, "circular": _wrapped}
-
-
-def _triangle(name: str, input: Any, diagonal: int, keep: type[comparisons.Comparison]) -> Any:
-    if input.ndim < 2:
-        raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
-    shape = tuple(input.shape)
-
-    def along(dim: int) -> Any:
-        attrs = {"shape": shape[-2:], "dim": dim, "dtype": int64}
-        return input.apply(sources.Iota.instance, (), attrs)
-
-    rows, columns = along(0), along(1)
-    inside = keep.bind(columns, arithmetic.Add.bind(rows, number_like(rows, diagonal)) if diagonal else rows)
-    return comparisons.Where.bind(broadcast_to(inside, shape), input, number_like(input, 0))
-
-
-def tril(input: Any, diagonal: int = 0) -> Any:
-    """The lower triangle of matrices: zero above the diagonal (the ``diagonal``-th above the main one)."""
-    return _triangle("tril", input, diagonal, comparisons.Le)
-
-
-def triu(input: Any, diagonal: int = 0) -> Any:
-    """The upper triangle of matrices: zero below the diagonal (the ``diagonal``-th above the main one)."""
-    return _triangle("triu", input, diagonal, comparisons.Ge)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.ir.types import int32, int64
+from graphc.ir.types import bool_, int32, int64
 from graphc.ops import sorting
 from graphc.ops.functions import factories
 from graphc.ops.functions.arithmetic import clamp, eq, logical_not
@@ -23,6 +23,7 @@ from graphc.ops.operands import cast, is_value, normalize_dim, require_value
 from graphc.ops.pointwise import Copy
 from graphc.ops.promotion import result_type
 from graphc.ops.sources import number_like
+from graphc.ops.type_names import type_name
 
 __all__ = [
     "argsort",
@@ -52,9 +53,17 @@ _FEW = 16
 
 
 def _require_order(name: str, input: Value) -> None:
-    require_value(name, input)
+    """Raises RuntimeError for complex numbers; ``name`` is what PyTorch's message calls the function."""
+    require_value(name.lower(), input)
     if input.dtype.is_complex:
-        raise RuntimeError(f" {name.capitalize()} does not support complex dtypes on CPU")
+        raise RuntimeError(f" {name} does not support complex dtypes on CPU")
+
+
+def _require_kernel(name: str, kernel: str, input: Value, truths: bool = True) -> None:
+    """Raises NotImplementedError for complex numbers, and for truth values unless ``truths``."""
+    require_value(name, input)
+    if input.dtype.is_complex or (input.dtype == bool_ and not truths):
+        raise factories.not_implemented(kernel, input.dtype)
 
 
 def argsort(input: Value, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Value:
@@ -62,7 +71,7 @@ def argsort(input: Value, dim: int = -1, descending: bool = False, *, stable: bo
 
     Equal elements keep their order, whether ``stable`` is given or not.
     """
-    _require_order("sort", input)
+    _require_order("Sort", input)
     axis = normalize_dim(dim, input.ndim)
     if input.ndim == 0:
         return Copy.bind(number_like(input, 0, dtype=int64))
@@ -86,6 +95,8 @@ def topk(input: Value, k: int, dim: int = -1, largest: bool = True, sorted: bool
     Raises RuntimeError where a row has less than ``k`` elements.
     """
     _require_order("topk", input)
+    if input.dtype == bool_:
+        raise RuntimeError("topk does not support bool dtypes on CPU")
     axis = normalize_dim(dim, input.ndim)
     if not 0 <= k <= (input.shape[axis] if input.ndim else 1):
         raise RuntimeError("selected index k out of range")
@@ -116,7 +127,7 @@ def kthvalue(input: Value, k: int, dim: int = -1, keepdim: bool = False) -> Any:
 
     Raises RuntimeError where a row has less than ``k`` elements.
     """
-    require_value("kthvalue", input)
+    _require_kernel("kthvalue", "kthvalue_cpu", input, truths=False)
     size = input.shape[normalize_dim(dim, input.ndim)] if input.ndim else 1
     if size and not 1 <= k <= size:
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {normalize_dim(dim, input.ndim)}")
@@ -125,6 +136,7 @@ def kthvalue(input: Value, k: int, dim: int = -1, keepdim: bool = False) -> Any:
 
 def mode(input: Value, dim: int = -1, keepdim: bool = False) -> Any:
     """The most frequent element along ``dim``, the least of several, and a position of it (int64)."""
+    _require_kernel("mode", "mode_cpu", input)
     return at_positions(Mode, "mode", sorting.ModePosition, input, dim, keepdim)
 
 
@@ -184,7 +196,14 @@ def _searched(rows: Value, values: Operand, out_int32: bool, right: bool) -> Val
             f"tensor and input value tensor must match, but we got boundaries tensor {list(rows.shape)} and input "
             f"value tensor {list(values.shape)}"
         )
+    if rows.ndim == 0:
+        raise RuntimeError(
+            "torch.searchsorted(): boundaries tensor should have positive dimension, but got 0 dimension"
+        )
     dtype = result_type(rows, values)
+    for each in (rows, values):
+        if each.dtype.is_complex or each.dtype == bool_:
+            raise factories.not_implemented("searchsorted_out_cpu", each.dtype)
     found = sorting.SearchSorted.bind(cast(rows, dtype), cast(values, dtype), right=bool(right))
     return cast(found, int32) if out_int32 else found
 
@@ -194,6 +213,9 @@ def isin(elements: Operand, test_elements: Operand, *, assume_unique: bool = Fal
     if not is_value(elements) and not is_value(test_elements):
         raise TypeError("isin(): elements or test_elements must be Tensor")
     reference = elements if is_value(elements) else test_elements
+    for each in (elements, test_elements):
+        if is_value(each) and (each.dtype.is_complex or each.dtype == bool_):
+            raise RuntimeError(f"Unsupported input type encountered for isin(): {type_name(each.dtype)}")
     dtype = result_type(elements, test_elements)
     left, right = (
         cast(each, dtype) if is_value(each) else number_like(reference, each, shape=(), dtype=dtype)
@@ -229,6 +251,18 @@ def _parts(input: Value, values: np.ndarray, inverse: np.ndarray | None, counts:
     return tensors if len(tensors) > 1 else tensors[0]
 
 
+def _slice_dim(input: Value, dim: int | None) -> int | None:
+    """The dimension whose slices are compared; None where elements are."""
+    if dim is None:
+        return None
+    axis = normalize_dim(dim, input.ndim)
+    if not input.ndim:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+    if 0 in (*input.shape[:axis], *input.shape[axis + 1 :]):
+        raise RuntimeError("There are 0 sized dimensions, and they aren't selected, so unique cannot be applied")
+    return axis
+
+
 def unique(
     input: Value, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:
@@ -237,9 +271,11 @@ def unique(
     Asked for, where each element's equal is among them, and how often each occurs, both int64. Their number depends on
     the values: not under capture.
     """
+    if input.dtype.is_complex:
+        raise factories.not_implemented("unique", input.dtype)
     array = _values("unique", input)
-    axis = None if dim is None else normalize_dim(dim, input.ndim)
-    if axis is not None and array.ndim:
+    axis = _slice_dim(input, dim)
+    if axis is not None:
         rows = np.moveaxis(array, axis, 0)
         flat = rows.reshape(len(rows), math.prod(rows.shape[1:]))
         order = np.lexsort(flat.T[::-1]) if flat.shape[1] else np.arange(len(rows))
@@ -267,8 +303,9 @@ def unique_consecutive(
     the values: not under capture.
     """
     array = _values("unique_consecutive", input)
-    axis = None if dim is None else normalize_dim(dim, input.ndim)
-    if axis is not None and array.ndim:
+    _require_kernel("unique_consecutive", "unique", input)
+    axis = _slice_dim(input, dim)
+    if axis is not None:
         rows = np.moveaxis(array, axis, 0)
         values, inverse, counts = _runs(rows.reshape(len(rows), math.prod(rows.shape[1:])))
         found = np.moveaxis(values.reshape(len(values), *rows.shape[1:]), 0, axis)

@@ -10,19 +10,33 @@ from functools import partial
 from typing import Any
 
 from graphc.ir.types import bool_
-from graphc.ops import special_functions
+from graphc.ops import bessel_functions, special_functions
 from graphc.ops.functions import factories
 from graphc.ops.functions.arithmetic import clamp
 from graphc.ops.operands import cast, is_value, prepare, require_value
 from graphc.ops.promotion import floating, result_type
 
-__all__ = ["digamma", "erfc", "erfinv", "i0", "lgamma", "logit", "mvlgamma", "polygamma", "sinc", "xlogy"]
-IN_PLACE = ("digamma", "erfc", "erfinv", "i0", "lgamma", "logit", "mvlgamma", "polygamma", "sinc", "xlogy")
+__all__ = [
+    "digamma",
+    "erfc",
+    "erfinv",
+    "i0",
+    "igamma",
+    "igammac",
+    "lgamma",
+    "logit",
+    "mvlgamma",
+    "polygamma",
+    "sinc",
+    "xlogy",
+]
+IN_PLACE = tuple(__all__)
 
 Value = Any
 Operand = Any  # a Value or a Python number
 
 _of_floats = partial(factories.floating_function, __name__)
+_of_two_floats = partial(factories.of_two_floats, __name__, integers=False)
 
 erfc = _of_floats(special_functions.Erfc, "erfc", "1 - erf(x), without cancellation.")
 erfinv = _of_floats(special_functions.Erfinv, "erfinv", "The inverse of erf: infinite at 1 and -1, NaN beyond.")
@@ -30,6 +44,16 @@ lgamma = _of_floats(special_functions.LogGamma, "lgamma", "The logarithm of the 
 digamma = _of_floats(special_functions.Digamma, "digamma", "The derivative of lgamma.")
 i0 = _of_floats(special_functions.BesselI0, "i0", "The modified Bessel function of order 0.")
 sinc = _of_floats(special_functions.Sinc, "sinc", "sin(pi x) / (pi x), 1 at 0.")
+igamma = _of_two_floats(
+    bessel_functions.LowerIncompleteGamma,
+    "igamma",
+    "The regularized lower incomplete gamma function P(input, other); a gradient for ``other`` alone.",
+)
+igammac = _of_two_floats(
+    bessel_functions.UpperIncompleteGamma,
+    "igammac",
+    "The regularized upper incomplete gamma function Q(input, other); a gradient for ``other`` alone.",
+)
 
 
 def polygamma(n: int, input: Value) -> Value:

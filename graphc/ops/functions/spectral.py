@@ -19,6 +19,7 @@ from graphc.ops.fourier import FourierTransform, RealFourierTransform, RealInver
 from graphc.ops.operands import cast, require_value
 from graphc.ops.promotion import get_default_dtype
 from graphc.ops.sources import Constant, Literal, number_like
+from graphc.ops.type_names import type_name
 
 __all__ = [
     "bartlett_window",
@@ -235,6 +236,8 @@ def stft(
         return_complex = True
     if not input.dtype.is_differentiable:
         raise RuntimeError(f"{given}: expected a tensor of floating point or complex values")
+    if input.dtype.is_half:
+        raise RuntimeError(f"Unsupported dtype {type_name(input.dtype)}")
     if not 1 <= input.ndim <= 2:
         raise RuntimeError(f"{given}: expected a 1D or 2D tensor")
     if center and align_to_window is not None:

@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/docs/stable/torch.html#reduction-ops
 
 from __future__ import annotations
 
+import builtins
 import math
 import warnings
 from collections.abc import Sequence
@@ -48,18 +49,22 @@ __all__ = [
     "cov",
     "histc",
     "histogram",
+    "histogramdd",
     "median",
     "nanmedian",
     "nanquantile",
     "quantile",
 ]
+FUNCTIONS_ONLY = ("histogramdd",)
 
 Value = Any
 
 MedianAlong = return_type("median", "values indices")
 NanMedianAlong = return_type("nanmedian", "values indices")
 Histogram = return_type("histogram", "hist bin_edges")
+HistogramOfPoints = return_type("histogramdd", "hist bin_edges")
 
+_C_NAMES = {float32: "float", float64: "double"}
 _INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
@@ -69,10 +74,10 @@ _INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 def _median(name: str, result: Any, input: Value, dim: int | None, keepdim: bool, ignore_nan: bool) -> Any:
     require_value(name, input)
     if input.dtype == bool_ or input.dtype.is_complex:
-        raise factories.not_implemented("median_cpu", input.dtype)
+        raise factories.not_implemented("median_cpu" if dim is None else "median_out", input.dtype)
     if dim is None:
         return sorting.Median.bind(reshape(input, (-1,)), ignore_nan=ignore_nan)
-    return at_positions(result, name, sorting.MedianPosition, input, dim, keepdim, ignore_nan=ignore_nan)
+    return at_positions(result, "median", sorting.MedianPosition, input, dim, keepdim, ignore_nan=ignore_nan)
 
 
 def median(input: Value, dim: int | None = None, keepdim: bool = False) -> Any:
@@ -110,26 +115,27 @@ def _quantile(
     name: str, input: Value, q: Any, dim: int | None, keepdim: bool, interpolation: str, ignore_nan: bool
 ) -> Value:
     require_value(name, input)
+    if not is_value(q) and not 0 <= q <= 1:
+        raise RuntimeError(f"quantile() q must be in the range [0, 1] but got {q:g}")
     if input.dtype not in (float32, float64):
-        raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
+        raise RuntimeError("quantile() input tensor must be either float or double dtype")
     if interpolation not in _INTERPOLATIONS:
         raise RuntimeError(
-            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got {interpolation}"
+            "quantile() interpolation must be one of linear, lower, higher, midpoint or nearest, but got "
+            f"{interpolation}"
         )
     if is_value(q):
         if q.ndim > 1:
-            raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")
+            raise RuntimeError("quantile() q must be a scalar or 1D tensor")
         if q.dtype != input.dtype:
-            raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
+            raise RuntimeError("quantile() q tensor must be same dtype as the input tensor")
         if not factories.holds(all(logical_and(q >= 0, q <= 1))):
-            raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
+            raise RuntimeError("quantile() q values must be in the range [0, 1]")
         scalar, q = q.ndim == 0, reshape(q, (-1,))
     else:
-        if not 0 <= q <= 1:
-            raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q:g}")
         scalar, q = True, number_like(input, q, shape=(1,))
     if 0 in tuple(input.shape):
-        raise RuntimeError(f"{name}() input tensor must be non-empty")
+        raise RuntimeError("quantile() input tensor must be non-empty")
     # Quantiles along the last dimension of the sorted rows, in input's shape with ``dim`` last and of size 1.
     if dim is None:
         rows, shape = reshape(input, (-1,)), (1,) * input.ndim
@@ -176,7 +182,8 @@ def histc(input: Value, bins: int = 100, min: float = 0, max: float = 0) -> Valu
     """
     require_value("histc", input)
     if not input.dtype.is_floating_point:
-        raise factories.not_implemented("histogram_cpu", input.dtype)
+        kernel = {"bool": "linspace_cpu", "complex": "aminmax_cpu"}.get(input.dtype.category, "histogram_cpu")
+        raise factories.not_implemented(kernel, input.dtype)
     if bins <= 0:
         raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
     if max < min:
@@ -221,31 +228,91 @@ def histogram(
         raise factories.not_implemented("histogramdd", input.dtype)
     values = reshape(input, (-1,))
     edges = bins if is_value(bins) else _edges(values, int(bins), range)
-    if edges.dtype != input.dtype:
-        raise RuntimeError("torch.histogramdd(): input tensor and bins tensors should have the same dtype")
-    count = edges.shape[0] - 1
+    return Histogram(_counted([values], [edges], weight, density), edges)
+
+
+def histogramdd(
+    input: Value,
+    bins: Any,
+    range: Sequence[float] | None = None,
+    weight: Value | None = None,
+    density: bool = False,
+) -> Any:
+    """The sums of the weights (1) of points in each cell of a grid, in the input's dtype, and the edges of the cells.
+
+    The last dimension of the input holds the coordinates of a point. ``bins`` are for each coordinate the edges in
+    ascending order, or a number of intervals (one number for all) over ``range``, the limits of all coordinates in a
+    row. With ``density`` the sums become a density, of integral 1.
+    """
+    require_value("histogramdd", input)
+    if not input.dtype.is_floating_point:
+        raise factories.not_implemented("histogramdd", input.dtype)
+    if input.ndim < 2:
+        raise RuntimeError("torch.histogramdd: input tensor should have at least 2 dimensions")
+    count = input.shape[-1]
+    cells = [bins] * count if isinstance(bins, int) else list(bins)
+    if len(cells) != count:
+        raise RuntimeError("histogramdd: The size of bins must be equal to the innermost dimension of the input.")
+    if range is not None and len(range) != 2 * count:
+        raise RuntimeError(
+            f"torch.histogramdd: for a {count}-dimensional histogram range should have {2 * count} elements, but got "
+            f"{len(range)}"
+        )
+    if weight is not None and tuple(weight.shape) != tuple(input.shape[:-1]):
+        raise RuntimeError(
+            "torch.histogramdd: if weight tensor is provided it should have the same shape as the input tensor "
+            f"excluding its innermost dimension, but got input with shape {list(input.shape)} and weight with shape "
+            f"{list(weight.shape)}"
+        )
+    points = reshape(input, (-1, count))
+    coordinates = [reshape(slice_dim(points, 1, at, at + 1), (-1,)) for at in builtins.range(count)]
+    edges = [
+        each if is_value(each) else _edges(values, int(each), None if range is None else range[2 * at : 2 * at + 2], at)
+        for at, (values, each) in enumerate(zip(coordinates, cells, strict=True))
+    ]
+    return HistogramOfPoints(_counted(coordinates, edges, weight, density), tuple(edges))
+
+
+def _counted(coordinates: Sequence[Value], edges: Sequence[Value], weight: Value | None, density: bool) -> Value:
+    """The sums of the weights of points, given by coordinate, in the cells of a grid."""
+    values = coordinates[0]
+    for dimension, each in enumerate(edges):
+        if each.dtype != values.dtype:
+            given, other = _C_NAMES.get(values.dtype, values.dtype.name), _C_NAMES.get(each.dtype, each.dtype.name)
+            raise RuntimeError(
+                "torch.histogramdd: input tensor and bins tensors should have the same dtype, but got input with dtype "
+                f"{given} and bins for dimension {dimension} with dtype {other}"
+            )
+    shape = tuple(each.shape[0] - 1 for each in edges)
     weights = number_like(values, 1) if weight is None else reshape(weight, (-1,))
-    inside = logical_and(values >= edges[0], values <= edges[count])
-    place = clamp(sorting.SearchSorted.bind(edges, values, right=True) - 1, 0, count - 1)
-    found = scatter_add(
-        number_like(values, 0, shape=(count,)), 0, place, where(inside, weights, number_like(weights, 0))
-    )
+    inside: Any = None
+    place: Any = 0
+    for line, ends, count in zip(coordinates, edges, shape, strict=True):
+        within = logical_and(line >= ends[0], line <= ends[count])
+        inside = within if inside is None else logical_and(inside, within)
+        place = place * count + clamp(sorting.SearchSorted.bind(ends, line, right=True) - 1, 0, count - 1)
+    found = number_like(values, 0, shape=(product(shape),))
+    found = scatter_add(found, 0, place, where(inside, weights, number_like(weights, 0)))
     if density:
-        widths = slice_dim(edges, 0, 1, count + 1) - slice_dim(edges, 0, 0, count)
-        found = found / (sum(found) * widths)
-    return Histogram(found, edges)
+        found = found / sum(found)
+    found = reshape(found, shape)
+    if density:
+        for axis, (ends, count) in enumerate(zip(edges, shape, strict=True)):
+            widths = slice_dim(ends, 0, 1, count + 1) - slice_dim(ends, 0, 0, count)
+            found = found / reshape(widths, (-1,) + (1,) * (len(shape) - axis - 1))
+    return found
 
 
-def _edges(values: Value, bins: int, limits: Sequence[float] | None) -> Value:
+def _edges(values: Value, bins: int, limits: Sequence[float] | None, dimension: int = 0) -> Value:
     if bins <= 0:
-        raise RuntimeError(f"torch.histogramdd(): bins must be > 0, but got {bins} for dimension 0")
+        raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension {dimension}")
     if limits is not None:
         low, high = (number_like(values, end, shape=()) for end in limits)
     elif values.shape[0]:
         low, high = amin(values, 0), amax(values, 0)
         if not factories.holds(logical_and(low > -math.inf, high < math.inf)):
             raise RuntimeError(
-                f"torch.histogramdd: dimension 0's range [{low.item():g}, {high.item():g}] is not finite"
+                f"torch.histogramdd: dimension {dimension}'s range [{low.item():g}, {high.item():g}] is not finite"
             )
     else:
         low, high = number_like(values, 0, shape=()), number_like(values, 1, shape=())

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.ir.integers import product
+from graphc.ir.types import int64
 from graphc.ops import reductions, scatters, strided_views, views
 from graphc.ops.functions.shaping import ravel
-from graphc.ops.operands import normalize_dim
+from graphc.ops.operands import cast, normalize_dim
 from graphc.ops.sources import number_like
 from graphc.ops.subscripts import constant
 
@@ -36,13 +37,16 @@ def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
 
 
 def sum_to_size(input: Any, *size: Any) -> Any:
-    """The sum over the dims along which ``size`` would be broadcast to the input's."""
+    """The sum over the dims along which ``size`` would be broadcast to the input's. Integers that are summed, or go to
+    no dims, become int64."""
     wanted = tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else tuple(size)
     shape = tuple(input.shape)
     missing = len(shape) - len(wanted)
     if missing < 0 or any(extent not in (1, own) for extent, own in zip(wanted, shape[missing:], strict=True)):
         raise RuntimeError(f"size {{{list(wanted)}}} is not expandable to size {{{list(shape)}}}.")
     dims = tuple(dim for dim in range(len(shape)) if dim < missing or wanted[dim - missing] != shape[dim])
+    if dims or not wanted:
+        input = input if input.dtype.is_differentiable else cast(input, int64)
     return views.Reshape.bind(reductions.Sum.bind(input, dims=dims), shape=wanted) if dims else input
 
 

@@ -72,11 +72,12 @@ def pool_geometry(
     unset = stride is None or (isinstance(stride, (tuple, list)) and not stride)
     step = kernel if unset else sizes(name, "stride", stride, rank)
     width, gap = sizes(name, "padding", padding, rank), sizes(name, "dilation", dilation, rank)
-    _require_input(name, rank, input)
     if name == "max_pool1d":
+        _require_input(name, rank, input)
         _require_window_of_sequence(kernel[0], step[0], width[0], gap[0])
     else:
         _require_window(kernel, step, width, gap)
+        _require_input(name, rank, input)
     size = pooling.pooled_size(tuple(input.shape[-rank:]), kernel, step, width, gap, ceil)
     if any(isinstance(extent, int) and extent < 1 for extent in size):
         channels, *extents = input.shape[-rank - 1 :]

@@ -1,5 +1,6 @@
 """Data sets and loaders, as in ``torch.utils.data``."""
 
+from graphc.missing_names import lazy_names
 from graphc.utils.data import dataloader, dataset, distributed, sampler
 from graphc.utils.data.dataloader import DataLoader, default_collate, default_convert, get_worker_info
 from graphc.utils.data.dataset import (
@@ -47,3 +48,5 @@ __all__ = [
     "random_split",
     "sampler",
 ]
+
+__getattr__ = lazy_names(__name__)

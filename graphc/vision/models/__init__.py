@@ -1,5 +1,6 @@
 """Image classification networks, as in ``torchvision.models``."""
 
+from graphc.missing_names import lazy_names
 from graphc.vision.models.alexnet import (
     AlexNet,
     AlexNet_Weights,
@@ -167,3 +168,5 @@ __all__ = [
     "wide_resnet50_2",
     "wide_resnet101_2",
 ]
+
+__getattr__ = lazy_names(__name__)

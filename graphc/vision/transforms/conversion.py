@@ -13,7 +13,7 @@ from graphc.creation import from_numpy
 from graphc.ir.types import DType, float32, float64, int32, int64
 from graphc.ops.promotion import get_default_dtype
 from graphc.tensor import Tensor
-from graphc.vision.transforms.images import is_pil_image
+from graphc.vision.transforms.images import is_pil_image, require_pil
 
 __all__ = ["convert_image_dtype", "pil_to_tensor", "to_pil_image", "to_tensor"]
 
@@ -65,8 +65,10 @@ def _pixels(image: Any) -> np.ndarray:
 def convert_image_dtype(image: Tensor, dtype: DType = float32) -> Tensor:
     """An image in another dtype, with the range of its values scaled to that dtype's: [0, 1] for floating ones.
 
-    Raises RuntimeError for a conversion that would lose values, such as float32 to int32.
+    Raises TypeError for no tensor, RuntimeError for a conversion that would lose values, such as float32 to int32.
     """
+    if not isinstance(image, Tensor):
+        raise TypeError("Input img should be Tensor Image")
     if image.dtype == dtype:
         return image
     if image.dtype.is_floating_point:
@@ -101,7 +103,7 @@ def to_pil_image(pic: Any, mode: str | None = None) -> Any:
         TypeError: for another kind of picture, or a dtype that no mode has.
         ValueError: for another rank, more than four channels, or a mode with another number of channels.
     """
-    from PIL import Image
+    Image = require_pil("an image of PIL")
 
     array = _array_of(pic, mode)
     height, width, channels = array.shape

@@ -1,13 +1,23 @@
-"""What an image is: a PIL image, or a tensor (..., C, H, W). PIL is not imported to find out."""
+"""What an image is: a PIL image, or a tensor (..., C, H, W). PIL is imported where one of its is made."""
 
 from __future__ import annotations
 
 import sys
+from types import ModuleType
 from typing import Any
 
 from graphc.tensor import Tensor
 
-__all__ = ["dimensions", "is_pil_image", "require_image_tensor", "size"]
+__all__ = ["dimensions", "is_pil_image", "require_image_tensor", "require_pil", "size"]
+
+
+def require_pil(purpose: str) -> ModuleType:
+    """The module ``PIL.Image``. Raises ImportError, which names the package to install for the purpose."""
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise ImportError(f"{purpose} needs Pillow, which is not installed: pip install pillow", name="PIL") from error
+    return Image
 
 
 def is_pil_image(image: Any) -> bool:

@@ -172,6 +172,14 @@ def _sampled(batch: Tensor, grid: Tensor, mode: str, fill: Fill) -> Tensor:
     return result * covered + (1.0 - covered) * background
 
 
+def elastic(image: Tensor, displacement: Tensor, mode: InterpolationMode, fill: Fill) -> Tensor:
+    """With each pixel from as far away as ``displacement`` [1, H, W, 2] says, where 2 is the width or height."""
+    height, width = image.shape[-2:]
+    x = np.linspace((-width + 1) / width, (width - 1) / width, width, dtype=np.float32)
+    y = np.linspace((-height + 1) / height, (height - 1) / height, height, dtype=np.float32)
+    return sampled(image, np.stack(np.meshgrid(x, y), axis=-1) + displacement.detach().numpy()[0], mode, fill)
+
+
 def gaussian_blur(image: Tensor, kernel_size: Sequence[int], sigma: Sequence[float]) -> Tensor:
     """Each pixel as a weighted mean of its neighbours; the image goes on mirrored."""
     from graphc.nn import functional as F
@@ -226,4 +234,4 @@ def perspective_coefficients(
         rows.append([x, y, 1, 0, 0, 0, -u * x, -u * y])
         rows.append([0, 0, 0, x, y, 1, -v * x, -v * y])
     wanted = np.array(startpoints, np.float64).reshape(8)
-    return np.linalg.lstsq(np.array(rows, np.float64), wanted, rcond=None)[0].tolist()
+    return np.linalg.lstsq(np.array(rows, np.float64), wanted, rcond=None)[0].astype(np.float32).tolist()

@@ -27,9 +27,7 @@ static inline float gc_maximum_f32(float a, float b)
 /* ---- scalars ---- */
 
 
-static inline int32_t gc_add_i32(int32_t a, int32_t b) { return (int32_t)((uint32_t)a + (uint32_t)b); }
 static inline bool gc_isnan_f32(float a) { return a != a; }
-static inline int32_t gc_mul_i32(int32_t a, int32_t b) { return (int32_t)((uint32_t)a * (uint32_t)b); }
 
 /* ---- vectors ---- */
 
@@ -211,12 +209,12 @@ __attribute__((unused)) static void gc_f32_pack_transposed(float *restrict to, i
 
 /* ---- kernels ---- */
 
-/* conv2d, add, relu
+/* convolution, add, relu
    tests/test_golden.py:66 */
 /* 2 x [4, 9] @ [9, 64]
    outer tile 4 x 24, block 4 x 24 x 9; a: memory, b: local panels */
 
-static void conv2d_add_relu_fill_b(const float *restrict in1, float *restrict panel, int64_t batch, int64_t n0, int64_t n1,
+static void convolution_add_relu_fill_b(const float *restrict in1, float *restrict panel, int64_t batch, int64_t n0, int64_t n1,
     int64_t k0, int64_t k1)
 {
     enum { TILE = 24 };
@@ -239,7 +237,7 @@ static void conv2d_add_relu_fill_b(const float *restrict in1, float *restrict pa
 }
 
 /* block[rows, vectors * 8] = a[rows, depth] @ b[depth, vectors * 8], or += when not the first; the sums stay in registers. */
-GC_INLINE void conv2d_add_relu_tile(const float *restrict a, const float *restrict b,
+GC_INLINE void convolution_add_relu_tile(const float *restrict a, const float *restrict b,
     float *restrict block, int64_t depth, bool first, const int rows, const int vectors)
 {
     gc_f32v sum[4][3];
@@ -262,17 +260,17 @@ GC_INLINE void conv2d_add_relu_tile(const float *restrict a, const float *restri
             gc_f32v_store(block + i * 24 + j * 8, sum[i][j]);
 }
 
-__attribute__((noinline)) static void conv2d_add_relu_tile_4x3(const float *a, const float *b, float *block, int64_t depth, bool first)
+__attribute__((noinline)) static void convolution_add_relu_tile_4x3(const float *a, const float *b, float *block, int64_t depth, bool first)
 {
-    conv2d_add_relu_tile(a, b, block, depth, first, 4, 3);
+    convolution_add_relu_tile(a, b, block, depth, first, 4, 3);
 }
 
-__attribute__((noinline)) static void conv2d_add_relu_tile_4x2(const float *a, const float *b, float *block, int64_t depth, bool first)
+__attribute__((noinline)) static void convolution_add_relu_tile_4x2(const float *a, const float *b, float *block, int64_t depth, bool first)
 {
-    conv2d_add_relu_tile(a, b, block, depth, first, 4, 2);
+    convolution_add_relu_tile(a, b, block, depth, first, 4, 2);
 }
 
-static void conv2d_add_relu_multiply(const float *restrict in0, const float *restrict in1, const float *restrict in2, float *restrict out0, float *restrict shared, float *restrict local,
+static void convolution_add_relu_multiply(const float *restrict in0, const float *restrict in1, const float *restrict in2, float *restrict out0, float *restrict shared, float *restrict local,
     int64_t first, int64_t last)
 {
     enum { TILE_M = 4, TILE_N = 24, BLOCK_M = 4, BLOCK_N = 24, BLOCK_K = 9, PITCH = 24 };
@@ -292,7 +290,7 @@ static void conv2d_add_relu_multiply(const float *restrict in0, const float *res
             if (b_wanted != b_copied) { /* the copy of the item before is kept where it is the same */
                 b_copied = b_wanted;
                 for (int64_t n = n0; n < n1; n += TILE_N)
-                    conv2d_add_relu_fill_b(in1, b_stage + (n - n0) * (k1 - k0), batch, n,
+                    convolution_add_relu_fill_b(in1, b_stage + (n - n0) * (k1 - k0), batch, n,
                         n + TILE_N < n1 ? n + TILE_N : n1, k0, k1);
             }
             for (int64_t n = n0; n < n1; n += TILE_N)
@@ -301,9 +299,9 @@ static void conv2d_add_relu_multiply(const float *restrict in0, const float *res
                     const float *const b = b_stage + (n - n0) * (k1 - k0);
                     float *const to = block + (m - m0) * PITCH + n - n0;
                     if (n1 - n > 16)
-                        conv2d_add_relu_tile_4x3(a, b, to, k1 - k0, k0 == k_first);
+                        convolution_add_relu_tile_4x3(a, b, to, k1 - k0, k0 == k_first);
                     else
-                        conv2d_add_relu_tile_4x2(a, b, to, k1 - k0, k0 == k_first);
+                        convolution_add_relu_tile_4x2(a, b, to, k1 - k0, k0 == k_first);
                 }
         }
         for (int64_t m = m0; m < m1; ++m)
@@ -316,9 +314,9 @@ static void conv2d_add_relu_multiply(const float *restrict in0, const float *res
     }
 }
 
-/* max_pool2d
+/* max_pool
    tests/test_golden.py:66 */
-static void max_pool2d(const float *restrict in0, float *restrict out0, int64_t first, int64_t last)
+static void max_pool(const float *restrict in0, float *restrict out0, int64_t first, int64_t last)
 {
     for (int64_t i0 = first; i0 < last; ++i0) {
         #pragma omp simd
@@ -344,92 +342,40 @@ static void sum(const float *restrict in0, float *restrict out0)
     out0[0] = a0;
 }
 
-/* max_pool2d_position
+/* max_pool_position, max_pool_spread, le, where
    backward of tests/test_golden.py:66 */
-static void max_pool2d_position(const float *restrict in0, const float *restrict in1, int32_t *restrict out0,
-    int64_t first, int64_t last)
+static void max_pool_position_max_pool_spread_le(const float *restrict in0, const float *restrict in1,
+    float *restrict out0, int64_t first, int64_t last)
 {
     for (int64_t i0 = first; i0 < last; ++i0) {
-        #pragma omp simd
         for (int64_t i1 = 0; i1 < 4; ++i1) {
             int32_t a0 = -INT64_C(2147483648);
             int64_t a0_position = 0;
-            const float t0 = in0[i0 * 16 + i1 * 2];
-            const float t1 = in1[i0 * 4 + i1];
-            const int32_t a0_candidate = gc_isnan_f32(t0) ? 2 : t0 == t1 ? 1 : 0;
-            if (a0_candidate > a0) {
-                a0 = a0_candidate;
-                a0_position = 0;
-            }
-            const float t2 = in0[i0 * 16 + i1 * 2 + 1];
-            const int32_t a0_candidate_2 = gc_isnan_f32(t2) ? 3 : t2 == t1 ? 1 : 0;
-            if (a0_candidate_2 > a0) {
-                a0 = a0_candidate_2;
-                a0_position = 1;
-            }
-            const float t3 = in0[i0 * 16 + i1 * 2 + 8];
-            const int32_t a0_candidate_3 = gc_isnan_f32(t3) ? 4 : t3 == t1 ? 1 : 0;
-            if (a0_candidate_3 > a0) {
-                a0 = a0_candidate_3;
-                a0_position = 2;
-            }
-            const float t4 = in0[i0 * 16 + i1 * 2 + 9];
-            const int32_t a0_candidate_4 = gc_isnan_f32(t4) ? 5 : t4 == t1 ? 1 : 0;
-            if (a0_candidate_4 > a0) {
-                a0 = a0_candidate_4;
-                a0_position = 3;
-            }
-            out0[i0 * 4 + i1] = a0_position;
-        }
-    }
-}
-
-/* mul, add, eq, where, le, where, sum, mul, add, mul, sub
-   backward of tests/test_golden.py:66; update of tests/test_golden.py:68 */
-static void mul_add_eq(const double *restrict in0, const double *restrict in1, const int32_t *restrict in2,
-    const float *restrict in3, float *restrict out0, float *restrict out1, float *restrict out2, float *restrict out3,
-    int64_t first, int64_t last)
-{
-    const double t0 = in0[0];
-    const float t1 = (float)t0;
-    const double t2 = in1[0];
-    const float t3 = (float)t2;
-    for (int64_t i0 = first; i0 < last; ++i0) {
-        float a0 = 0.0f;
-        for (int64_t r0 = 0; r0 < 2; ++r0) {
-            for (int64_t r1 = 0; r1 < 4; ++r1) {
-                for (int64_t r2 = 0; r2 < 2; ++r2) {
-                    const int32_t t4 = gc_mul_i32((int32_t)r2, 2);
-                    const int32_t t5 = gc_add_i32(t4, 0);
-                    const int32_t t6 = gc_add_i32(t4, 1);
-                    #pragma omp simd reduction(+ : a0)
-                    for (int64_t r3 = 0; r3 < 4; ++r3) {
-                        const int32_t t7 = in2[r0 * 64 + i0 * 16 + r1 * 4 + r3];
-                        const float t8 = in3[r0 * 256 + i0 * 64 + r1 * 16 + r2 * 8 + r3 * 2] <= 0.0f ? 0.0f : t7 == t5 ? 1.0f : 0.0f;
-                        out0[r0 * 256 + i0 * 64 + r1 * 16 + r2 * 8 + r3 * 2] = t8;
-                        a0 += t8;
-                        const float t9 = in3[r0 * 256 + i0 * 64 + r1 * 16 + r2 * 8 + r3 * 2 + 1] <= 0.0f ? 0.0f : t7 == t6 ? 1.0f : 0.0f;
-                        out0[r0 * 256 + i0 * 64 + r1 * 16 + r2 * 8 + r3 * 2 + 1] = t9;
-                        a0 += t9;
+            const float t0 = in0[i0 * 4 + i1];
+            for (int64_t r0 = 0; r0 < 2; ++r0) {
+                for (int64_t r1 = 0; r1 < 2; ++r1) {
+                    const float t1 = in1[i0 * 16 + r0 * 8 + i1 * 2 + r1];
+                    const int32_t a0_candidate = gc_isnan_f32(t1) ? (int32_t)(r0 * 2 + r1 + 2) : t1 == t0 ? 1 : 0;
+                    if (a0_candidate > a0) {
+                        a0 = a0_candidate;
+                        a0_position = r0 * 2 + r1;
                     }
                 }
             }
+            for (int64_t r0 = 0; r0 < 2; ++r0) {
+                for (int64_t r1 = 0; r1 < 2; ++r1)
+                    out0[i0 * 16 + r0 * 8 + i1 * 2 + r1] = in1[i0 * 16 + r0 * 8 + i1 * 2 + r1] <= 0.0f ? 0.0f : a0_position == (int32_t)(r0 * 2 + r1) ? 1.0f : 0.0f;
+            }
         }
-        out1[i0] = a0;
-        const float t10 = out2[i0];
-        const float t11 = t10 * t1 + a0;
-        out2[i0] = t11;
-        const float t12 = out3[i0];
-        out3[i0] = t12 - t11 * t3;
     }
 }
 
-/* conv2d_weight_gradient, mul, add, mul, sub
+/* convolution_weight_gradient, mul, add, mul, sub
    backward of tests/test_golden.py:66; update of tests/test_golden.py:68 */
 /* [9, 128] @ [128, 4]
    outer tile 9 x 8, block 9 x 4 x 128; a: shared panels, b: local panels */
 
-static void conv2d_weight_gradient_mul_add_fill_a(const float *restrict in1, float *restrict panel, int64_t m0, int64_t m1,
+static void convolution_weight_gradient_mul_add_fill_a(const float *restrict in1, float *restrict panel, int64_t m0, int64_t m1,
     int64_t k0, int64_t k1)
 {
     enum { TILE = 9 };
@@ -455,7 +401,7 @@ static void conv2d_weight_gradient_mul_add_fill_a(const float *restrict in1, flo
     }
 }
 
-static void conv2d_weight_gradient_mul_add_fill_b(const float *restrict in0, float *restrict panel, int64_t n0, int64_t n1,
+static void convolution_weight_gradient_mul_add_fill_b(const float *restrict in0, float *restrict panel, int64_t n0, int64_t n1,
     int64_t k0, int64_t k1)
 {
     enum { TILE = 8 };
@@ -466,19 +412,19 @@ static void conv2d_weight_gradient_mul_add_fill_b(const float *restrict in0, flo
             panel[(k - k0) * TILE + n - n0] = in0[k / 64 * 256 + n * 64 + k % 64];
 }
 
-static void conv2d_weight_gradient_mul_add_pack(const float *restrict in1, float *restrict shared, float *restrict local,
+static void convolution_weight_gradient_mul_add_pack(const float *restrict in1, float *restrict shared, float *restrict local,
     int64_t first, int64_t last)
 {
     (void)local;
     for (int64_t part = first; part < last; ++part) {
         const int64_t m0 = part * 9;
         const int64_t m1 = m0 + 9 < 9 ? m0 + 9 : 9;
-        conv2d_weight_gradient_mul_add_fill_a(in1, shared + part * 9 * 128, m0, m1, 0, 128);
+        convolution_weight_gradient_mul_add_fill_a(in1, shared + part * 9 * 128, m0, m1, 0, 128);
     }
 }
 
 /* block[rows, vectors * 8] = a[rows, depth] @ b[depth, vectors * 8], or += when not the first; the sums stay in registers. */
-GC_INLINE void conv2d_weight_gradient_mul_add_tile(const float *restrict a, const float *restrict b,
+GC_INLINE void convolution_weight_gradient_mul_add_tile(const float *restrict a, const float *restrict b,
     float *restrict block, int64_t depth, bool first, const int rows, const int vectors)
 {
     gc_f32v sum[9][1];
@@ -501,12 +447,12 @@ GC_INLINE void conv2d_weight_gradient_mul_add_tile(const float *restrict a, cons
             gc_f32v_store(block + i * 8 + j * 8, sum[i][j]);
 }
 
-__attribute__((noinline)) static void conv2d_weight_gradient_mul_add_tile_9x1(const float *a, const float *b, float *block, int64_t depth, bool first)
+__attribute__((noinline)) static void convolution_weight_gradient_mul_add_tile_9x1(const float *a, const float *b, float *block, int64_t depth, bool first)
 {
-    conv2d_weight_gradient_mul_add_tile(a, b, block, depth, first, 9, 1);
+    convolution_weight_gradient_mul_add_tile(a, b, block, depth, first, 9, 1);
 }
 
-static void conv2d_weight_gradient_mul_add_multiply(const float *restrict in0, const double *restrict in2, const double *restrict in3, float *restrict out0, float *restrict out1, float *restrict out2, float *restrict shared, float *restrict local,
+static void convolution_weight_gradient_mul_add_multiply(const float *restrict in0, const double *restrict in2, const double *restrict in3, float *restrict out0, float *restrict out1, float *restrict out2, float *restrict shared, float *restrict local,
     int64_t first, int64_t last)
 {
     enum { TILE_M = 9, TILE_N = 8, BLOCK_M = 9, BLOCK_N = 4, BLOCK_K = 128, PITCH = 8 };
@@ -525,7 +471,7 @@ static void conv2d_weight_gradient_mul_add_multiply(const float *restrict in0, c
             if (b_wanted != b_copied) { /* the copy of the item before is kept where it is the same */
                 b_copied = b_wanted;
                 for (int64_t n = n0; n < n1; n += TILE_N)
-                    conv2d_weight_gradient_mul_add_fill_b(in0, b_stage + (n - n0) * (k1 - k0), n,
+                    convolution_weight_gradient_mul_add_fill_b(in0, b_stage + (n - n0) * (k1 - k0), n,
                         n + TILE_N < n1 ? n + TILE_N : n1, k0, k1);
             }
             for (int64_t n = n0; n < n1; n += TILE_N)
@@ -533,7 +479,7 @@ static void conv2d_weight_gradient_mul_add_multiply(const float *restrict in0, c
                     const float *const a = a_stage + m * K + k0 * TILE_M;
                     const float *const b = b_stage + (n - n0) * (k1 - k0);
                     float *const to = block + (m - m0) * PITCH + n - n0;
-                    conv2d_weight_gradient_mul_add_tile_9x1(a, b, to, k1 - k0, k0 == k_first);
+                    convolution_weight_gradient_mul_add_tile_9x1(a, b, to, k1 - k0, k0 == k_first);
                 }
         }
         for (int64_t n = n0; n < n1; ++n)
@@ -547,6 +493,31 @@ static void conv2d_weight_gradient_mul_add_multiply(const float *restrict in0, c
                 const float t2 = out2[n * 9 + m];
                 out2[n * 9 + m] = t2 - t1 * (float)in3[0];
             }
+    }
+}
+
+/* sum, mul, add, mul, sub
+   backward of tests/test_golden.py:66; update of tests/test_golden.py:68 */
+static void sum_mul_add(const double *restrict in0, const double *restrict in1, const float *restrict in2,
+    float *restrict out0, float *restrict out1, float *restrict out2, int64_t first, int64_t last)
+{
+    const double t0 = in0[0];
+    const float t1 = (float)t0;
+    const double t2 = in1[0];
+    const float t3 = (float)t2;
+    for (int64_t i0 = first; i0 < last; ++i0) {
+        float a0 = 0.0f;
+        for (int64_t r0 = 0; r0 < 2; ++r0) {
+            #pragma omp simd reduction(+ : a0)
+            for (int64_t r1 = 0; r1 < 64; ++r1)
+                a0 += in2[r0 * 256 + i0 * 64 + r1];
+        }
+        out0[i0] = a0;
+        const float t4 = out1[i0];
+        const float t5 = t4 * t1 + a0;
+        out1[i0] = t5;
+        const float t6 = out2[i0];
+        out2[i0] = t6 - t5 * t3;
     }
 }
 
@@ -567,27 +538,26 @@ int64_t graphc_run(void *const *buffers, const int64_t *extents, unsigned char *
     float *const weight_grad = buffers[8]; /* output f32[4,1,3,3] */
     float *const bias_grad = buffers[9]; /* output f32[4] */
     float *const t10 = (float *)(arena + 2560); /* relu f32[2,4,8,8] */
-    float *const t11 = (float *)(arena + 0); /* max_pool2d f32[2,4,4,4] */
-    int32_t *const t12 = (int32_t *)(arena + 512); /* max_pool2d_position i32[2,4,4,4] */
-    float *const t13 = (float *)(arena + 13440); /* where f32[2,4,8,8] */
+    float *const t11 = (float *)(arena + 0); /* max_pool f32[2,4,4,4] */
+    float *const t12 = (float *)(arena + 13440); /* where f32[2,4,8,8] */
     (void)extents;
     (void)threads;
     (void)error;
 
     const int64_t thread = 0;
-    /* 0: conv2d, add, relu tests/test_golden.py:66 */
-    conv2d_add_relu_multiply(weight, x, bias, t10, NULL, (float *)(arena + 0 + thread * 1280), 0, 6);
-    /* 1: max_pool2d tests/test_golden.py:66 */
-    max_pool2d(t10, t11, 0, 32);
+    /* 0: convolution, add, relu tests/test_golden.py:66 */
+    convolution_add_relu_multiply(weight, x, bias, t10, NULL, (float *)(arena + 0 + thread * 1280), 0, 6);
+    /* 1: max_pool tests/test_golden.py:66 */
+    max_pool(t10, t11, 0, 32);
     /* 2: sum tests/test_golden.py:66 */
     sum(t11, result);
-    /* 3: max_pool2d_position backward of tests/test_golden.py:66 */
-    max_pool2d_position(t10, t11, t12, 0, 32);
-    /* 4: mul, add, eq, where, le, sum backward of tests/test_golden.py:66; update of tests/test_golden.py:68 */
-    mul_add_eq(momentum, lr, t12, t10, t13, bias_grad, bias_momentum_buffer, bias, 0, 4);
-    /* 5: conv2d_weight_gradient, mul, add, sub backward of tests/test_golden.py:66; update of tests/test_golden.py:68 */
-    conv2d_weight_gradient_mul_add_pack(x, (float *)(arena + 0), (float *)(arena + 4608 + thread * 4416), 0, 1);
-    /* 5: conv2d_weight_gradient, mul, add, sub backward of tests/test_golden.py:66; update of tests/test_golden.py:68 */
-    conv2d_weight_gradient_mul_add_multiply(t13, momentum, lr, weight_grad, weight_momentum_buffer, weight, (float *)(arena + 0), (float *)(arena + 4608 + thread * 4416), 0, 1);
+    /* 3: max_pool_position, max_pool_spread, le, where backward of tests/test_golden.py:66 */
+    max_pool_position_max_pool_spread_le(t11, t10, t12, 0, 32);
+    /* 4: convolution_weight_gradient, mul, add, sub backward of tests/test_golden.py:66; update of tests/test_golden.py:68 */
+    convolution_weight_gradient_mul_add_pack(x, (float *)(arena + 0), (float *)(arena + 4608 + thread * 4416), 0, 1);
+    /* 4: convolution_weight_gradient, mul, add, sub backward of tests/test_golden.py:66; update of tests/test_golden.py:68 */
+    convolution_weight_gradient_mul_add_multiply(t12, momentum, lr, weight_grad, weight_momentum_buffer, weight, (float *)(arena + 0), (float *)(arena + 4608 + thread * 4416), 0, 1);
+    /* 5: sum, mul, add, sub backward of tests/test_golden.py:66; update of tests/test_golden.py:68 */
+    sum_mul_add(momentum, lr, t12, bias_grad, bias_momentum_buffer, bias, 0, 4);
     return 0;
 }

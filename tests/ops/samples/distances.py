@@ -15,7 +15,7 @@ def _pdist(torch: Any, input: Any, p: float = 2.0) -> Any:
 
 SAMPLES = (
     sample("cosine_similarity", normal(3, 4), normal(3, 4)),
-    sample("cosine_similarity", normal(3, 4), normal(4), 0, label="broadcast"),
+    sample("cosine_similarity", normal(3, 4), normal(4), 1, label="broadcast"),
     sample("cosine_similarity", normal(2, 3, 4), normal(2, 3, 4), dim=-1, eps=0.5, label="eps"),
     sample("cosine_similarity", literal([[0.0, 0.0], [3.0, 4.0]]), normal(2, 2), label="zero", smooth=False),
     sample("pairwise_distance", normal(3, 4), normal(3, 4)),

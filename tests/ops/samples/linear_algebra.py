@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.ops.samples.table import Array, integers, literal, normal, sample, uniform
+from tests.ops.samples.table import Array, integers, literal, normal, primitive_sample, sample, uniform
 
 SINGLE = (2e-4, 1e-9)
 """Tolerances of what goes through an inverse or a factorisation."""
@@ -298,4 +298,71 @@ NORMS = (
     sample("linalg.cond", literal([[1.0, 2.0], [2.0, 4.0]]), 1, differentiable=(), label="singular"),
 )
 
-SAMPLES = (*EQUATIONS, *DETERMINANTS, *POWERS, *FACTORIZATIONS, *NORMS)
+
+def _cofactors(torch: Any, x: Any) -> Any:
+    return torch.linalg.det(x)[..., None, None] * torch.linalg.inv(x).mT
+
+
+def _second_cofactors(torch: Any, x: Any, along: Any) -> Any:
+    across = torch.linalg.inv(x).mT @ along.mT
+    trace = across.diagonal(0, -2, -1).sum(-1)[..., None, None]
+    return trace * _cofactors(torch, x) - across @ _cofactors(torch, x)
+
+
+def _symmetric(*shape: int) -> Array:
+    """Symmetric matrices of both signs, with a diagonal so small that blocks of two are taken."""
+
+    def fill(generator: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
+        values = generator.standard_normal(size)
+        values = values + np.swapaxes(values, -1, -2)
+        return values - 0.9 * np.eye(size[-1]) * values
+
+    return Array(shape, "float32", fill)
+
+
+def _eig(torch: Any, x: Any) -> Any:
+    """Numpy's LAPACK leaves the eigenvalues in another order and the eigenvectors in other phases."""
+    values, vectors = torch.linalg.eig(x)
+    wanted, directions = np.linalg.eig(x.detach().numpy())
+    order = [int(np.argmin(np.abs(values.detach().numpy() - value))) for value in wanted]
+    values, vectors = values[order], vectors[:, order]
+    phases = (vectors.conj() * torch.from_numpy(directions).to(vectors.dtype)).sum(0)
+    return values, vectors * (phases / phases.abs()).detach()
+
+
+def _eigvals(torch: Any, x: Any) -> Any:
+    return _eig(torch, x)[0]
+
+
+OLDER_AND_RANDOM = (
+    primitive_sample("cofactors", regular(3, 3), oracle=_cofactors, tolerance=SINGLE),
+    primitive_sample("second_cofactors", regular(2, 3, 3), normal(2, 3, 3), oracle=_second_cofactors, tolerance=SINGLE),
+    sample("linalg.eig", regular(3, 3), oracle=_eig, differentiable=(), tolerance=SINGLE),
+    sample("linalg.eigvals", regular(3, 3), oracle=_eigvals, smooth=False, tolerance=SINGLE),
+    sample("linalg.ldl_factor", _symmetric(4, 4), differentiable=(), tolerance=SINGLE),
+    sample("linalg.ldl_factor", _symmetric(2, 5, 5), differentiable=(), tolerance=SINGLE, label="batch"),
+    sample("linalg.ldl_factor_ex", _symmetric(3, 3), differentiable=(), tolerance=SINGLE),
+    sample("linalg.ldl_factor_ex", literal(np.zeros((2, 2))), differentiable=(), label="zero"),
+    sample(
+        "linalg.ldl_solve",
+        literal([[2.0, 0.0, 0.0], [0.5, 0.1, 0.0], [0.25, 3.0, 0.2]]),
+        literal([1, -3, -3], "int32"),
+        normal(3, 2),
+        differentiable=(),
+        tolerance=SINGLE,
+    ),
+    sample("geqrf", spread(4, 3), differentiable=(), tolerance=SINGLE),
+    sample("geqrf", spread(2, 2, 3), differentiable=(), tolerance=SINGLE, label="wide"),
+    sample("ormqr", normal(4, 2), normal(2), normal(4, 3), tolerance=SINGLE),
+    sample("ormqr", normal(2, 3, 3), normal(2, 3), normal(2, 1, 3), False, True, tolerance=SINGLE, label="right"),
+    sample("svd_lowrank", spread(5, 4), 2, random=True, differentiable=()),
+    sample("pca_lowrank", spread(4, 5), 2, random=True, differentiable=()),
+    sample("frobenius_norm", normal(3, 4), (0, 1)),
+    sample("frobenius_norm", normal(2, 3, 4), -1, True, label="dim"),
+    sample("nuclear_norm", spread(3, 4), tolerance=SINGLE),
+    sample("nuclear_norm", spread(2, 3, 3), (1, 2), True, tolerance=SINGLE, label="batch"),
+    sample("norm_except_dim", normal(3, 4, 2), 2, 0),
+    sample("norm_except_dim", normal(3, 4, 2), 3, 1, label="inner"),
+    sample("norm_except_dim", normal(3, 4), 2, -1, label="all"),
+)
+SAMPLES = (*EQUATIONS, *DETERMINANTS, *POWERS, *FACTORIZATIONS, *NORMS, *OLDER_AND_RANDOM)

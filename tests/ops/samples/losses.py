@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.ops.samples.table import Array, OpSample, distinct, integers, literal, normal, sample, uniform
 
 _REDUCTIONS = ("mean", "sum", "none")
@@ -102,9 +104,26 @@ def _of_classes() -> list[OpSample]:
     return found
 
 
+def _of_linear_layers() -> Any:
+    classes = literal([3, 0, -100, 2], "int64")
+    yield sample("linear_cross_entropy", normal(4, 5), normal(6, 5), classes)
+    yield sample(
+        "linear_cross_entropy", normal(4, 5), normal(6, 5), literal([3, 0, 1, 2], "int64"), linear_bias=normal(6),
+        ignore_index=3, weight=uniform(6, low=0.5, high=2.0), reduction="sum", label="bias and weights",
+    )  # fmt: skip
+    places = literal([[3, 0], [1, 2]], "int64")
+    yield sample("linear_cross_entropy", normal(2, 5), normal(4, 2, 5), places, reduction="none", label="places")
+    yield sample("linear_cross_entropy", normal(5), normal(6, 5), literal(3, "int64"), label="single")
+    yield sample(
+        "linear_cross_entropy", normal(2, 5), normal(3, 5), uniform(2, 3, low=0.0, high=1.0), label="probabilities",
+        label_smoothing=0.1, differentiable=(0, 1),
+    )  # fmt: skip
+
+
 SAMPLES: tuple[OpSample, ...] = (
     *_of_pairs(),
     *_of_classes(),
+    *_of_linear_layers(),
     sample("cross_entropy", normal(5), literal(3, "int64"), label="single"),
     sample("cross_entropy", normal(2, 5000), literal([17, 4999], "int64"), label="many-classes", smooth=False),
     sample(

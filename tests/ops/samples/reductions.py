@@ -114,6 +114,23 @@ SAMPLES: tuple[OpSample, ...] = (
     sample("prod", integers(3, 4, low=1, high=4, dtype="int32"), dim=1, label="integers"),
     sample("prod", normal(0, 2), dim=0, label="empty"),
     sample("prod", normal(3, 1), dim=1, label="single"),
+    *(
+        each
+        for name in ("nansum", "nanmean")
+        for each in (
+            sample(name, distinct(3, 4)),
+            sample(name, literal([[1.0, nan, 3.0], [inf, 2.0, nan]]), dim=1, label="nan", smooth=False),
+            sample(name, literal([[1.0, nan], [2.0, 5.0]]), dim=0, keepdim=True, label="keepdim", smooth=False),
+            sample(name, literal([[nan, nan], [nan, 1.0]]), dim=1, label="no-number", differentiable=()),
+            sample(name, normal(0, 2), dim=0, label="empty", smooth=False),
+        )
+    ),
+    sample("nansum", integers(3, 4, low=0, high=9), dim=0, label="integers"),
+    sample("max", literal([[1.0, nan], [nan, 3.0]]), label="nan", smooth=False),
+    sample("min", literal([nan, 1.0, 0.0]), label="nan", smooth=False),
+    *(sample("dist", normal(3, 4), normal(3, 4), p=p, label=f"p-{p}") for p in (1, 2, 3, inf)),
+    sample("dist", normal(3, 1), normal(4), label="broadcast"),
+    sample("dist", normal(3, 4), normal(3, 4, dtype="float64"), label="double"),
     sample("any", booleans(3, 4), dim=1),
     sample("any", literal([0.0, nan]), label="floats"),
     sample("any", booleans(0, 4), dim=0, label="empty"),

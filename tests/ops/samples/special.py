@@ -52,8 +52,97 @@ _PAIRS = (
 )
 
 
+# Bessel functions and Airy's, with an interval for float64 in which PyTorch's numbers are good to ten digits.
+_BESSEL = {
+    "bessel_j0": (-2.0, 2.0),
+    "bessel_j1": (-2.0, 2.0),
+    "bessel_y0": (0.1, 2.0),
+    "bessel_y1": (0.1, 2.0),
+    "spherical_bessel_j0": (-30.0, 30.0),
+    "modified_bessel_i0": (-20.0, 20.0),
+    "modified_bessel_i1": (-20.0, 20.0),
+    "modified_bessel_k0": (0.01, 20.0),
+    "modified_bessel_k1": (0.01, 20.0),
+    "scaled_modified_bessel_k0": (0.01, 20.0),
+    "scaled_modified_bessel_k1": (0.01, 20.0),
+    "airy_ai": (-2.0, 9.0),
+}
+_POLYNOMIALS = (
+    *(f"{shift}chebyshev_polynomial_{kind}" for shift in ("", "shifted_") for kind in "tuvw"),
+    "hermite_polynomial_h",
+    "hermite_polynomial_he",
+    "laguerre_polynomial_l",
+    "legendre_polynomial_p",
+)
+_WITHOUT: dict[str, object] = {"differentiable": (), "tolerance": (1e-5, 1e-10)}
+
+
+def _bessel() -> list[OpSample]:
+    found = []
+    for short, (low, high) in _BESSEL.items():
+        name = f"special.{short}"
+        found += [
+            sample(name, uniform(150, low=low, high=high, dtype="float64"), label="double", **_WITHOUT),
+            sample(name, uniform(9, 17, low=-40, high=40), **_WITHOUT),
+            sample(name, literal([nan, 0.0, -1.0, 1.0, 1e-30, 50.0]), label="special", **_WITHOUT),
+            sample(name, integers(7, low=-3, high=4), label="integers"),
+        ]
+    return found
+
+
+def _polynomials() -> list[OpSample]:
+    found = []
+    for short in _POLYNOMIALS:
+        name = f"special.{short}"
+        found += [
+            sample(name, uniform(4, 9, low=-1.2, high=1.2, dtype="float64"), degrees, label=label, **_WITHOUT)
+            for label, degrees in (("short", literal(range(9), "float64")), ("long", literal(range(9, 18), "float64")))
+        ]
+        found += [
+            sample(name, uniform(5, 1, low=-1.0, high=1.0), integers(7, low=-2, high=9), **_WITHOUT),
+            sample(
+                name,
+                literal([1.0, -1.0, 0.0, 0.5, 2.0]),
+                literal([12.0, 7.0, 11.0, nan, -0.5]),
+                label="edges",
+                **_WITHOUT,
+            ),
+            sample(name, uniform(6, low=-1.0, high=1.0), 4, label="number", **_WITHOUT),
+            sample(name, 0.25, integers(6, low=0, high=9), label="number-first", **_WITHOUT),
+        ]
+    return found
+
+
+def _incomplete_gamma() -> list[OpSample]:
+    found = []
+    for name in ("igamma", "igammac", "special.gammainc", "special.gammaincc"):
+        options: dict[str, object] = {"differentiable": (1,), "tolerance": (1e-5, 1e-8)}
+        found += [
+            sample(name, uniform(3, 4, low=0.5, high=9.0), uniform(4, low=0.5, high=9.0), **options),
+            sample(name, uniform(99, low=1.0, high=60.0), uniform(99, low=1.0, high=60.0), label="larger", **options),
+            sample(
+                name,
+                uniform(40, low=101.0, high=300.0, dtype="float64"),
+                uniform(40, low=80.0, high=350.0, dtype="float64"),
+                label="large",
+                **options,
+            ),
+            sample(
+                name,
+                literal([0.0, 0.0, 1.0, -1.0, inf, 1.0, inf, nan, 2.0]),
+                literal([0.0, 1.0, 0.0, 1.0, 1.0, inf, inf, 1.0, -1.0]),
+                label="special",
+                differentiable=(),
+            ),
+        ]
+    return found
+
+
 SAMPLES: tuple[OpSample, ...] = (
     *_unary(),
+    *_bessel(),
+    *_polynomials(),
+    *_incomplete_gamma(),
     sample("erfc", SPECIAL_DOUBLE, label="special-double", differentiable=()),
     sample("erfc", uniform(200, low=-6, high=12, dtype="float64"), label="tail"),
     sample("lgamma", uniform(99, low=-9, high=0, dtype="float64"), label="negative", smooth=False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphc.ir.types import int32, int64, uint8
 from tests.ops.samples.table import booleans, integers, normal, primitive_sample
 
 
@@ -23,6 +24,10 @@ def _expanded(torch: Any, x: Any, *, shape: Any) -> Any:
 
 def _identity(torch: Any, x: Any) -> Any:
     return x.clone()
+
+
+def _reinterpreted(torch: Any, x: Any, *, dtype: Any) -> Any:
+    return x.view(dtype)
 
 
 SAMPLES = (
@@ -92,6 +97,9 @@ SAMPLES = (
     primitive_sample("alias", normal(2, 3), oracle=_identity),
     primitive_sample("alias", normal(), oracle=_identity, label="rank 0"),
     primitive_sample("detach", normal(2, 3), oracle=_identity, differentiable=()),
+    primitive_sample("reinterpret", normal(3, 4), dtype=int32, oracle=_reinterpreted, differentiable=()),
+    primitive_sample("reinterpret", normal(3, 4), dtype=int64, oracle=_reinterpreted, differentiable=(), label="wider"),
+    primitive_sample("reinterpret", normal(3, 4), dtype=uint8, oracle=_reinterpreted, differentiable=(), label="bytes"),
     primitive_sample("flip", normal(3, 4), dims=(0,)),
     primitive_sample("flip", normal(3, 4, 2, layout="transposed"), dims=(0, 2), label="two dims"),
     primitive_sample("flip", normal(0, 2), dims=(0, 1), label="empty"),

@@ -1,0 +1,30 @@
+"""Samples of layers by the order of arguments that PyTorch's kernels have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.ops.samples.table import OpSample, literal, normal, sample, uniform
+
+
+def _layer(name: str, *inputs: Any, **options: Any) -> OpSample:
+    return sample(
+        f"torch.{name}", *inputs, **{"tolerance": (1e-4, 1e-10), **options},
+        oracle=lambda torch, *arguments: getattr(torch, name)(*arguments),
+    )  # fmt: skip
+
+
+_CHANNELS = (normal(3), normal(3))
+_RUNNING = (normal(3), uniform(3, low=0.5, high=2.0))
+_IMAGE = normal(2, 3, 4, 2)
+
+SAMPLES = (
+    _layer("batch_norm", _IMAGE, *_CHANNELS, *_RUNNING, False, 0.1, 1e-5, False, differentiable=(0, 1, 2)),
+    _layer("batch_norm", _IMAGE, None, None, None, None, True, 0.1, 1e-5, False, label="training"),
+    _layer("instance_norm", _IMAGE, *_CHANNELS, None, None, True, 0.1, 1e-5, False),
+    _layer("native_batch_norm", _IMAGE, *_CHANNELS, *_RUNNING, False, 0.1, 1e-5, differentiable=()),
+    _layer("native_batch_norm", _IMAGE, *_CHANNELS, None, None, True, 0.1, 1e-5, label="training", differentiable=()),
+    _layer("native_layer_norm", normal(2, 4, 5), (4, 5), normal(4, 5), normal(4, 5), 1e-5, differentiable=()),
+    _layer("native_group_norm", normal(2, 4, 3, 2), None, None, 2, 4, 6, 2, 1e-5, differentiable=()),
+    _layer("ctc_loss", normal(5, 2, 4), literal([[1, 2], [3, 1]], "int64"), (5, 4), (2, 1), 0, 2, differentiable=()),
+)

@@ -1,0 +1,1 @@
+"""Programs as users write them, and what PyTorch printed for each."""
