@@ -212,6 +212,11 @@ def install_as_torch() -> None:
     _installation.install()
 
 
+def stands_for_torch() -> bool:
+    """Whether ``import torch`` gives graphc in this process."""
+    return _installation.installed
+
+
 def remove_as_torch() -> None:
     """Undo :func:`install_as_torch`."""
     _installation.remove()

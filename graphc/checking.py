@@ -12,11 +12,17 @@ from graphc.codegen.lower import lower
 from graphc.execution import BoundProgram
 from graphc.generator import default_generator
 from graphc.ir.graph import Graph, Location, Output
+from graphc.ir.integers import bind_attribute
 from graphc.ir.interp import interpret
 from graphc.tensor import Tensor
 
 # Relative to the largest magnitude of a value: sums are taken in another order than numpy's.
-TOLERANCE = {np.dtype(np.float32): 1e-3, np.dtype(np.float64): 1e-9}
+TOLERANCE = {
+    np.dtype(np.float32): 1e-3,
+    np.dtype(np.float64): 1e-9,
+    np.dtype(np.complex64): 1e-3,
+    np.dtype(np.complex128): 1e-9,
+}
 
 
 class CheckError(RuntimeError):
@@ -42,7 +48,7 @@ def checked_call(bound: BoundProgram, tensors: Sequence[Tensor]) -> Any:
     states = {update.state.name: now[update.state.name] for update in graph.updates}
     right = all(_difference(found[name], value) is None for name, value in expected.outputs.items())
     if not right or any(_difference(states[name], value) is not None for name, value in expected.updates.items()):
-        _find_difference(graph, inputs, stream, found | states)
+        _find_difference(graph, inputs, stream, found | states, bound.sizes(tensors))
     return bound.returned(results, tensors)
 
 
@@ -76,7 +82,11 @@ def _magnitude(array: np.ndarray) -> float:
 
 
 def _find_difference(
-    graph: Graph, inputs: Mapping[str, np.ndarray], stream: np.ndarray, results: Mapping[str, np.ndarray]
+    graph: Graph,
+    inputs: Mapping[str, np.ndarray],
+    stream: np.ndarray,
+    results: Mapping[str, np.ndarray],
+    sizes: Mapping[str, int],
 ) -> None:
     """Raise CheckError for the first node that is wrong, in a program that keeps the value of every node.
 
@@ -88,18 +98,20 @@ def _find_difference(
     ends = (*graph.outputs, *(Output(f"new {name}", node) for name, node in last))
     extra = tuple(Output(f"value {position}", node) for position, node in enumerate(kept))
     compiled = load(compile_loops(lower(Graph(graph.name, graph.inputs, graph.nodes, (*ends, *extra), ()))))
-    found = compiled(stream.copy() if compiled.compiled.draws_random else None, **inputs)
+    extents = [sizes[symbol] for symbol in compiled.compiled.program.symbols]
+    found = compiled(stream.copy() if compiled.compiled.draws_random else None, extents, **inputs)
     values = {node: inputs[node.name] for node in graph.inputs}
     reached = {node: _magnitude(value) for node, value in values.items()}  # the largest magnitude on the way to a value
     for output in extra:
         node = output.node
-        values[node] = found[output.name].reshape(node.type.shape)
+        values[node] = found[output.name].reshape(node.type.bind(sizes).shape)
         reached[node] = max((_magnitude(values[node]), *(reached[operand] for operand in node.inputs)))
         if node.op.effect is not None:
             continue
         operands = [values[operand] for operand in node.inputs]
+        attrs = {name: bind_attribute(value, sizes) for name, value in node.attrs.items()}
         scale = max(map(_magnitude, operands), default=0.0)
-        difference = _difference(values[node], np.asarray(node.op.compute(*operands, **node.attrs)), scale)
+        difference = _difference(values[node], np.asarray(node.op.compute(*operands, **attrs)), scale)
         if difference is not None:
             raise CheckError(f"{node.op.name} ({node.type}): {difference}", node.location)
     for output in ends:

@@ -12,10 +12,19 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from graphc.capture.dynamic import Declared, Symbols, check_declared, declared_symbols, shown_symbols, sizes_of
+from graphc.byte_sizes import byte_count
+from graphc.capture.dynamic import (
+    Declared,
+    Symbols,
+    check_declared,
+    declared_symbols,
+    shown_symbols,
+    sizes_of,
+    without_few,
+)
 from graphc.capture.errors import CaptureError
 from graphc.capture.trace import Recording, capture
 from graphc.capture.trees import flatten
@@ -30,6 +39,7 @@ from graphc.ir.graph import Graph, exact_key
 from graphc.ir.passes.pipeline import PassRecord, optimize
 from graphc.ir.types import TensorType
 from graphc.ops.checks import GuardMissed
+from graphc.ops.promotion import get_default_dtype
 from graphc.recording import state
 from graphc.report import Report, describe_build
 from graphc.runtime.errors import CompileError, CompilerNotFound
@@ -62,31 +72,31 @@ class Stages:
         return print_program(self.compiled.program)
 
 
-def build(recording: Recording) -> Stages:
+def build(recording: Recording, memory_limit: int | None = None) -> Stages:
     """From a recording to C text and a memory plan; no compiler is run."""
     seconds: dict[str, float] = {}
 
-    def timed(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    def timed(name: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         began = time.perf_counter()
-        result = function(*arguments)
+        result = function(*arguments, **options)
         seconds[name] = time.perf_counter() - began
         return result
 
     optimized = timed("optimize", optimize, recording.graph)
     loops = timed("lower", lower, optimized.graph)
-    compiled = timed("render", compile_loops, loops)
+    compiled = timed("render", compile_loops, loops, memory_limit=memory_limit)
     return Stages(recording, optimized.graph, optimized.records, compiled, seconds)
 
 
-def _executable_of(graph: Graph) -> Executable:
+def _executable_of(graph: Graph, memory_limit: int | None = None) -> Executable:
     """A graph without ties to the outside, built and loaded."""
-    return load(compile_loops(lower(optimize(graph).graph)))
+    return load(compile_loops(lower(optimize(graph).graph), memory_limit=memory_limit))
 
 
 # Builds of one function after which its author is told, and how many are kept.
 MANY_BUILDS = 8
 MOST_BUILDS = 64
-_FIRST_KIND = 3  # where in a key the kinds of tensors begin
+_FIRST_KIND = 4  # where in a key the kinds of tensors begin
 # Kinds of arguments, by all their sizes, whose builds are known without a search.
 MOST_KINDS = 1024
 # Ways through one function that differ by the values of tensors and get a program each.
@@ -125,6 +135,17 @@ class _Entry:
         sizes = sizes_of(self.symbols, shapes)
         return sizes is not None and self.bound.right_for(sizes)
 
+    def unfit(self, tensors: Sequence[Tensor]) -> str:
+        """Which size a build of dynamic sizes is not right for, in words; empty where it is another."""
+        shapes = [tensor._array.shape for tensor in tensors]
+        most = self.bound.most_sizes()
+        for dims, shape in zip(self.symbols, shapes, strict=True):
+            for dim, symbol in dims.items():
+                if shape[dim] > most[str(symbol)]:
+                    return f"{symbol} is {shape[dim]}, and the build is for at most {most[str(symbol)]}"
+        sizes = sizes_of(self.symbols, shapes)
+        return "" if sizes is None else self.bound.wrong_for(sizes)
+
     def must_miss(self, missed: list[tuple[_Entry, int]]) -> bool:
         """Whether a guard that was missed on another path of the same code is one of this path too."""
         return any(
@@ -151,8 +172,10 @@ class CompiledFunction:
         check: bool = False,
         fullgraph: bool = False,
         dynamic: bool | Declared | None = None,
+        memory_limit: int | str | None = None,
     ):
         check_declared(dynamic)
+        self._most_bytes = None if memory_limit is None else byte_count(memory_limit, "memory_limit")
         if hasattr(function, "named_parameters"):
             self.__name__, self.__doc__ = type(function).__name__, type(function).__doc__
         else:
@@ -163,6 +186,7 @@ class CompiledFunction:
         self.check = check
         self.fullgraph = fullgraph
         self.dynamic = dynamic
+        self.memory_limit = memory_limit
         # Builds by the exact kind of arguments, and all of them by their kind but for shapes.
         self._entries: dict[Any, list[_Entry]] = {}
         self._families: dict[Any, list[_Entry]] = {}
@@ -181,7 +205,8 @@ class CompiledFunction:
             description,
             state.gradients,
             state.autocast,
-            *[(tensor._array.shape, tensor.dtype.short, tensor._requires_grad) for tensor in tensors],
+            get_default_dtype(),
+            *[(tensor._array.shape, tensor.dtype.short, _wants_gradient(tensor)) for tensor in tensors],
         )
         missed: list[tuple[_Entry, int]] = []
         entries = self._entries.get(key)
@@ -202,9 +227,7 @@ class CompiledFunction:
 
     def _family(self, key: Any) -> Any:
         """The kind of arguments but for their shapes."""
-        return tuple(
-            part if position < _FIRST_KIND else (len(part[0]), *part[1:]) for position, part in enumerate(key)
-        )
+        return tuple(part if position < _FIRST_KIND else (len(part[0]), *part[1:]) for position, part in enumerate(key))
 
     def _of_other_sizes(self, key: Any, tensors: Sequence[Tensor]) -> list[_Entry]:
         """Builds for other sizes that are right for these; from now on they are known to be."""
@@ -251,11 +274,13 @@ class CompiledFunction:
                 with entry.bound.lock, contextlib.suppress(GuardMissed):
                     if entry.bound.holds(tensors):  # another thread has built it meanwhile
                         return entry.bound(tensors)
-            symbols = self._symbols(key, tensors, arguments, keywords)
+            symbols, few = without_few(self._symbols(key, tensors, arguments, keywords), tensors)
             recording, returned = capture(self.function, arguments, keywords, symbols or ())
+            if few and self.dynamic is not None:
+                recording = replace(recording, fixed={**few, **recording.fixed})
             if self.fullgraph:
                 refuse_call_outs(recording.graph)
-            self._stages = build(recording)
+            self._stages = build(recording, self._most_bytes)
             for observer in _observers:
                 observer(self.__name__, self._stages)
             try:
@@ -270,7 +295,8 @@ class CompiledFunction:
                 self._without_compiler = True
                 warnings.warn(f"{self.__name__} keeps running eagerly: {error}", RuntimeWarning, stacklevel=3)
                 return returned
-            bound = BoundProgram(recording, executable, _executable_of)
+            limited = functools.partial(_executable_of, memory_limit=self._most_bytes)
+            bound = BoundProgram(recording, executable, limited)
             self._newest = _Entry(self._stages, bound, reason, tensors, symbols)
             for tensor in flatten(returned)[0]:
                 # As at later calls: what was swept inside can't be swept again.
@@ -290,7 +316,8 @@ class CompiledFunction:
         if key in self._entries:
             return self._entries[key][0].bound.broken(tensors) or "another thread changed what the build rests on"
         kinds = ", ".join(str(TensorType(tensor.dtype, tensor._array.shape)) for tensor in tensors)
-        return f"other arguments: {kinds or 'no tensors'}"
+        unfit = [entry.unfit(tensors) for entry in self._families.get(self._family(key), ()) if entry.symbols]
+        return "; ".join((f"other arguments: {kinds or 'no tensors'}", *dict.fromkeys(filter(None, unfit))))
 
     def report(self, *, times: bool = False) -> Report:
         """What was built and why, what each build rests on, and the kernels with their bytes and operations.
@@ -348,7 +375,7 @@ class CompiledFunction:
                     del self._entries[kind]
 
     def _options(self) -> dict[str, Any]:
-        names = ("fallback", "max_paths", "check", "fullgraph", "dynamic")
+        names = ("fallback", "max_paths", "check", "fullgraph", "dynamic", "memory_limit")
         return {name: getattr(self, name) for name in names}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CompiledFunction:
@@ -376,8 +403,18 @@ class CompiledFunction:
 
     @property
     def plan(self) -> MemoryPlan:
-        """Buffers, bytes, lifetimes, and the peak."""
-        return self.stages.compiled.plan
+        """Buffers, bytes, lifetimes, and the peak; with sizes that are known at run time only as formulas too, and for
+        those of the last call."""
+        plan = self.stages.compiled.plan
+        sizes = None if self._newest is None else self._newest.bound.last_sizes
+        return plan if sizes is None else replace(plan, sizes=sizes)
+
+    def __getattr__(self, name: str) -> Any:
+        """A module that is compiled still has what modules have: parameters, modes, its parts."""
+        module = self.__dict__.get("function")
+        if not name.startswith("__") and hasattr(module, "named_parameters"):
+            return getattr(module, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """A method that is compiled is bound for each object on its own."""
@@ -390,6 +427,11 @@ class CompiledFunction:
 
     def __repr__(self) -> str:
         return f"<compiled function {self.__name__}, {sum(map(len, self._families.values()))} builds>"
+
+
+def _wants_gradient(tensor: Tensor) -> bool:
+    """As ``tensor.requires_grad``; a view may have come to a history by its base."""
+    return tensor._requires_grad or (tensor._base is not None and tensor.requires_grad)
 
 
 def refuse_call_outs(graph: Graph) -> None:
@@ -431,6 +473,11 @@ def compile(
     check: bool = False,
     fullgraph: bool = False,
     dynamic: bool | Declared | None = None,
+    memory_limit: int | str | None = None,
+    disable: bool = False,
+    mode: str | None = None,
+    backend: Any = None,
+    options: Any = None,
 ) -> Any:
     """Compile a function of tensors: a model, or a whole training step with backward() and optimizer.step().
 
@@ -447,6 +494,13 @@ def compile(
             first call's, where it is not said; a larger one is another build). True: the first dimension of every
             tensor. None: the first dimension of the arguments, once a call differs from an earlier one in it alone.
             False: every shape is a build.
+        disable: give the function back as it is.
+        mode, backend, options: taken for programs written for PyTorch; there is one way to compile.
+        memory_limit: the most bytes that the program may hold for itself while it runs, a number or text such as
+            ``"48MiB"``: its arena, that is every value between its operations and what kernels work in, on as many
+            threads as this process may use, for the greatest sizes declared. Arguments, parameters, state, results, and
+            gradients are not counted. Where the plan takes more, values are computed a second time in the backward
+            part rather than kept; results and gradients keep every bit, and random numbers are drawn once.
 
     Returns:
         a callable that gives the function's results. Without any C compiler it runs eagerly, with a warning that names
@@ -455,11 +509,20 @@ def compile(
     Raises (at calls):
         CaptureError: naming the Python line, for what a program can't express.
         CompileError: where the C compiler refuses the program and ``fallback`` is off.
+        MemoryLimitError: where the program does not fit into ``memory_limit``, naming the least that it can do with.
     """
+    given: dict[str, Any] = {
+        "fallback": fallback,
+        "max_paths": max_paths,
+        "check": check,
+        "fullgraph": fullgraph,
+        "dynamic": dynamic,
+        "memory_limit": memory_limit,
+    }
     if function is None:
-        return functools.partial(
-            compile, fallback=fallback, max_paths=max_paths, check=check, fullgraph=fullgraph, dynamic=dynamic
-        )
+        return functools.partial(compile, **given, disable=disable)
+    if disable:
+        return function
     if not callable(function):
         raise TypeError(f"compile expects a function or a module, got {type(function).__name__}")
     if not hasattr(function, "__name__") and not hasattr(function, "named_parameters"):
@@ -470,6 +533,4 @@ def compile(
             return called(*arguments, **keywords)
 
         function.__name__ = type(called).__name__
-    return CompiledFunction(
-        function, fallback=fallback, max_paths=max_paths, check=check, fullgraph=fullgraph, dynamic=dynamic
-    )
+    return CompiledFunction(function, **given)

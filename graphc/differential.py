@@ -1,95 +1,257 @@
 """The tape's view of a compiled function whose results are differentiated from outside.
 
-A call leaves one node for each differentiable result; the node runs that result's compiled backward program.
+A call leaves one node, which runs compiled backward programs, and one for each differentiable result, which hands it
+that result's cotangent. A program is made for the cotangents that arrive and the gradients that are asked for, when
+they first are. Where the sweep is itself recorded (``create_graph``), running a backward program is again a call that
+leaves such nodes: the derivative of the forward and backward part together, of any order.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
-from graphc.autograd.partition import Backward, Cotangent, Saved
+from graphc.autograd.function_node import Bundle
+from graphc.autograd.partition import (
+    Backward,
+    Differentiable,
+    Kept,
+    differentiated_again,
+    reaches,
+    split_backward,
+    with_saved,
+)
 from graphc.autograd.tape import Edge, gradient_edge, next_sequence, refuse_overwritten, refuse_second_sweep
 from graphc.autograd.tape import Node as GraphNode
 from graphc.codegen.executable import Executable
-from graphc.codegen.loops import symbols_of
 from graphc.ir.graph import Graph, Node
 from graphc.ir.interp import bind_sizes
 from graphc.recording import state
 from graphc.tensor import Tensor
 
+Build = Callable[[Graph], Executable]
+
+
+class DifferentiableProgram:
+    """What the calls of one compiled function share: its graph, and the backward programs that were needed so far."""
+
+    def __init__(self, whole: Differentiable, build: Build):
+        self.whole = whole
+        self.build = build
+        self.names = tuple(whole.wrt)
+        self.reaches = reaches(whole)
+        # The inputs that tell the sizes that are known at run time only.
+        self.sized = tuple(
+            node for node in whole.builder.inputs if any(not isinstance(extent, int) for extent in node.type.shape)
+        )
+        self._backward: dict[Any, BackwardProgram] = {}
+        self._lock = threading.Lock()
+
+    def backward(self, positions: tuple[int, ...], wanted: tuple[str, ...]) -> BackwardProgram:
+        """The program for cotangents of the results at these positions, and the gradients of these inputs."""
+        with self._lock:
+            found = self._backward.get((positions, wanted))
+            if found is None:
+                half = split_backward(self.whole, positions, wanted)
+                found = self._backward[positions, wanted] = BackwardProgram(self, half)
+            return found
+
 
 class BackwardProgram:
-    """The backward half of a compiled function, for one result; built when it is first needed."""
+    """One backward part of a compiled function; what it needs is built when it is first needed."""
 
-    def __init__(self, half: Backward, build: Callable[[Graph], Executable]):
+    def __init__(self, forward: DifferentiableProgram, half: Backward):
+        self.forward = forward
         self.half = half
+        self.plain = RunnableGraph(half.graph, forward.build)
+        self._recorded: dict[tuple[str, ...], tuple[DifferentiableProgram, tuple[Node, ...], RunnableGraph]] = {}
+        self._lock = threading.Lock()
+
+    def recorded(
+        self, names: tuple[str, ...], held: Mapping[Node, Any]
+    ) -> tuple[DifferentiableProgram, tuple[Node, ...], RunnableGraph]:
+        """How the gradients are differentiated by the inputs and cotangents of these names, in a call that holds saved
+        values of ``held``: what that needs of the values of this program, and the program that also gives them."""
+        with self._lock:
+            if names not in self._recorded:
+                again = differentiated_again(self.forward.whole, self.half, names, held.keys())
+                extra = tuple(node for node in split_backward(again).saved if node not in held)
+                graph = with_saved(self.half, extra)
+                program = RunnableGraph(graph, self.forward.build) if extra else self.plain
+                self._recorded[names] = DifferentiableProgram(again, self.forward.build), extra, program
+            return self._recorded[names]
+
+
+class RunnableGraph:
+    """A graph to run on arrays; built when it is first run."""
+
+    def __init__(self, graph: Graph, build: Build):
+        self.graph = graph
         self._build = build
         self._executable: Executable | None = None
-        self._symbols = symbols_of(half.graph)
+        self._lock = threading.Lock()
 
-    def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Run on arrays for the graph's inputs; gives those of its outputs."""
-        graph = self.half.graph
-        if self._executable is None:
-            self._executable = self._build(graph)
+    def __call__(self, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
+        """Run on arrays for the graph's inputs; gives those of its outputs. ``sizes`` are those of this call that are
+        known at run time only."""
+        with self._lock:
+            if self._executable is None:
+                self._executable = self._build(self.graph)
+        program = self._executable.program
         given = [np.array(array, order="C", copy=None) for array in arrays]
-        names = [node.name for node in graph.inputs]
-        sizes = bind_sizes(graph, dict(zip(names, given, strict=True))) if self._symbols else {}
-        extents = [sizes[symbol] for symbol in self._symbols]
-        types = [output.node.type.bind(sizes) for output in graph.outputs]
+        extents = [sizes[symbol] for symbol in self._executable.compiled.program.symbols]
+        types = [output.node.type.bind(sizes) for output in self.graph.outputs]
         results = [np.empty(type.shape, type.dtype.numpy) for type in types]
-        with self._executable.program.lock:
+        with program.lock:
             self._executable.set_sizes(extents)
-            code = self._executable.program.call([*given, *results], extents)
+            code = program.call([*given, *results], extents)
         if code:
             self._executable.raise_error(code)
         return results
 
 
 class CompiledBackward(GraphNode):
-    """A tape node: one differentiable result of a call of a compiled function."""
+    """A tape node: one call of a compiled function, or of the backward program of one.
 
-    __slots__ = ("_inputs", "_program", "_saved", "_versions", "edges")
+    ``inputs`` are the tensors that it was given, by their names in the graph, ``saved`` what it saved for its backward
+    programs, and ``versions`` which state of the inputs' memory it saw.
+    """
 
-    def __init__(self, program: BackwardProgram, inputs: Mapping[str, Tensor], saved: Mapping[Node, np.ndarray]):
+    __slots__ = ("_inputs", "_program", "_saved", "_sizes", "_versions", "edges", "pending")
+    selects: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        program: DifferentiableProgram,
+        inputs: Mapping[str, Tensor],
+        saved: Mapping[Node, np.ndarray],
+        versions: Mapping[str, int],
+        sizes: Mapping[str, int],
+    ):
         self._program = program
-        self._inputs = dict(inputs)
-        self._saved = dict(saved)
-        self._versions = {name: tensor._storage.version for name, tensor in inputs.items()}
-        self.edges: tuple[Edge | None, ...] = tuple(gradient_edge(inputs[name]) for name in program.half.wanted)
+        self._inputs = inputs
+        self._saved = saved
+        self._versions = versions
+        self._sizes = sizes
+        self.edges: tuple[Edge | None, ...] = tuple(gradient_edge(inputs[name]) for name in program.names)
         self.hooks = self.description = self.location = None
         self.released = False
+        # The results whose cotangents have not been swept yet, or will be again.
+        self.pending: set[int] = set()
         self.sequence = next_sequence()
+
+    @staticmethod
+    def of_call(
+        program: DifferentiableProgram, inputs: Mapping[str, Tensor], saved: Mapping[Node, np.ndarray]
+    ) -> CompiledBackward:
+        """The node of a call from outside, which has just been made."""
+        versions = {name: tensor._storage.version for name, tensor in inputs.items()}
+        sizes: dict[str, int] = {}
+        if program.sized:
+            arrays = {node.name: inputs[node.name]._array for node in program.sized}
+            sizes = bind_sizes(Graph("sizes", program.sized, (), ()), arrays)
+        return CompiledBackward(program, inputs, saved, versions, sizes)
+
+    def result(self, position: int, tensor: Tensor) -> Tensor:
+        """Make a tensor the result at a position, where it can have a gradient; gives the tensor."""
+        names = self._program.reaches[position]
+        if any(edge is not None and name in names for name, edge in zip(self._program.names, self.edges, strict=True)):
+            tensor._grad_fn = CompiledResult(self, position)
+            tensor._requires_grad = True
+        return tensor
 
     def name(self) -> str:
         """The node's name as it prints."""
         return "CompiledFunctionBackward"
 
     def release(self) -> None:
-        """Let go of the saved values."""
-        self.released = True
-        self._saved, self._inputs = {}, {}
+        """Let go of the saved values, once all results were swept."""
+        if not self.pending:
+            self.released = True
+            self._saved, self._inputs = {}, {}
 
-    def pull_back(self, cotangent: Tensor) -> list[Tensor]:
-        """The cotangents of the inputs that want one. Raises RuntimeError as the eager tape does."""
+    def unbundled(self, cotangent: Bundle) -> tuple[Any, ...]:
+        return tuple(cotangent.parts.get(position) for position in range(len(self._program.whole.outputs)))
+
+    def bundled(self, cotangents: tuple[Any, ...]) -> Bundle:
+        return Bundle({position: each for position, each in enumerate(cotangents) if each is not None})
+
+    def pull_back(self, cotangent: Bundle, useful: Sequence[bool] | None = None) -> list[Tensor | None]:
+        """The cotangents of the inputs, of those that are ``useful``. Raises RuntimeError as the eager tape does."""
         if self.released:
             refuse_second_sweep()
+        wanted = tuple(
+            name
+            for position, (name, edge) in enumerate(zip(self._program.names, self.edges, strict=True))
+            if edge is not None and (useful is None or useful[position])
+        )
+        program = self._program.backward(tuple(sorted(cotangent.parts)), wanted)
+        half = program.half
+        inputs = dict(self._inputs)
+        for position, name in half.cotangents.items():
+            inputs[name] = cotangent.parts[position]
+        arrays = [
+            self._current(binding.name, inputs) if isinstance(binding, Kept) else self._saved[binding.node]
+            for binding in half.bindings
+        ]
         if state.gradients:
-            raise RuntimeError(
-                "create_graph=True through a compiled function from outside: its backward program can't be "
-                "differentiated again; call backward() inside the compiled function, or run it eagerly"
-            )
-        arrays = []
-        for binding in self._program.half.bindings:
-            if isinstance(binding, Cotangent):
-                arrays.append(cotangent._array)
-            elif isinstance(binding, Saved):
-                arrays.append(self._saved[binding.node])
-            else:
-                tensor = self._inputs[binding.name]
-                if tensor._storage.version != self._versions[binding.name]:
-                    refuse_overwritten(tensor, tensor.grad_fn, self._versions[binding.name])
-                arrays.append(tensor._array)
-        return [Tensor.from_array(array) for array in self._program(arrays)]
+            results = self._recorded(program, inputs, arrays)
+        else:
+            results = [Tensor.from_array(array) for array in program.plain(arrays, self._sizes)]
+        found = dict(zip(half.found, results, strict=True))
+        return [found.get(name) for name in self._program.names]
+
+    def _recorded(
+        self, program: BackwardProgram, inputs: Mapping[str, Tensor], arrays: Sequence[np.ndarray]
+    ) -> list[Tensor]:
+        """The results of a backward program, which leaves a node on the tape in its turn."""
+        candidates = (*self._program.names, *program.half.cotangents.values())
+        names = tuple(name for name in candidates if inputs[name].requires_grad)
+        again, extra, runnable = program.recorded(names, self._saved)
+        values = runnable(arrays, self._sizes)
+        count = len(values) - len(extra)
+        versions = {name: tensor._storage.version for name, tensor in inputs.items()} | dict(self._versions)
+        saved = {**self._saved, **dict(zip(extra, values[count:], strict=True))}
+        node = CompiledBackward(again, inputs, saved, versions, self._sizes)
+        return [node.result(position, Tensor.from_array(value)) for position, value in enumerate(values[:count])]
+
+    def _current(self, name: str, inputs: Mapping[str, Tensor]) -> np.ndarray:
+        """The elements of an input, which must still be what the call saw."""
+        tensor = inputs[name]
+        seen = self._versions.get(name)
+        if seen is not None and tensor._storage.version != seen:
+            refuse_overwritten(tensor, tensor.grad_fn, seen)
+        return tensor._array
+
+
+class CompiledResult(GraphNode):
+    """A tape node: one differentiable result of a call."""
+
+    __slots__ = ("core", "edges", "place")
+
+    def __init__(self, core: CompiledBackward, place: int):
+        self.core = core
+        self.edges = (core,)
+        self.place = place
+        self.hooks = self.description = self.location = None
+        self.released = False
+        core.pending.add(place)
+        self.sequence = next_sequence()
+
+    def name(self) -> str:
+        """The node's name as it prints."""
+        return self.core.name()
+
+    def release(self) -> None:
+        """After this no other sweep may come."""
+        self.released = True
+        self.core.pending.discard(self.place)
+
+    def pull_back(self, cotangent: Tensor) -> tuple[Bundle]:
+        """The cotangent, on its way to the call's node."""
+        if self.released:
+            refuse_second_sweep()
+        return (Bundle({self.place: cotangent}),)

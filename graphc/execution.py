@@ -23,10 +23,10 @@ from graphc.capture.trace import (
     unflatten,
 )
 from graphc.codegen.executable import Executable
-from graphc.differential import BackwardProgram, CompiledBackward
+from graphc.differential import CompiledBackward, DifferentiableProgram
 from graphc.generator import default_generator
 from graphc.ir.graph import Graph
-from graphc.ir.integers import bounds
+from graphc.ir.integers import bind_attribute, bounds
 from graphc.ir.types import DType
 from graphc.recording import generation, paused
 from graphc.runtime.abi import ffi
@@ -94,7 +94,10 @@ class BoundProgram:
         self._checked_on_change = [guard for guard in recording.guards if not isinstance(guard, GradientGuard)]
         self._staged: list[tuple[np.ndarray, np.ndarray, bool]] = []
         self._generation = -1
-        self._backward = {output: BackwardProgram(half, build) for output, half in recording.backward.items()}
+        self._extents: tuple[int, ...] = ()
+        whole = recording.differentiable
+        self._differentiable = None if whole is None else DifferentiableProgram(whole, build)
+        self._place = {output: place for place, output in enumerate(recording.differentiated)}
 
     def _outputs_for(self, sizes: Mapping[str, int]) -> list[tuple[int, tuple[int, ...], DType]]:
         """The slot, shape, and dtype of every output."""
@@ -102,6 +105,11 @@ class BoundProgram:
             (self._first_output + position, tuple(type.bind(sizes).shape), type.dtype)
             for position, type in enumerate(self._output_types)
         ]
+
+    def sizes(self, tensors: Sequence[Tensor]) -> dict[str, int]:
+        """The sizes of one call that are known at run time only."""
+        extents = [tensors[position]._array.shape[dim] for position, dim in self._places]
+        return dict(zip(self.symbols, extents, strict=True))
 
     def _take_sizes(self, tensors: Sequence[Tensor]) -> list[tuple[int, tuple[int, ...], DType]]:
         """Tell the program the sizes of this call; gives its outputs."""
@@ -113,11 +121,24 @@ class BoundProgram:
             outputs = self._outputs_for(dict(zip(self.symbols, extents, strict=True)))
             self._outputs_of_sizes[extents] = outputs
         self.executable.set_sizes(extents)
+        self._extents = extents
         return outputs
+
+    @property
+    def last_sizes(self) -> dict[str, int] | None:
+        """The sizes of the last call that are known at run time only; None before one, and where there are none."""
+        return dict(zip(self.symbols, self._extents, strict=True)) if self._extents else None
 
     def right_for(self, sizes: Mapping[str, int]) -> bool:
         """Whether what the recording rests on of sizes holds for these."""
-        return all(guard.holds(sizes) for guard, _ in self.recording.sizes)
+        return not self.wrong_for(sizes)
+
+    def wrong_for(self, sizes: Mapping[str, int]) -> str:
+        """What the recording rests on of sizes and does not hold for these, in words; empty where all does."""
+        for guard, location in self.recording.sizes:
+            if not guard.holds(sizes):
+                return f"not {guard}, as {location} decides by it"
+        return ""
 
     def most_sizes(self) -> dict[str, int]:
         """The most that each size which is known at run time only may be."""
@@ -239,41 +260,44 @@ class BoundProgram:
     def returned(self, results: list[tuple[np.ndarray, DType]], tensors: Sequence[Tensor]) -> Any:
         """Put gradients where they belong, and make what the function returns."""
         recording = self.recording
-        nodes: dict[int, CompiledBackward] = {}
-        if self._backward:
-            inputs = self.inputs(tensors)
+        call: CompiledBackward | None = None
+        if self._differentiable is not None:
             saved = {node: results[output][0] for node, output in recording.saved.items()}
-            nodes = {output: CompiledBackward(half, inputs, saved) for output, half in self._backward.items()}
+            inputs = self.inputs(tensors) | dict(recording.leaves)
+            call = CompiledBackward.of_call(self._differentiable, inputs, saved)
         made: dict[int, Tensor] = {}
         for effect in recording.gradients:
             if effect.output is None:
                 effect.owner.of(tensors)._grad = effect.value
             else:
                 made[effect.output] = effect.owner.of(tensors)._grad = Tensor._wrap(*results[effect.output])
-        returned = [self._result(result, results, tensors, nodes, made) for result in recording.results]
-        return returned[0] if recording.description is Tensor else unflatten(recording.description, iter(returned))
+        sizes = self.sizes(tensors) if self._places else {}
+        returned = [self._result(result, results, tensors, call, made, sizes) for result in recording.results]
+        if recording.description is Tensor:
+            return returned[0]
+        return unflatten(recording.description, iter(returned), {**sizes, **recording.fixed_values})
 
     def _result(
         self,
         result: NewResult | AliasResult,
         results: list[tuple[np.ndarray, DType]],
         tensors: Sequence[Tensor],
-        nodes: dict[int, CompiledBackward],
+        call: CompiledBackward | None,
         made: dict[int, Tensor],
+        sizes: Mapping[str, int],
     ) -> Tensor:
         if isinstance(result, NewResult):
             tensor = made.get(result.output)
             if tensor is None:
                 tensor = made[result.output] = Tensor._wrap(*results[result.output])
                 if result.differentiable:
-                    tensor._grad_fn = nodes[result.output]
-                    tensor._requires_grad = True
-            followed = _follow(tensor, result.chain)
+                    call.result(self._place[result.output], tensor)
+            followed = _follow(tensor, result.chain, sizes)
             return followed.item() if result.number else followed
         if result.same is not None:
             return result.same
         binding = self.recording.bindings[result.input]
-        return _follow(self._bound_to(binding, tensors), result.chain)
+        return _follow(self._bound_to(binding, tensors), result.chain, sizes)
 
     @staticmethod
     def _bound_to(binding: FromArgument | FromGradient | FromOutside, tensors: Sequence[Tensor]) -> Tensor:
@@ -282,9 +306,10 @@ class BoundProgram:
         return binding.owner.of(tensors)._grad if isinstance(binding, FromGradient) else binding.tensor
 
 
-def _follow(tensor: Tensor, chain: Sequence[View]) -> Tensor:
-    """The view of a tensor that a chain of view primitives leads to."""
+def _follow(tensor: Tensor, chain: Sequence[View], sizes: Mapping[str, int]) -> Tensor:
+    """The view of a tensor that a chain of view primitives leads to, for sizes that are known at run time only."""
     with paused():
         for primitive, attrs in chain:
-            tensor = tensor.apply(primitive, (tensor,), attrs)
+            bound = {name: bind_attribute(value, sizes) for name, value in attrs.items()} if sizes else attrs
+            tensor = tensor.apply(primitive, (tensor,), bound)
     return tensor

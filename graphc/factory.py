@@ -13,6 +13,7 @@ from graphc.layouts import strided
 from graphc.ops.functions.conversion import as_dtype
 from graphc.ops.functions.public import write_out
 from graphc.recording import state
+from graphc.sizes import as_int
 from graphc.source_lines import note_call
 from graphc.tensor import Tensor
 from graphc.tensor_gradients import INFERENCE
@@ -105,9 +106,12 @@ def shape_of(name: str, sizes: Sequence[Any], size: Any = None) -> tuple[int, ..
     for extent in sizes:
         if not hasattr(extent, "__index__"):
             _refuse_size(name, extent)
-    shape = tuple(int(extent) for extent in sizes)
-    if min(shape, default=0) < 0:
-        raise RuntimeError(f"{name}: Dimension size must be non-negative.")
+    shape = tuple(as_int(extent) for extent in sizes)
+    negative = next((extent for extent in shape if extent < 0), None)
+    if negative is not None:
+        if name == "zeros":
+            raise RuntimeError("zeros: Dimension size must be non-negative.")
+        raise RuntimeError(f"Trying to create tensor with negative dimension {negative}: {list(shape)}")
     return shape
 
 

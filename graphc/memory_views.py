@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphc.ir.types import contiguous_strides
 from graphc.ops.views import Permute, Reshape, Slice
 from graphc.storage import Storage, widest_first
 
@@ -68,8 +67,3 @@ def first_elements(tensor: Tensor, offset: int, shape: tuple[int, ...]) -> Tenso
     if (offset, offset + count) != (0, vector._array.size):
         vector = Slice.bind(vector, starts=(offset,), stops=(offset + count,), steps=(1,))
     return Reshape.bind(vector, shape=shape)
-
-
-def is_row_major(shape: Sequence[int], strides: Sequence[int]) -> bool:
-    """Whether strides are those of a contiguous tensor of the shape."""
-    return tuple(strides) == contiguous_strides(tuple(shape))

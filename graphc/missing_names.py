@@ -9,6 +9,7 @@ import difflib
 import importlib
 import sys
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any
 
 _LIBRARY = __name__.partition(".")[0]
@@ -57,7 +58,9 @@ def absent(module: str, name: str, lazy: Mapping[str, str] = {}) -> AttributeErr
     plain = f"module {_as_torch_calls(module)!r} has no attribute {name!r}"
     if name.startswith("_"):
         return AttributeError(plain, name=name)
-    there = sorted({*lazy, *(key for key in vars(sys.modules[module]) if not key.startswith("_"))})
+    own = vars(sys.modules[module]).items()
+    public = (key for key, value in own if not key.startswith("_") and not isinstance(value, ModuleType))
+    there = sorted({*lazy, *public})
     near = difflib.get_close_matches(name, there, 1, 0.5)
     hint = f"; the nearest name there is {near[0]!r}" if near else ""
     return AttributeError(f"{plain}: graphc does not offer it{hint}")

@@ -241,3 +241,64 @@ def categories_with_replacement(stream: RandomStream, weights: NDArray, samples:
     chosen = uniforms(stream, weights.shape[0] * samples).reshape(weights.shape[0], samples)
     rows = [np.searchsorted(row, values) for row, values in zip(heights, chosen, strict=True)]
     return np.array(rows, np.int64).reshape(weights.shape[0], samples)
+
+
+def gammas(stream: RandomStream, shapes: NDArray) -> Floats:
+    """Gamma values of the rate 1, for each shape parameter (of float32 or float64, in which it is computed with).
+
+    Source: G. Marsaglia, W. W. Tsang, "A simple method for generating gamma variables" (2000)
+    """
+    with stream._lock:
+        draw = _Uniforms(stream)
+        normals = _Normals(stream, draw)
+        found = [_gamma(shape, draw, normals) for shape in shapes]
+        draw.finish()
+        normals.finish()
+    return np.array(found, np.float64)
+
+
+class _Normals:
+    """Normal doubles made pair by pair from doubles drawn one at a time; the other of a pair waits in the stream."""
+
+    def __init__(self, stream: RandomStream, draw: Callable[[], float]):
+        self._stream, self._draw = stream, draw
+        self._waiting = stream._take_waiting()
+
+    def __call__(self) -> float:
+        if self._waiting is not None:
+            value, self._waiting = self._waiting, None
+            return value
+        angle = 2.0 * math.pi * self._draw()
+        radius = math.sqrt(-2.0 * math.log1p(-self._draw()))
+        self._waiting = radius * math.sin(angle)
+        return radius * math.cos(angle)
+
+    def finish(self) -> None:
+        """Leave the value that waits to the stream."""
+        if self._waiting is not None:
+            self._stream._leave_waiting(self._waiting)
+
+
+# PyTorch's constants are of single precision.
+_THIRD, _SQUEEZE = np.float32(1) / np.float32(3), float(np.float32(0.0331))
+
+
+def _gamma(shape: np.floating, draw: Callable[[], float], normal: Callable[[], float]) -> float:
+    scale, kind = 1.0, type(shape)
+    if shape < 1:
+        if shape == 0:
+            return 0.0
+        scale = math.pow(1 - draw(), float(kind(1) / shape))
+        shape = shape + kind(1)
+    d = float(shape - kind(_THIRD))
+    c = 1.0 / math.sqrt(9.0 * d)
+    while True:
+        x = normal()
+        root = 1.0 + c * x
+        while root <= 0:
+            x = normal()
+            root = 1.0 + c * x
+        v = root * root * root
+        u, square = 1 - draw(), x * x
+        if u < 1.0 - _SQUEEZE * square * square or math.log(u) < 0.5 * square + d * (1.0 - v + math.log(v)):
+            return scale * d * v

@@ -1,4 +1,4 @@
-"""The random stream of PyTorch's CPU generator, draw for draw, on numpy alone.
+"""The random stream of PyTorch's CPU generator, draw for draw.
 
 A seed gives the same stream as `torch.Generator().manual_seed(seed)`: every method consumes the very words of the
 generator that PyTorch 2.13 consumes for the same call, and gives the same values. For float32 normals that includes
@@ -9,7 +9,8 @@ the documented behaviour of https://pytorch.org/docs/stable/random.html; the pol
 cosine in float32 are those of S. Moshier's Cephes library (logf, sinf, cosf).
 
 `RandomStream.buffer` is the whole state in one piece of memory, which a generated C program continues in place as
-`gc_random_state` (templates/c/random.h.j2).
+`gc_random_state` (templates/c/random.h.j2). Where there is a compiler, large arrays are drawn by that C code too
+(graphc/random_library.py), to the same bits.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+from graphc.random_library import fill, library
 
 __all__ = ["DEFAULT_SEED", "RandomStream"]
 
@@ -171,7 +174,8 @@ class RandomStream:
     ) -> NDArray:
         """Uniform values in [low, high), as `Tensor.uniform_`: 24 bits (float32) or 53 bits (float64) each.
 
-        Halves are float32 values rounded, and both parts of complex values are drawn.
+        Halves are float32 values rounded, and what is rounded to `high` becomes `low`. Both parts of complex values are
+        drawn.
 
         Raises:
             TypeError: the dtype is neither a floating nor a complex one.
@@ -179,7 +183,9 @@ class RandomStream:
         """
         dtype = np.dtype(dtype)
         if _is_half(dtype):
-            return self.uniform(shape, np.float32, low, high).astype(dtype)
+            values = self.uniform(shape, np.float32, low, high).astype(dtype)
+            values[values == dtype.type(high)] = dtype.type(low)
+            return values
         if dtype.kind == "c":
             return _joined(self.uniform((*_shape(shape), 2), _part(dtype), low, high), dtype)
         dtype = _floating(dtype)
@@ -187,6 +193,9 @@ class RandomStream:
             raise ValueError(f"uniform expects low <= high with a finite distance, but got low={low}, high={high}")
         shape = _shape(shape)
         with self._lock:
+            drawn = self._compiled("uniform", shape, dtype, low, high)
+            if drawn is not None:
+                return drawn
             values = self._uniform(math.prod(shape), dtype)
         if low != 0.0 or high != 1.0:
             low, high = dtype.type(low), dtype.type(high)
@@ -221,6 +230,9 @@ class RandomStream:
             if count < _BLOCK:
                 values = np.array(self._single_normals(count), np.float64)
                 return fused_multiply_add(values, std, mean).astype(dtype).reshape(shape)
+            drawn = self._compiled("normal", shape, dtype, mean, std)
+            if drawn is not None:
+                return drawn
             remainder = count % _BLOCK
             uniforms = self._uniform(count + (_BLOCK if remainder else 0), dtype)
         values = np.empty(count, dtype)
@@ -257,6 +269,9 @@ class RandomStream:
             raise ValueError(f"exponential expects rate > 0.0, but got rate={rate}")
         shape = _shape(shape)
         with self._lock:
+            drawn = self._compiled("exponential", shape, dtype, rate)
+            if drawn is not None:
+                return drawn
             uniforms = self._uniform(math.prod(shape), np.dtype(np.float64))
         return (-1.0 / rate * _each(math.log1p, -uniforms)).astype(dtype).reshape(shape)
 
@@ -270,6 +285,9 @@ class RandomStream:
             raise ValueError(f"a probability lies in [0, 1], but got {probability}")
         shape = _shape(shape)
         with self._lock:
+            drawn = self._compiled("bernoulli", shape, np.dtype(np.bool_), probability)
+            if drawn is not None:
+                return drawn
             uniforms = self._uniform(math.prod(shape), np.dtype(np.float64))
         return (uniforms < probability).reshape(shape)
 
@@ -301,6 +319,9 @@ class RandomStream:
         shape = _shape(shape)
         count, span = math.prod(shape), high - low
         with self._lock:
+            drawn = self._compiled("integers", shape, np.dtype(np.int64), low, high)
+            if drawn is not None:
+                return drawn
             draws = self._draw(count) if span < _WIDE_RANGE else self._draw_pairs(count)
         return ((draws % np.uint64(span)).view(np.int64) + np.int64(low)).reshape(shape)
 
@@ -313,6 +334,9 @@ class RandomStream:
         if length < 0:
             raise ValueError(f"a permutation has a length >= 0, but got {length}")
         with self._lock:
+            drawn = self._compiled("permutation", (length,), np.dtype(np.int64))
+            if drawn is not None:
+                return drawn
             if length >= _LARGE_PERMUTATION:
                 return self._grow_permutation(length)
             draws = self._draw(max(0, length - 1))
@@ -325,6 +349,15 @@ class RandomStream:
 
     # The words of the stream; the caller holds the lock
 
+    def _compiled(self, name: str, shape: tuple[int, ...], dtype: np.dtype, *arguments: float) -> NDArray | None:
+        """What compiled C draws, or None where there are few numbers to draw or there is no compiler."""
+        compiled = library(math.prod(shape))
+        if compiled is None:
+            return None
+        values = np.empty(shape, dtype)
+        fill(compiled, name, self.buffer, values, *arguments)
+        return values
+
     def _draw(self, count: int) -> NDArray[np.uint64]:
         """The next `count` draws of 32 bits."""
         return self._engine.draw(self.buffer[: WORD_COUNT + 1], count)
@@ -335,6 +368,9 @@ class RandomStream:
         return (words[0::2] << np.uint64(32)) | words[1::2]
 
     def _uniform(self, count: int, dtype: np.dtype) -> NDArray:
+        drawn = self._compiled("uniform", (count,), dtype, 0.0, 1.0)
+        if drawn is not None:
+            return drawn
         if dtype == np.float32:
             bits = self._draw(count).astype(np.uint32)
             bits &= np.uint32(2**24 - 1)
@@ -343,19 +379,28 @@ class RandomStream:
         return (self._draw_pairs(count) & np.uint64(2**53 - 1)).view(np.int64) * 2.0**-53
 
     def _single_normals(self, count: int) -> list[float]:
-        values = []
-        if count and self.buffer[_NORMAL_IS_CACHED]:
-            values.append(float(self._cached_normal[0]))
-            self.buffer[_NORMAL_IS_CACHED] = 0
-            self._cached_normal[0] = 0.0
+        waiting = self._take_waiting() if count else None
+        values = [] if waiting is None else [waiting]
         uniforms = self._uniform(count - len(values) + (count - len(values)) % 2, np.dtype(np.float64)).tolist()
         for first, second in zip(uniforms[0::2], uniforms[1::2], strict=True):
             radius, angle = math.sqrt(-2.0 * math.log1p(-second)), 2.0 * math.pi * first
             values += radius * math.cos(angle), radius * math.sin(angle)
         if len(values) > count:
-            self.buffer[_NORMAL_IS_CACHED] = 1
-            self._cached_normal[0] = values.pop()
+            self._leave_waiting(values.pop())
         return values
+
+    def _take_waiting(self) -> float | None:
+        """The normal value that waits, which then waits no longer."""
+        if not self.buffer[_NORMAL_IS_CACHED]:
+            return None
+        value = float(self._cached_normal[0])
+        self.buffer[_NORMAL_IS_CACHED] = 0
+        self._cached_normal[0] = 0.0
+        return value
+
+    def _leave_waiting(self, value: float) -> None:
+        self.buffer[_NORMAL_IS_CACHED] = 1
+        self._cached_normal[0] = value
 
     def _grow_permutation(self, length: int) -> NDArray[np.int64]:
         """Fisher and Yates from the inside out; each element comes with a 64-bit draw of its own."""
@@ -489,11 +534,22 @@ def _box_muller_float32(magnitudes: NDArray, turns: NDArray) -> tuple[NDArray, N
 
 
 def _fused_multiply_add(left: NDArray, right: NDArray | np.float32, addend: NDArray | np.float32) -> NDArray:
-    """left * right + addend in float32. The product of two float32 is exact in float64, so that only the sum rounds."""
-    result = left.astype(np.float64)
-    result *= right
-    result += addend
-    return result.astype(np.float32)
+    """left * right + addend in float32, rounded once.
+
+    The product of two float32 is exact in float64. The sum is rounded there and then to float32, which differs from one
+    rounding only where the first ends halfway between two float32: such a sum is moved towards what it has lost.
+    """
+    products = left.astype(np.float64)
+    products *= right
+    sums = products + addend
+    halfway = (sums.view(np.int64) & 0x1FFFFFFF) == 0x10000000
+    if halfway.any():
+        product, total = products[halfway], sums[halfway]
+        added = np.broadcast_to(addend, sums.shape)[halfway].astype(np.float64)
+        other = total - product
+        lost = (product - (total - other)) + (added - other)
+        sums[halfway] = np.where(lost == 0, total, np.nextafter(total, np.copysign(np.inf, lost)))
+    return sums.astype(np.float32)
 
 
 def _polynomial(argument: NDArray, coefficients: tuple[np.float32, ...]) -> NDArray:

@@ -16,6 +16,7 @@ from graphc.ir.types import DType, bool_, float64, int64
 from graphc.ops.functions.factories import not_implemented
 from graphc.ops.promotion import default_complex_dtype, get_default_dtype
 from graphc.ops.sources import Iota, converted
+from graphc.sizes import as_int
 from graphc.tensor import Tensor
 
 __all__ = ["arange", "linspace", "logspace", "range", "tril_indices", "triu_indices"]
@@ -43,21 +44,21 @@ def arange(start: float = 0, end: float | None = None, step: float = 1, *, dtype
         start, end, step = (int(value) for value in (start, end, step))
         whole = True
     _require_range(start, end, step)
-    count = math.ceil((end - start) / step)
+    count = -((start - end) // step) if whole else math.ceil((end - start) / step)
     steps = Tensor.source(Iota, shape=(count,), dim=0, dtype=int64)
     if dtype.category == "int":
-        start, step = int(start), int(step)
-        result = steps if step == 1 else steps * step
-        result = result if start == 0 else result + start
+        start, step = (as_int(value) if whole else int(value) for value in (start, step))
+        result = steps if type(step) is int and step == 1 else steps * step
+        result = result if type(start) is int and start == 0 else result + start
     else:
-        result = steps.to(float64) * float(step) + float(start)
+        result = steps.to(float64) * step + start
     return result.to(dtype)
 
 
 def _require_range(start: float, end: float, step: float) -> None:
     if not (step > 0 or step < 0):
         raise RuntimeError("step must be nonzero")
-    if not (math.isfinite(start) and math.isfinite(end)):
+    if not all(isinstance(value, int) or math.isfinite(value) for value in (start, end)):
         raise RuntimeError(f"unsupported range: {start:g} -> {end:g}")
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")

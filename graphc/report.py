@@ -13,6 +13,7 @@ from graphc.codegen.c.program import describe, notable
 from graphc.codegen.executable import CompiledProgram, compile_loops, load
 from graphc.codegen.host import statement_of
 from graphc.codegen.loops import Launch
+from graphc.codegen.rematerialize import Rematerialization
 from graphc.execution import BoundProgram
 from graphc.ir.integers import bounds, substitute
 
@@ -45,6 +46,7 @@ class BuildReport:
     seconds: Mapping[str, float]
     arena_bytes: int
     launches: tuple[LaunchReport, ...]
+    rematerialization: Rematerialization | None = None
 
     @property
     def call_outs(self) -> tuple[LaunchReport, ...]:
@@ -91,6 +93,7 @@ def describe_build(
         {**seconds, "compile": build.seconds},
         compiled.plan.arena_bytes,
         launches,
+        compiled.rematerialization,
     )
 
 
@@ -135,6 +138,8 @@ def _build_lines(number: int, build: BuildReport) -> list[str]:
     stages = ", ".join(f"{name} {seconds * 1e3:.1f} ms" for name, seconds in build.seconds.items())
     lines = [f"build {number}: {build.reason}; {build.calls} calls since"]
     lines.append(f"    {stages}{' (from the cache)' if build.cached else ''}; arena {build.arena_bytes:,} bytes")
+    if build.rematerialization is not None:
+        lines.append(f"    {build.rematerialization}")
     if build.path:
         lines.append(f"    values read: {', '.join(map(str, build.path))}")
     for guard, count in Counter(build.guards).items():

@@ -2,17 +2,20 @@
 
 Under a capture with dynamic dimensions ``x.shape[0]`` is a :class:`DynamicSize`: an int to all Python code, which also
 knows what it stands for. Arithmetic keeps that knowledge. A comparison whose answer is not the same for every size
-leaves a guard; so does whatever takes the plain number (``int(n)``, ``float(n)``): what follows holds for this size
-alone.
+leaves a guard; so does whatever takes the plain number (``int(n)``, ``range(n)``, ``[0] * n``, numpy's functions):
+what follows holds for this size alone.
 """
 
 from __future__ import annotations
 
+import math
 import operator
 import sys
 from collections.abc import Callable
 from types import CodeType
 from typing import Any, TypeVar
+
+import numpy as np
 
 from graphc.ir.integers import Integer, IntegerExpression, bounds
 from graphc.recording import state
@@ -33,14 +36,34 @@ def stretches(function: Function) -> Function:
     return function
 
 
-class DynamicSize(int):
+class DynamicSize:
     """An integer that is known at run time only, with the value that it has in this recording.
+
+    ``isinstance(size, int)`` holds, but to the interpreter it is no int: a built-in function that needs one has to ask
+    for it (``__index__``), and so can't take the number unseen.
 
     Attributes:
         expression: what it is of the symbolic dimensions.
+        value: the plain number; reading it leaves no guard.
     """
 
+    __slots__ = ("expression", "value")
+
     expression: IntegerExpression
+    value: int
+
+    def __init__(self, value: int, expression: IntegerExpression):
+        self.value = value
+        self.expression = expression
+
+    @property
+    def __class__(self) -> type:
+        return int
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in int.__dict__:
+            raise AttributeError(f"'int' object has no attribute '{name}'")
+        return getattr(fixed(self), name)
 
     def __add__(self, other: Any) -> Any:
         return _combine(operator.add, self, other)
@@ -96,10 +119,10 @@ class DynamicSize(int):
     __ceil__ = __trunc__ = __floor__
 
     def __truediv__(self, other: Any) -> Any:
-        return _number(self) / _number(other) if isinstance(other, int | float) else NotImplemented
+        return _quotient(self, other) if isinstance(other, int | float) else NotImplemented
 
     def __rtruediv__(self, other: Any) -> Any:
-        return _number(other) / _number(self) if isinstance(other, int | float) else NotImplemented
+        return _quotient(other, self) if isinstance(other, int | float) else NotImplemented
 
     def __pow__(self, exponent: Any, modulus: Any = None) -> Any:
         if isinstance(exponent, int) and not isinstance(exponent, DynamicSize) and modulus is None and exponent >= 0:
@@ -129,6 +152,15 @@ class DynamicSize(int):
 
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
+    def __rlshift__(self, other: Any) -> Any:
+        return other << fixed(self)
+
+    def __rrshift__(self, other: Any) -> Any:
+        return other >> fixed(self)
+
+    def __invert__(self) -> Any:
+        return -1 - self
+
     def __eq__(self, other: object) -> Any:
         return _compare(operator.eq, "==", self, other)
 
@@ -150,30 +182,49 @@ class DynamicSize(int):
     def __bool__(self) -> bool:
         return bool(self != 0)
 
-    __hash__ = int.__hash__
+    def __hash__(self) -> int:
+        return hash(fixed(self))
 
-    def __int__(self) -> int:
+    def __index__(self) -> int:
         return fixed(self)
+
+    __int__ = __index__
 
     def __float__(self) -> float:
         return float(fixed(self))
 
+    def __complex__(self) -> complex:
+        return complex(fixed(self))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(fixed(self), dtype)
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+    def __format__(self, specification: str) -> str:
+        return format(self.value, specification)
+
     def __reduce__(self) -> Any:
-        return int, (value_of(self),)
+        return int, (self.value,)
+
+    def __copy__(self) -> DynamicSize:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> DynamicSize:
+        return self
 
 
 def dynamic_size(value: int, expression: Integer) -> int:
     """An integer with what it stands for; a plain one where that is a number."""
     if isinstance(expression, int):
         return expression
-    size = int.__new__(DynamicSize, value)
-    size.expression = expression
-    return size
+    return DynamicSize(value, expression)
 
 
 def value_of(size: int) -> int:
     """The plain number, without a guard."""
-    return int.__add__(size, 0)
+    return size.value if type(size) is DynamicSize else size
 
 
 def expression_of(value: Any) -> Any:
@@ -195,8 +246,10 @@ def plain(value: Any) -> Any:
     return value
 
 
-def fixed(size: int) -> int:
-    """The plain number: what follows holds for this size alone."""
+def fixed(size: Any) -> Any:
+    """The plain number, or those of a shape: what follows holds for this size alone."""
+    if isinstance(size, tuple):
+        return tuple(map(fixed, size))
     if type(size) is not DynamicSize:
         return size
     value = value_of(size)
@@ -217,6 +270,8 @@ def _combine(operation: Callable[[Any, Any], Any], left: Any, right: Any) -> Any
 def _divide(operation: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
     if isinstance(left, int) and isinstance(right, int):
         divisor = expression_of(right)
+        if operation is operator.floordiv and isinstance(divisor, int) and divisor < 0:
+            return _divide(operation, -left, -divisor)
         least = bounds(divisor)[0]
         if least is None or least < 1:
             if type(right) is DynamicSize and value_of(right) > 0:
@@ -227,6 +282,12 @@ def _divide(operation: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
     if isinstance(left, float) or isinstance(right, float):
         return operation(float(left), float(right))
     return NotImplemented
+
+
+def _quotient(left: Any, right: Any) -> Any:
+    """The quotient as a float that is computed at run time. Division by 0 is an error, so there is a guard."""
+    divided = value_of(right) if isinstance(right, int) else right
+    return _number(left) / _number(right) if right != 0 else value_of(left) / divided
 
 
 def _number(value: Any) -> Any:
@@ -251,15 +312,11 @@ def _compare(relation: Callable[[Any, Any], bool], sign: str, left: DynamicSize,
     difference = left.expression - expression_of(right)
     if isinstance(difference, int):
         return relation(difference, 0)
-    if (
-        sign in ("==", "!=")
-        and sys._getframe(2).f_code in _stretching
-        and (right in (0, 1) or outcome == (sign == "!="))
-    ):
-        return sign == "!="
+    if outcome == (sign == "!=") and sign in ("==", "!=") and sys._getframe(2).f_code in _stretching:
+        return outcome
     least, greatest = bounds(difference)
     if not _decided(sign, least, greatest):
-        _guard(sign, difference, 0, outcome)
+        _guard_difference(sign, difference, outcome)
     return outcome
 
 
@@ -271,6 +328,22 @@ def _decided(sign: str, least: int | None, greatest: int | None) -> bool:
     if sign in ("<", ">="):
         return below or (least is not None and least >= 0)
     return above or (greatest is not None and greatest <= 0)
+
+
+_MIRRORED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+def _guard_difference(sign: str, difference: IntegerExpression, outcome: bool) -> None:
+    """A guard on a relation of a difference to zero, told as a size and a number."""
+    constant = dict(difference.terms).get((), 0)
+    sizes = difference - constant
+    divisor = math.gcd(*(factor for _, factor in sizes.terms))
+    if sizes.terms[0][1] < 0:
+        sign, divisor = _MIRRORED[sign], -divisor
+    if constant % divisor == 0:
+        _guard(sign, sizes // divisor, -constant // divisor, outcome)
+    elif sign not in ("==", "!="):  # a multiple of the divisor never equals what is none
+        _guard(sign, difference, 0, outcome) if divisor > 0 else _guard(sign, -difference, 0, outcome)
 
 
 def _guard(sign: str, expression: IntegerExpression, value: int, outcome: bool) -> None:

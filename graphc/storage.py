@@ -24,6 +24,19 @@ class Size(tuple):
         item = tuple.__getitem__(self, key)
         return Size(item) if isinstance(key, slice) else item
 
+    def __add__(self, other: Any) -> Any:
+        if not isinstance(other, tuple):
+            raise TypeError(f"can only concatenate tuple (not {type(other).__name__}) to torch.Size")
+        return Size((*self, *other))
+
+    def __radd__(self, other: Any) -> Any:
+        return Size((*other, *self)) if isinstance(other, tuple) else NotImplemented
+
+    def __mul__(self, count: Any) -> Any:
+        return Size(tuple(self) * count)
+
+    __rmul__ = __mul__
+
     def __repr__(self) -> str:
         return f"torch.Size({list(self)})"
 
@@ -40,6 +53,9 @@ class Storage:
         self.array = array
         self.version = 0
         self.shared = False
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Storage:
+        return Storage(self.array.copy(order="K"))
 
     def order(self) -> tuple[int, ...]:
         """The dimensions of the array by their strides, the widest first."""
@@ -66,9 +82,29 @@ class Storage:
 
 
 def widest_first(array: np.ndarray) -> tuple[int, ...]:
-    """The dimensions of an array by their strides, the widest first, those of one extent as they come."""
+    """The dimensions of an array by their strides, the widest first, those of one extent as they come.
+
+    A dimension of stride 0 stays where it is among the others, as in PyTorch.
+    """
     strides = array.strides
+    if 0 in strides and array.size > 1:
+        return _widest_around_stretched(strides)
     return tuple(sorted(range(len(strides)), key=lambda dim: -strides[dim]))
+
+
+def _widest_around_stretched(strides: tuple[int, ...]) -> tuple[int, ...]:
+    # The innermost first, sorted by insertion: a stride of 0 is passed over, which is not the same as being equal.
+    order = list(reversed(range(len(strides))))
+    for place in range(1, len(order)):
+        current = place
+        for before in range(place - 1, -1, -1):
+            one, other = strides[order[before]], strides[order[current]]
+            if one and other and one < other:
+                break
+            if one and other and one > other:
+                order[before], order[current] = order[current], order[before]
+                current = before
+    return tuple(reversed(order))
 
 
 def memory_of(array: np.ndarray) -> np.ndarray:
@@ -82,3 +118,12 @@ def memory_of(array: np.ndarray) -> np.ndarray:
         1 + sum((extent - 1) * step for extent, step in zip(array.shape, array.strides, strict=True)) // array.itemsize
     )
     return np.lib.stride_tricks.as_strided(array, (span,), (array.itemsize,), writeable=array.flags.writeable)
+
+
+def byte_range(array: np.ndarray) -> tuple[int, int]:
+    """The addresses of an array's first byte and of that behind its last one."""
+    start = array.__array_interface__["data"][0]
+    if not array.size:
+        return start, start
+    spans = [(extent - 1) * step for extent, step in zip(array.shape, array.strides, strict=True)]
+    return start + sum(span for span in spans if span < 0), start + sum(s for s in spans if s > 0) + array.itemsize

@@ -102,11 +102,44 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
     @staticmethod
     def source(primitive: type[Primitive], **attrs: Any) -> Tensor:
         """The result of a primitive that has no operands."""
-        return _apply(primitive.instance, (), attrs)
+        return Tensor.apply(None, primitive.instance, (), attrs)
 
-    def apply(self, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes) -> Tensor:
-        """Run a primitive on tensors, and record it for the tape and for a capture."""
-        return _apply(primitive, inputs, attrs)
+    def apply(self: Any, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes) -> Tensor:
+        """Run a primitive on tensors (the tensor itself need not be one of them): evaluate, wrap (as a view where
+        memory is shared), and record for the tape and for a capture."""
+        arrays = [tensor._array for tensor in inputs]
+        recorder, gradients = state.recorder, state.gradients
+        given = attrs if recorder is None else {name: plain(value) for name, value in attrs.items()}
+        try:
+            if arrays and not inputs[0].dtype.is_direct:
+                array = primitive.compute(*arrays, **given)
+            elif given:
+                array = primitive.evaluate(*arrays, **given)
+            else:
+                array = primitive.evaluate(*arrays)
+        except (TypeError, ValueError):
+            _require_types(primitive, inputs, given)
+            raise
+        if type(array) is not np.ndarray:
+            array = np.asarray(array)
+        dtype = DTYPE_OF_NUMPY.get(array.dtype) or dtype_of(array.dtype)
+        result = _new(Tensor)
+        result._array = array
+        result.dtype = dtype
+        if primitive.aliases and _shares(array, arrays[0]):
+            _make_view(result, inputs[0], ((primitive, attrs),), primitive.differentiable, gradients)
+        if gradients:
+            if primitive.differentiable and dtype.is_differentiable:
+                for tensor in inputs:
+                    if tensor._requires_grad or (tensor._base is not None and tensor.requires_grad):
+                        result._grad_fn = TapeNode(primitive, inputs, attrs, result, recorder)
+                        result._requires_grad = True
+                        break
+        elif gradients is None:
+            result._restriction = INFERENCE
+        if recorder is not None:
+            recorder.record(primitive, inputs, attrs, result)
+        return result
 
     def _view(self, array: np.ndarray, primitive: Primitive, attrs: Attributes, links: tuple[View, ...]) -> Tensor:
         """A view of this tensor whose array is known, of a primitive that a graph has as several others (``links``).
@@ -114,12 +147,13 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
         result = _new(Tensor)
         result._array = array
         result.dtype = self.dtype
-        _make_view(result, self, links, True)
-        if state.gradients:
+        gradients = state.gradients
+        _make_view(result, self, links, True, gradients)
+        if gradients:
             if self.requires_grad and self.dtype.is_differentiable:
-                result._grad_fn = TapeNode(primitive, (self,), attrs, result)
+                result._grad_fn = TapeNode(primitive, (self,), attrs, result, None)
                 result._requires_grad = True
-        elif state.gradients is None:
+        elif gradients is None:
             result._restriction = INFERENCE
         return result
 
@@ -137,50 +171,19 @@ class RunTimeNumber(Tensor):
         return value
 
     def apply(self, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes) -> Tensor:
-        result = _apply(primitive, inputs, attrs)
+        result = super().apply(primitive, inputs, attrs)
         alone = all(type(tensor) is RunTimeNumber for tensor in inputs)
         return RunTimeNumber.of(result) if alone and not result.ndim and result.dtype == float64 else result
 
 
-def _apply(primitive: Primitive, inputs: Sequence[Any], attrs: Attributes) -> Tensor:
-    """Evaluate, wrap (as a view where memory is shared), and record for the tape and for a capture."""
-    arrays = [tensor._array for tensor in inputs]
-    recorder = state.recorder
-    given = attrs if recorder is None else {name: plain(value) for name, value in attrs.items()}
-    try:
-        if arrays and not inputs[0].dtype.is_direct:
-            array = primitive.compute(*arrays, **given)
-        else:
-            array = primitive.evaluate(*arrays, **given)
-    except (TypeError, ValueError):
-        # The type rule words what was given and what was expected; numpy's message is the fall-back.
-        from graphc.ir.types import TensorType
+def _require_types(primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes) -> None:
+    """Ask the type rule about operands that numpy refused: it words what was given and what was expected. Numpy's
+    message is the fall-back."""
+    from graphc.ir.types import TensorType
 
-        if isinstance(primitive, Pointwise):
-            common_shape(inputs)
-
-        primitive.infer(*(TensorType(tensor.dtype, tensor._array.shape) for tensor in inputs), **given)
-        raise
-    if type(array) is not np.ndarray:
-        array = np.asarray(array)
-    dtype = DTYPE_OF_NUMPY.get(array.dtype) or dtype_of(array.dtype)
-    result = _new(Tensor)
-    result._array = array
-    result.dtype = dtype
-    if primitive.aliases and _shares(array, arrays[0]):
-        _make_view(result, inputs[0], ((primitive, attrs),), primitive.differentiable)
-    gradients = state.gradients
-    if gradients and primitive.differentiable and dtype.is_differentiable:
-        for tensor in inputs:
-            if tensor._requires_grad or (tensor._base is not None and tensor.requires_grad):
-                result._grad_fn = TapeNode(primitive, inputs, attrs, result)
-                result._requires_grad = True
-                break
-    elif gradients is None:
-        result._restriction = INFERENCE
-    if recorder is not None:
-        recorder.record(primitive, inputs, attrs, result)
-    return result
+    if isinstance(primitive, Pointwise):
+        common_shape(inputs)
+    primitive.infer(*(TensorType(tensor.dtype, tensor._array.shape) for tensor in inputs), **attrs)
 
 
 def _shares(array: np.ndarray, source: np.ndarray) -> bool:
@@ -190,18 +193,26 @@ def _shares(array: np.ndarray, source: np.ndarray) -> bool:
     return not array.size or np.may_share_memory(array, source)
 
 
-def _make_view(result: Tensor, source: Tensor, links: tuple[View, ...], differentiable: bool) -> None:
-    chain = source._chain + links
-    if not state.gradients and source.requires_grad:
+def _make_view(
+    result: Tensor, source: Tensor, links: tuple[View, ...], differentiable: bool, gradients: bool | None
+) -> None:
+    chain, base = source._chain, source._base
+    if chain:
+        links = chain + links
+    if not gradients and (source._requires_grad or (base is not None and source.requires_grad)):
         # Made where gradients are off: it shares the memory and not the history.
-        chain = (*chain, (PRIMITIVES["detach"], {}))
-    result._memory, result._chain = source._storage, chain
+        links = (*links, (PRIMITIVES["detach"], {}))
+    memory = source._memory
+    result._memory = source._storage if memory is None else memory
+    result._chain = links
     if source._unseen:
         result._unseen = True
     if differentiable:
-        own = source._base is None or (source._requires_grad and source._grad_fn is None)
-        base = result._base = source if own else source._base
-        result._base_version = base._history
+        if base is None or (source._requires_grad and source._grad_fn is None):
+            base = source
+        result._base = base
+        if base._history:
+            result._base_version = base._history
 
 
 bind_operators(Tensor)

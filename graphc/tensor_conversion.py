@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/docs/stable/tensors.html
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from graphc.autograd.naming import described
 from graphc.device import Device
 from graphc.ir.types import DType, bfloat16, dtype_of, float64
 from graphc.layouts import MemoryFormat, contiguous_format, preserve_format
+from graphc.memory_views import rebuilt
 from graphc.ops.functions.conversion import as_dtype
 from graphc.ops.sources import as_number
 from graphc.recording import state
@@ -46,9 +48,22 @@ class Conversion:
             raise RuntimeError(f"a Tensor with {self._array.size} elements cannot be converted to Scalar")
         return self._read(what).item()
 
+    def _only(self, what: str) -> Any:
+        if self._array.size != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return self._read(what).item()
+
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
         return self._read("tolist()").tolist()
+
+    def __contains__(self, element: Any) -> bool:
+        """Whether an element equals a number or, somewhere, a tensor that is broadcast. Raises RuntimeError for else."""
+        if not isinstance(element, bool | int | float | complex) and not hasattr(element, "apply"):
+            raise RuntimeError(
+                f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
+            )
+        return bool((self == element).any())
 
     def __bool__(self) -> bool:
         if self._array.size == 0:
@@ -58,47 +73,64 @@ class Conversion:
         return bool(self._read("bool()").item())
 
     def __int__(self) -> int:
-        return int(_real(self._single("int()")))
+        return int(_real(self._only("int()")))
 
     def __float__(self) -> float:
-        return float(_real(self._single("float()")))
+        return float(_real(self._only("float()")))
 
     def __complex__(self) -> complex:
-        return complex(self._single("complex()"))
+        return complex(self._only("complex()"))
 
     def __index__(self) -> int:
         if self.dtype.is_differentiable:
             raise TypeError("only integer tensors of a single element can be converted to an index")
         return int(self._single("int()"))
 
-    def numpy(self) -> np.ndarray:
-        """The elements as an array that shares this tensor's memory.
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """The elements as an array that shares this tensor's memory; with ``force`` of a tensor with a gradient too.
 
         Raises:
             RuntimeError: for a tensor that requires a gradient; use ``tensor.detach().numpy()``.
             TypeError: for bfloat16, which numpy does not know.
         """
-        if self.requires_grad:
+        if self.requires_grad and not force:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         if self.dtype is bfloat16:
             raise TypeError("Got unsupported ScalarType BFloat16")
-        return self._value("numpy()")
+        # An array of its own, which the caller may give another shape.
+        return self._value("numpy()").view()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        array = self.numpy()
-        return array if dtype is None else array.astype(dtype)
+        return np.array(self.numpy(), dtype, copy=copy)
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Tensor:
+        """What a function of numpy found for this tensor, as a tensor; truth values as PyTorch has them here, uint8."""
+        found = np.asarray(array)
+        return self.from_array(found.astype(np.uint8) if found.dtype == np.bool_ else found)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        """A copy; tensors that share memory and are copied together share the copied memory."""
+        if id(self) in memo:
+            return memo[id(self)]
         if self._grad_fn is not None:
             raise RuntimeError(
                 "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
                 "moment."
             )
-        copied = self._wrap(self._value("deepcopy()").copy(), self.dtype, kind=type(self))
+        array = self._value("deepcopy()")
+        memory = copy.deepcopy(self._storage, memo)
+        copied = self._wrap(memory.array, self.dtype, memory, self._chain, kind=type(self))
+        if self._chain:
+            copied._array = rebuilt(copied)
+            if not np.may_share_memory(copied._array, memory.array):
+                copied = self._wrap(array.copy(), self.dtype, kind=type(self))
         copied._requires_grad = self._requires_grad
         memo[id(self)] = copied
         if self._grad is not None:
             copied._grad = self._grad.__deepcopy__(memo)
+        for name, value in vars(self).items():
+            if name not in ("_array", "dtype") and not hasattr(type(self), name):
+                copied.__dict__[name] = copy.deepcopy(value, memo)
         return copied
 
     def __reduce__(self) -> Any:

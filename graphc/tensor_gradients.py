@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from graphc.autograd.hooks import Hook, HookHandle
 from graphc.autograd.naming import describe_written
 from graphc.autograd.tape import AccumulateGrad, TapeNode, dressed, gradient_edge
+from graphc.ops.arithmetic import Add
 from graphc.recording import generation, state
 from graphc.source_lines import explained
 
@@ -145,10 +146,10 @@ class Differentiation:
         if self.grad is None:
             # A cotangent may be another leaf's too, or the caller's: a gradient has memory of its own.
             fresh = cotangent.clone()
-            self.grad = fresh if state.gradients else fresh.detach()
+            self.grad = fresh if state.gradients or state.recorder is None else fresh.detach()
         elif state.gradients:
             self.grad = self._grad + cotangent
-        else:
+        elif not self._grad._updated(Add.instance, cotangent):
             self._grad._assign(self._grad + cotangent)
 
     @explained

@@ -14,6 +14,7 @@ from graphc.ir.types import DType, contiguous_strides
 from graphc.layouts import Layout, MemoryFormat, contiguous_format, strided
 from graphc.ops.functions import complex_numbers
 from graphc.recording import generation, refuse_in_capture, state
+from graphc.sizes import fixed
 from graphc.storage import Size, Storage, widest_first
 from graphc.storage_types import TypedStorage, UntypedStorage, storage_class, warn_of_typed_storage
 
@@ -136,7 +137,7 @@ class Metadata:
 
     @property
     def nbytes(self) -> int:
-        return self._array.size * self.dtype.itemsize
+        return self.numel() * self.dtype.itemsize
 
     @property
     def device(self) -> Device:
@@ -144,6 +145,11 @@ class Metadata:
 
     def stride(self, dim: int | None = None) -> tuple[int, ...] | int:
         """Strides in elements, or that of one dimension."""
+        if state.recorder is not None:
+            if self._array.flags.c_contiguous and self._array.size:
+                strides = contiguous_strides(self.shape)
+                return strides if dim is None else strides[dim]
+            fixed(self.shape)
         strides = tuple(step // self.dtype.itemsize for step in self._array.strides)
         if not self._array.size and not any(strides):  # numpy gives an empty array none
             strides = contiguous_strides(tuple(max(extent, 1) for extent in self._array.shape))
@@ -194,7 +200,7 @@ class Metadata:
 
     def is_same_size(self, other: Tensor) -> bool:
         """Whether another tensor has this one's shape."""
-        return self._array.shape == other._array.shape
+        return self.shape == other.shape
 
     def is_set_to(self, tensor: Tensor) -> bool:
         """Whether another tensor is the same memory with the same offset, shape, and strides."""
@@ -252,6 +258,7 @@ class Metadata:
 
     def storage_offset(self) -> int:
         """How many elements of the memory lie before the first of this tensor."""
+        fixed(self.shape)
         if not self._array.size and not self._storage.array.size:
             return 0
         start = self._array.__array_interface__["data"][0] - self._storage.address()

@@ -14,6 +14,9 @@ from graphc.autograd.naming import describe_copy_slices, describe_index_put, des
 from graphc.autograd.tape import TapeNode, gradient_edge
 from graphc.ir.types import contiguous_strides
 from graphc.layouts import MemoryFormat, contiguous_format, preserve_format
+from graphc.ops.operands import number_operand
+from graphc.ops.pointwise_family import PointwiseFunction
+from graphc.ops.quiet import IGNORE, restore, silence
 from graphc.ops.sources import as_number, number_like
 from graphc.recording import generation, refuse_in_capture, state
 from graphc.source_lines import explained
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from graphc.tensor import Tensor
 
 
+_NUMBERS = (float, int)
 # PyTorch's nodes of ``squeeze_`` without a dim, with one, and with several.
 _SQUEEZES = {None: "SqueezeBackward3", int: "SqueezeBackward4", tuple: "SqueezeBackward5"}
 
@@ -72,6 +76,36 @@ class Writing:
         self._storage.version += not self._unseen
         return self
 
+    def _takes(self, value: Tensor) -> bool:
+        """Whether writing a value here is a matter of memory alone: nothing is recorded, nothing forbids it, and the
+        value has this tensor's dtype and shape, or is one number of it."""
+        array, given = self._array, value._array
+        return (
+            value.dtype is self.dtype
+            and (given.shape == array.shape or not given.ndim)
+            and state.recorder is None
+            and not (state.gradients and (self.requires_grad or value.requires_grad))
+            and self._restriction is None
+            and array.flags.writeable
+        )
+
+    def _updated(self, primitive: PointwiseFunction, operand: Any) -> bool:
+        """Write what a function of this tensor and an operand gives to this tensor's memory without making a tensor of
+        it; gives whether that could be done."""
+        if not self.dtype.is_direct or not self.dtype.is_floating_point:
+            return False
+        if type(operand) in _NUMBERS and state.recorder is None:
+            operand = number_operand(self, operand)
+        if not isinstance(operand, Writing) or operand.stands_for_number or not self._takes(operand):
+            return False
+        token = silence(IGNORE)
+        try:
+            primitive.function(self._array, operand._array, out=self._array)
+        finally:
+            restore(token)
+        self._storage.version += not self._unseen
+        return True
+
     def _refuse_write(self) -> None:
         """Raise where this tensor can't be written to."""
         if self._restriction == INFERENCE and state.gradients is not None:
@@ -119,7 +153,7 @@ class Writing:
             return value
         from graphc.ops.views import SliceUpdate
 
-        shape = tuple(self._array.shape)
+        shape = tuple(self.shape)
         return SliceUpdate.bind(self, value, starts=(0,) * len(shape), stops=shape, steps=(1,) * len(shape))
 
     @explained
@@ -127,6 +161,10 @@ class Writing:
         """Overwrite the elements with those of a tensor (broadcast and converted)."""
         from graphc.ops.functions.shaping import broadcast_to
 
+        if isinstance(source, Writing) and self._takes(source):
+            np.copyto(self._array, source._array)
+            self._storage.version += not self._unseen
+            return self
         value = self._replaced_by(broadcast_to(source.to(self.dtype), self.shape))
         return self._assign(describe_written(value, "CopyBackwards(input, source)", input=self, source=source))
 
@@ -167,7 +205,7 @@ class Writing:
     def __iter__(self) -> Any:
         if self._array.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
-        return iter([self[position] for position in range(self._array.shape[0])])
+        return iter([self[position] for position in range(self.shape[0])])
 
     # -- from Python -------------------------------------------------------------------------------------------
 

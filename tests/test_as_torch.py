@@ -229,3 +229,30 @@ if __name__ == "__main__":
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "(0, 'graphc', 'torch.nn.modules.linear')\nTrue\n"
+
+
+def test_whole_modules_are_saved_and_loaded(tmp_path: Path) -> None:
+    """A module saved whole, by the program itself or by PyTorch, is loaded where the file is trusted; and not else."""
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Linear(4, 2)))
+    torch.save(net, tmp_path / "theirs.pt")
+    program = f"""
+import torch
+from torch import nn
+torch.manual_seed(0)
+net = nn.Sequential(nn.Linear(3, 4), nn.Sequential(nn.ReLU(), nn.Linear(4, 2)))
+torch.save(net, {str(tmp_path / "ours.pt")!r})
+x = torch.ones(2, 3)
+for path in ({str(tmp_path / "ours.pt")!r}, {str(tmp_path / "theirs.pt")!r}):
+    loaded = torch.load(path, weights_only=False)
+    assert type(loaded) is nn.Sequential and type(loaded[1][0]) is nn.ReLU
+    assert torch.equal(loaded(x), net(x))
+    try:
+        torch.load(path)
+    except Exception as error:
+        print(type(error).__name__)
+"""
+    assert run(program).split() == ["UnpicklingError"] * 2
+    with pytest.raises(Exception, match=r"Sequential, a class of PyTorch's that only PyTorch can make"):
+        gc.load(tmp_path / "theirs.pt", weights_only=False)

@@ -236,53 +236,6 @@ def test_nan_and_infinity_flow():
         np.testing.assert_allclose(got.numpy(), expected.numpy(), rtol=1e-6)
 
 
-def test_gradient_accumulation_needs_two_builds():
-    """Micro-batches with the optimizer outside: one program for the first gradient, one for those that are added."""
-    net, twin = pair_of_nets(lambda: nn.Linear(3, 2))
-    first, second = (optim.SGD(n.parameters(), lr=0.1) for n in (net, twin))
-
-    def micro(x):
-        loss = twin(x).square().mean()
-        loss.backward()
-        return loss
-
-    micro = gc.compile(micro)
-    for _ in range(6):
-        for _ in range(3):
-            x = gc.randn(4, 3)
-            net(x).square().mean().backward(), micro(x)
-        first.step(), second.step(), first.zero_grad(), second.zero_grad()
-        assert_equal_state(net, twin)
-    assert "2 builds" in repr(micro)
-
-
-def test_gradients_of_arguments_go_to_the_argument_of_each_call():
-    """backward() inside gives every call's own argument its gradient, and adds to one that is there."""
-    compiled = gc.compile(lambda x: (x * x).sum().backward())
-    kept = []
-    for number in range(3):
-        x = gc.full((2,), float(number + 1), requires_grad=True)
-        compiled(x)
-        kept.append(x)
-    compiled(kept[2])
-    compiled(kept[1])
-    assert [x.grad.tolist() for x in kept] == [[2.0, 2.0], [8.0, 8.0], [12.0, 12.0]]
-
-
-def test_backward_into_what_was_computed_before_is_refused():
-    """Values from before the call would be built into the program: refused, with nothing changed."""
-    u = gc.ones(2, requires_grad=True)
-
-    def step(h):
-        loss = (h * h).sum()
-        loss.backward()
-        return loss
-
-    with pytest.raises(gc.CaptureError, match="computed before"):
-        gc.compile(step)(u * 3.0)
-    assert u.grad is None
-
-
 def test_results_that_share_memory_share_it_at_every_call():
     """A result and a view of it, or one tensor returned twice, are one memory, as in eager."""
 
@@ -310,78 +263,6 @@ def test_plain_arguments_are_told_apart_exactly():
     for _ in range(5):
         compiled(x, nan)
     assert "3 builds" in repr(compiled)
-
-
-def test_a_leaf_that_is_first_seen_through_a_view_keeps_its_gradient():
-    """Writing to a parameter under no_grad before it is used through a view loses nothing."""
-    results = []
-    for make in (lambda f: f, gc.compile):
-        w = gc.ones(2, 2, requires_grad=True)
-
-        def step(x, w=w):
-            with gc.no_grad():
-                w.copy_(x)
-            return (x @ w.t()).sum()
-
-        step = make(step)
-        for _ in range(3):
-            w.grad = None
-            step(gc.full((2, 2), 2.0)).backward()
-        results.append(w.grad.tolist())
-    assert results[0] == results[1]
-
-
-def test_gradients_of_different_leaves_have_memory_of_their_own():
-    """One cotangent that goes to two leaves is not one gradient."""
-    a, b = gc.ones(2, requires_grad=True), gc.ones(2, requires_grad=True)
-    for _ in range(2):
-        ((a + b) * 2).sum().backward()
-    a.grad.mul_(10)
-    assert (a.grad.tolist(), b.grad.tolist()) == ([40.0, 40.0], [4.0, 4.0])
-
-
-def test_gradients_that_someone_holds_are_not_overwritten():
-    """A gradient kept from an earlier step keeps its values; unheld memory is used again."""
-    net = nn.Linear(3, 2)
-    compiled = gc.compile(step_of(net, optim.SGD(net.parameters(), lr=0.1)))
-    compiled(gc.randn(4, 3), gc.randn(4, 2))
-    compiled(gc.randn(4, 3), gc.randn(4, 2))
-    for parameter in net.parameters():
-        taken = parameter.grad
-        parameter.grad = None
-        before = taken.numpy().copy()
-        compiled(gc.randn(4, 3), gc.randn(4, 2))
-        np.testing.assert_array_equal(taken.numpy(), before)
-    held = net.weight.grad
-    values = held.numpy().copy()
-    view = net.bias.grad[0:1]
-    shown = view.numpy().copy()
-    compiled(gc.randn(4, 3), gc.randn(4, 2))
-    np.testing.assert_array_equal(held.numpy(), values)
-    np.testing.assert_array_equal(view.numpy(), shown)
-    assert not np.array_equal(net.weight.grad.numpy(), values)
-
-
-def test_accumulating_gradients_over_calls():
-    """Without zero_grad inside, gradients add up as in eager, whether or not they were there."""
-    net, twin = pair_of_nets(lambda: nn.Linear(3, 2))
-
-    def accumulate(module):
-        def step(x):
-            loss = module(x).sum()
-            loss.backward()
-            return loss
-
-        return step
-
-    eager, compiled = accumulate(net), gc.compile(accumulate(twin))
-    for round in range(3):
-        for _ in range(3):
-            x = gc.randn(4, 3)
-            eager(x), compiled(x)
-            np.testing.assert_allclose(net.weight.grad.numpy(), twin.weight.grad.numpy(), rtol=1e-5)
-        if round == 0:
-            net.zero_grad(), twin.zero_grad()
 
 
 def test_frozen_parameters_are_noticed():
@@ -426,99 +307,6 @@ def test_a_result_that_is_an_input_is_that_input():
     np.testing.assert_array_equal(view.numpy(), [2.0, 2.0])
     kept.zero_()
     np.testing.assert_array_equal(view.numpy(), [0.0, 0.0])
-
-
-def test_backward_from_outside():
-    """A compiled model inside an eager training loop trains as the eager model does, dropout included."""
-
-    def make():
-        return nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.GELU(), nn.Dropout(0.3), nn.Linear(8, 3))
-
-    net, twin = pair_of_nets(make)
-    compiled = gc.compile(twin)
-    first, second = (optim.SGD(n.parameters(), lr=0.1, momentum=0.9) for n in (net, twin))
-    for seed in range(5):
-        x, y = gc.randn(6, 5), gc.randn(6, 3)
-        for optimizer, call in ((first, net), (second, compiled)):
-            gc.manual_seed(seed)
-            optimizer.zero_grad()
-            F.mse_loss(call(x), y).backward()
-            optimizer.step()
-        assert_equal_state(net, twin)
-
-
-def test_gradients_of_several_results_and_arguments_from_outside():
-    """Each result has its own cotangent; one that is not used counts as zero; arguments have gradients too."""
-    weight = gc.randn(4, 3, requires_grad=True)
-
-    def function(x, y):
-        hidden = (x @ weight).tanh()
-        with gc.no_grad():
-            scale = hidden.abs().mean()
-        return hidden * scale, hidden.sum() * y, hidden.detach()
-
-    compiled = gc.compile(function)
-    compiled(gc.ones(2, 4), gc.ones(()))
-    for use in (lambda a, b, c: a.sum() + b * 2, lambda a, b, c: b, lambda a, b, c: (a * c).sum()):
-        grads = []
-        for call in (function, compiled):
-            x, y = gc.full((2, 4), 0.3, requires_grad=True), gc.tensor(1.5, requires_grad=True)
-            weight.grad = None
-            use(*call(x, y)).backward()
-            grads.append([t.grad if t.grad is None else t.grad.numpy() for t in (x, y, weight)])
-        for eager, ours in zip(*grads, strict=True):
-            if eager is None:
-                assert ours is None or not ours.any()
-            else:
-                np.testing.assert_allclose(ours, eager, rtol=1e-5)
-
-
-def test_results_are_differentiated_independently():
-    """backward() of one result leaves what only another depends on alone, and the other can follow: as in eager."""
-    w, v = gc.ones(2, requires_grad=True), gc.ones(2, requires_grad=True)
-    compiled = gc.compile(lambda x: ((w * x).sum(), (v * x).sum()))
-    compiled(gc.ones(2))
-    first, second = compiled(gc.full((2,), 3.0))
-    first.backward()
-    assert v.grad is None
-    second.backward()
-    assert (w.grad.tolist(), v.grad.tolist()) == ([3.0, 3.0], [3.0, 3.0])
-
-
-def test_names_of_arguments_do_not_matter_to_the_backward_program():
-    """An argument may be called as the compiler calls its own values."""
-
-    def function(saved, cotangent, saved_0):
-        return (saved.exp() * cotangent).sum() + saved_0.sin().sum()
-
-    grads = []
-    compiled = gc.compile(function)
-    for call in (function, compiled, compiled):
-        inputs = [gc.full((2,), value, requires_grad=True) for value in (0.5, 2.0, 0.3)]
-        call(*inputs).backward()
-        grads.append([tensor.grad.numpy() for tensor in inputs])
-    for found in grads[1:]:
-        for ours, eager in zip(found, grads[0], strict=True):
-            np.testing.assert_allclose(ours, eager, rtol=1e-5)
-
-
-def test_errors_of_a_backward_from_outside_are_those_of_the_tape():
-    """A second sweep, a parameter written in between, and create_graph are refused in words."""
-    net = nn.Linear(3, 2)
-    compiled = gc.compile(lambda x: net(x).square().sum())
-    x = gc.ones(1, 3, requires_grad=True)
-    compiled(x)
-    loss = compiled(x)
-    loss.backward()
-    with pytest.raises(RuntimeError, match="second time"):
-        loss.backward()
-    loss = compiled(x)
-    with gc.no_grad():
-        net.weight.add_(1)
-    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        loss.backward()
-    with pytest.raises(RuntimeError, match="create_graph"):
-        compiled(x).backward(create_graph=True)
 
 
 def test_non_contiguous_arguments_and_state():
@@ -703,3 +491,24 @@ def test_two_threads_call_one_compiled_function():
     for thread in threads:
         thread.join()
     assert not failures
+
+
+def test_a_compiled_module_is_used_as_the_module() -> None:
+    """As PyTorch's programs do: its parameters to an optimizer, its modes, its state dict; and PyTorch's options."""
+    net = nn.Sequential(nn.Linear(2, 3), nn.Dropout(0.5))
+    compiled = gc.compile(net, backend="inductor", mode="max-autotune")
+    optimizer = optim.SGD(compiled.parameters(), lr=0.1)
+    compiled.eval()
+    assert not net.training
+    x = gc.ones(4, 2)
+    compiled(x)
+    before = net[0].weight.clone()
+    compiled(x).sum().backward()
+    optimizer.step()
+    assert not gc.equal(before, net[0].weight)
+    assert list(compiled.state_dict()) == ["0.weight", "0.bias"]
+    assert gc.compile(net, disable=True) is net
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        compiled.nothing  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'parameters'"):
+        gc.compile(lambda x: x).parameters  # noqa: B018

@@ -584,3 +584,16 @@ def test_state_given_new_memory_is_followed() -> None:
     np.testing.assert_array_equal(state.numpy(), np.full(3, 11.0, np.float32))
     np.testing.assert_array_equal(result.numpy(), np.full(2, 11.0, np.float32))
     assert state._version > version
+
+
+def test_strided_loads_side_by_side_under_a_condition() -> None:
+    """gcc 12.2 makes one masked vector load of another place of these, so they are printed as loads at places that are
+    there: padded rows of two columns, and the gradient of a part of such rows."""
+    @gc.compile
+    def padded(x: gc.Tensor) -> gc.Tensor:
+        return F.pad(x, (0, 0, 1, 1))
+
+    for rows in (3, 7, 40):
+        x = gc.arange(1.0, 2 * rows + 1).reshape(rows, 2)
+        padded(x)
+        assert gc.equal(padded(x), F.pad(x, (0, 0, 1, 1)))

@@ -191,3 +191,19 @@ def test_reading_many_values_is_refused() -> None:
 
     with pytest.raises(gc.CaptureError, match="tolist"):
         step(gc.ones(100))
+
+
+def test_a_guard_after_a_scatter_stands_after_what_it_reads() -> None:
+    """The copy that a scatter works on is no node of the graph, and must not make a later guard an earlier one."""
+
+    @gc.compile
+    def step(x: gc.Tensor, index: gc.Tensor) -> gc.Tensor:
+        y = x.index_add(0, index, gc.ones(2))
+        if x.sum() > 0:
+            y = y * 2
+        return y
+
+    index = gc.tensor([0, 2])
+    for numbers in ([1.0, 2.0, 3.0], [-1.0, -2.0, -3.0], [4.0, 5.0, 6.0]):
+        x = gc.tensor(numbers)
+        assert gc.equal(step(x, index), step.function(x, index))

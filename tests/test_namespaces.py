@@ -177,6 +177,9 @@ def blocks(t):
 
 
 def flags(t):
+    # PyTorch's own tests, where some of them were imported, freeze its flags.
+    if hasattr(t.backends, "flags_frozen"):
+        t.backends.flags_frozen.__globals__["__allow_nonbracketed_mutation_flag"] = True
     t.backends.cudnn.benchmark = True
     t.backends.cudnn.deterministic = True
     found = t.backends.cudnn.benchmark, t.backends.cudnn.deterministic

@@ -53,6 +53,7 @@ EAGER_ONLY = {
     "one_hot-counted",
     "repeat_interleave-counts",
     "repeat_interleave-places",
+    "rrelu-training",
     "unique-all",
     "unique-bool",
     "unique-columns",

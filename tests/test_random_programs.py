@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import graphc as gc
+from graphc.ir.integers import variable
 from graphc.tensor import Tensor
 from tests.every_way import difference, run_every_way
 from tests.programs import Program, write_program
+from tests.recorded import RecordedProgram
 
 REQUESTED = int(os.environ.get("GRAPHC_PROGRAMS", "0"))
 TOGETHER = 16
@@ -115,8 +118,8 @@ def differences(programs: Sequence[Program]) -> list[tuple[Program, str]]:
     return found
 
 
-def reduced(program: Program, most: int = 40) -> Program:
-    """The program without statements that it fails without too."""
+def reduced(program: Program, most: int = 40, find: Any = differences) -> Program:
+    """The program without statements that it fails without too; ``find`` tells whether it fails."""
     for _ in range(most):
         for place in reversed(range(len(program.statements))):
             shorter = Program(
@@ -126,7 +129,7 @@ def reduced(program: Program, most: int = 40) -> Program:
                 shorter.function()(*shorter.tensors())
             except Exception:  # a statement that others need
                 continue
-            if differences([shorter]):
+            if find([shorter]):
                 program = shorter
                 break
         else:
@@ -152,6 +155,109 @@ def test_every_way_agrees(seeds: list[int]) -> None:
         program = reduced(found[0][0])
         words = dict(differences([program])).get(program, found[0][1])
         raise AssertionError(report(program, words) + f"\n({len(found)} of {len(seeds)} programs fail)")
+
+
+# -- sizes that are known at run time only -------------------------------------------------------------------------
+
+
+def resized(program: Program, size: int, other: int) -> Program:
+    """The program with another first dimension for those of its arguments that have one of this size."""
+    arguments = tuple(
+        (name, (other, *shape[1:]) if shape and shape[0] == size else shape, dtype, wants)
+        for name, shape, dtype, wants in program.arguments
+    )
+    return replace(program, arguments=arguments)
+
+
+def runs(program: Program) -> bool:
+    """Whether eager mode accepts a program."""
+    try:
+        with np.errstate(all="ignore"):
+            program.function()(*program.tensors())
+    except (RuntimeError, ValueError, IndexError, TypeError):
+        return False
+    return True
+
+
+def dynamic_size(program: Program) -> int:
+    """The first dimension of the first argument that has more than one row; 0 where there is none."""
+    return next((shape[0] for _, shape, _, _ in program.arguments if shape and shape[0] > 1), 0)
+
+
+def dynamic_differences(programs: Sequence[Program]) -> list[tuple[Program, str]]:
+    """Record programs as one, each with a first dimension that is known at run time only, and run it at other sizes:
+    the programs that differ from eager mode at a size that they say they are right for, and how."""
+    sizes = [dynamic_size(program) for program in programs]
+    counts = [len(program.arguments) for program in programs]
+    functions = [program.function() for program in programs]
+    symbols = [
+        {0: variable(f"N{number}", 0, 2 * size + 3)} if size and shape[:1] == (size,) else {}
+        for number, (program, size) in enumerate(zip(programs, sizes, strict=True))
+        for _, shape, _, _ in program.arguments
+    ]
+
+    def together(tensors: list[Tensor]) -> list[list[Tensor]]:
+        remaining = iter(tensors)
+        return [
+            function(*[next(remaining) for _ in range(count)])
+            for function, count in zip(functions, counts, strict=True)
+        ]
+
+    def halved() -> list[tuple[Program, str]]:
+        middle = len(programs) // 2
+        return dynamic_differences(programs[:middle]) + dynamic_differences(programs[middle:])
+
+    try:
+        recorded = RecordedProgram(together, [tensor for program in programs for tensor in program.tensors()], symbols)
+        if len(programs) > 1 and any("can't be done otherwise" in reason for reason in recorded.fixed.values()):
+            return halved()
+        served = []
+        for number, (program, size) in enumerate(zip(programs, sizes, strict=True)):
+            others = [
+                other for other in (size + 2, size - 1, 1, 2 * size + 1, 0) if recorded.serves(f"N{number}", other)
+            ]
+            served.append([one for other in others if size and runs(one := resized(program, size, other))])
+        words: dict[Program, list[str]] = {}
+        for call in range(max(map(len, served), default=0)):
+            now = [own[call] if call < len(own) else program for own, program in zip(served, programs, strict=True)]
+            given = [program.tensors() for program in now]
+            results = recorded([tensor for tensors in given for tensor in tensors])
+            for program, one, arguments, found in zip(programs, now, given, results, strict=True):
+                eager = one.tensors()
+                with np.errstate(all="ignore"):
+                    expected = one.function()(*eager)
+                wrong = compare(one, "compiled", _arrays([*found, *arguments]), _arrays([*expected, *eager]))
+                if wrong:
+                    words.setdefault(program, []).extend([f"with {one.arguments}:", *wrong])
+    except Exception as error:
+        if len(programs) == 1:
+            return [(programs[0], f"{type(error).__name__}: {str(error)[:1500]}")]
+        return halved() or [(program, f"fails in company only: {error}") for program in programs]
+    return [(program, "\n".join(lines)) for program, lines in words.items()]
+
+
+@settings(SETTINGS, max_examples=max(BUILDS // 2, 8))
+@given(st.lists(st.integers(0, 2**40), min_size=TOGETHER, max_size=TOGETHER, unique=True))
+def test_dynamic_sizes_agree(seeds: list[int]) -> None:
+    """A program whose first dimension is known at run time only is right at every size that it says it serves."""
+    found = dynamic_differences([write_program(seed) for seed in seeds])
+    if found:
+        program = reduced(found[0][0], find=dynamic_differences)
+        words = dict(dynamic_differences([program])).get(program, found[0][1])
+        raise AssertionError(report(program, words) + f"\n({len(found)} of {len(seeds)} programs fail)")
+
+
+def test_most_programs_serve_other_sizes() -> None:
+    """The test above tries something: of most programs one build serves other sizes."""
+    programs = [program for seed in range(40) if dynamic_size(program := write_program(seed))]
+    served = 0
+    for program in programs:
+        size = dynamic_size(program)
+        symbols = [{0: variable("N", 0, 99)} if shape[:1] == (size,) else {} for _, shape, _, _ in program.arguments]
+        run = program.function()
+        recorded = RecordedProgram(lambda tensors, run=run: run(*tensors), program.tensors(), symbols)
+        served += any(recorded.serves("N", other) for other in (size + 2, size - 1, 2 * size + 1))
+    assert served > len(programs) // 2, f"{served} of {len(programs)}"
 
 
 @settings(SETTINGS, max_examples=max(REQUESTED, 200))

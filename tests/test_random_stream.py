@@ -6,6 +6,7 @@ import copy
 import pickle
 import shutil
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import graphc.random_library
 import graphc.random_stream
 from graphc.random_stream import DEFAULT_SEED, RandomStream
 
@@ -27,6 +29,18 @@ COUNTS = (0, 1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 311, 312, 313, 623, 624, 625
 @pytest.fixture(scope="module")
 def torch():
     return pytest.importorskip("torch", reason="PyTorch is the oracle of this test")
+
+
+@pytest.fixture(autouse=True, params=["numpy", "compiled"])
+def way(request, monkeypatch) -> str:
+    """Every test runs twice: with numpy drawing all that it can, and with compiled C drawing all that it can."""
+    if request.param == "numpy":
+        monkeypatch.setattr(graphc.random_stream, "library", lambda count: None)
+    else:
+        monkeypatch.setattr(graphc.random_library, "_WORTH_A_CALL", 1)
+        monkeypatch.setattr(graphc.random_library, "_WORTH_LOADING", 1)
+        assert graphc.random_library.library(1) is not None, "this test needs a C compiler"
+    return request.param
 
 
 def bits(array: np.ndarray) -> np.ndarray:
@@ -184,6 +198,7 @@ def test_large_permutations_use_wide_draws(monkeypatch):
     """From the length where PyTorch changes its method on, each element takes 64 bits and goes in from the inside
     out; the threshold is lowered here, since such a permutation takes 1.7 GB."""
     monkeypatch.setattr(graphc.random_stream, "_LARGE_PERMUTATION", 100)
+    monkeypatch.setattr(graphc.random_stream, "library", lambda count: None)  # compiled C has the threshold built in
     stream, twin = RandomStream(3), RandomStream(3)
     expected = []
     for place in range(1000):
@@ -543,3 +558,95 @@ def test_only_what_is_used_is_emitted(tmp_path, name):
     for other in set(ARGUMENTS) - {name}:
         if text.count(f"{other}(") == 1:
             pytest.fail(f"{other} is emitted for {name} but never called")
+
+
+# Both ways of the stream against each other
+
+BOTH_WAYS = {
+    "uniform": lambda s, n, d: s.uniform(n, d),
+    "uniform_between": lambda s, n, d: s.uniform(n, d, -3.0, 7.5),
+    "normal": lambda s, n, d: s.normal(n, d),
+    "normal_with_mean": lambda s, n, d: s.normal(n, d, 0.37, 1.9),
+    "exponential": lambda s, n, d: s.exponential(n, d, 0.7),
+    "bernoulli": lambda s, n, d: s.bernoulli(0.3, n),
+    "integers": lambda s, n, d: s.integers(-4, 90, n),
+    "integers_wide": lambda s, n, d: s.integers(-(2**63), 2**63 - 1, n),
+    "permutation": lambda s, n, d: s.permutation(n),
+}
+
+
+COMPLEX = ("uniform", "normal", "normal_with_mean")
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [(name, dtype) for name in BOTH_WAYS for dtype in ("float32", "float64", "float16")]
+    + [(name, "complex64") for name in COMPLEX],
+)
+def test_numpy_and_compiled_c_draw_the_same_bits(monkeypatch, name, dtype):
+    """Any size, from any place within the words of the state and with a normal value waiting: same bits, same state."""
+    draw = BOTH_WAYS[name]
+    compiled = graphc.random_library._loaded()
+    by_numpy, by_c = RandomStream(77), RandomStream(77)
+    for words, count in [(0, 70_001), (1, 70_000), (5, 1249), (311, 65_536), (623, 625), (2, 17), (0, 65_551)]:
+        for stream, library in ((by_numpy, None), (by_c, compiled)):
+            monkeypatch.setattr(graphc.random_stream, "library", lambda count, library=library: library)
+            stream.normal(3)  # leaves one waiting, or takes the one that waits
+            stream.integers(0, 10, words)
+        monkeypatch.setattr(graphc.random_stream, "library", lambda count: None)
+        expected = draw(by_numpy, count, dtype)
+        monkeypatch.setattr(graphc.random_stream, "library", lambda count: compiled)
+        values = draw(by_c, count, dtype)
+        assert values.dtype == expected.dtype
+        np.testing.assert_array_equal(values.view(np.uint8), expected.view(np.uint8), err_msg=f"{name} of {count}")
+        np.testing.assert_array_equal(by_c.buffer, by_numpy.buffer)
+
+
+def test_products_and_sums_round_once():
+    """left * right + addend is that of exact arithmetic rounded to float32, where a sum in float64 ends halfway between
+    two float32 and has lost something, too."""
+    from fractions import Fraction
+
+    fused = graphc.random_stream._fused_multiply_add
+    generator = np.random.default_rng(3)
+    left = generator.integers(2**23, 2**24, 4000).astype(np.float32)
+    right = np.float32(2**23 + 1)
+    product = left.astype(np.float64) * float(right)
+    # The sum ends halfway between two float32, but for something far below a float64's last bit.
+    middle = 2.0 ** (np.floor(np.log2(product)) + 30)
+    cases = [(left, right, np.float32(1.0)), (left, np.float32(2.0**-60), middle.astype(np.float32))]
+    cases.append((np.float32([1 + 2.0**-12]), np.float32(1 + 2.0**-12), np.float32([2.0**-60])))
+    cases.append((np.float32([1 + 2.0**-12]), np.float32(1 + 2.0**-12), np.float32([-(2.0**-60)])))
+    for left, right, addend in cases:
+        addends = np.broadcast_to(addend, left.shape)
+        for one, other, value in zip(left[:500], addends[:500], fused(left, right, addend)[:500], strict=True):
+            exact = Fraction(float(one)) * Fraction(float(right)) + Fraction(float(other))
+            near = [np.nextafter(value, np.float32(-np.inf)), value, np.nextafter(value, np.float32(np.inf))]
+            distances = [abs(Fraction(float(number)) - exact) for number in near]
+            assert distances[1] == min(distances)
+
+
+def test_a_machine_without_compiler_draws_with_numpy(monkeypatch):
+    """No compiler: large draws are numpy's, and the same."""
+    from graphc import runtime
+
+    def no_compiler(*arguments, **keywords):
+        raise runtime.CompilerNotFound("no C compiler")
+
+    expected = RandomStream(9).normal(70_000)
+    graphc.random_library._loaded.cache_clear()
+    monkeypatch.undo()
+    monkeypatch.setattr(runtime, "build_library", no_compiler)
+    assert graphc.random_library.library(70_000) is None
+    np.testing.assert_array_equal(bits(RandomStream(9).normal(70_000)), bits(expected))
+    graphc.random_library._loaded.cache_clear()
+
+
+def test_few_numbers_load_nothing(tmp_path):
+    """`import graphc` and small draws leave cffi and the compiler alone."""
+    code = (
+        "import sys, graphc; graphc.randn(1000); graphc.rand(1000); graphc.randperm(1000);"
+        "assert '_cffi_backend' not in sys.modules, 'cffi'; assert 'jinja2' not in sys.modules, 'jinja2'"
+    )
+    outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, outcome.stderr

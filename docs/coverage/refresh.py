@@ -43,15 +43,24 @@ NAMESPACES = (
 
 
 def public_names(namespace: str, room: Any) -> list[str]:
-    """The names of a namespace of PyTorch's that belong to it: functions and classes, and its own dtypes."""
+    """The names of a namespace of PyTorch's that belong to it: its functions, classes, and dtypes, and not what it
+    imports for its own use, nor the classes of its compiler that are written in C++."""
     found = []
     for name in dir(room):
         value = inspect.getattr_static(room, name) if inspect.isclass(room) else getattr(room, name, None)
         if name.startswith("_") or isinstance(value, ModuleType):
             continue
-        home = getattr(value, "__module__", "torch") or "torch"
-        own = namespace == "Tensor" or home.startswith("torch") or type(value).__name__.startswith("builtin")
-        if own and (callable(value) or namespace == "Tensor" or type(value).__name__ == "dtype"):
+        home = getattr(value, "__module__", None) or "torch"
+        if namespace == "Tensor":
+            own = True
+        elif inspect.isclass(value):
+            own = home.startswith(f"torch.{namespace}".rstrip(".")) and home != "torch._C"
+        else:
+            own = callable(value) or type(value).__name__ == "dtype"
+            own = own and (
+                home.startswith("torch") and not home.startswith(("torch.overrides", "torch._jit", "torch.utils._"))
+            )
+        if own:
             found.append(name)
     return found
 
@@ -113,6 +122,7 @@ def page() -> str:
     """The text of docs/coverage.md."""
     from graphc.ops.functions.registry import FUNCTIONS
     from graphc.ops.operators import IN_PLACE, METHODS
+    from tests.torch_tables.differences import ARBITRARY, DIFFERENCES, NOT_OFFERED
 
     kept = json.loads(NAMES.read_text())
     lines = [
@@ -151,6 +161,10 @@ def page() -> str:
         found = by_function.get(FUNCTIONS[name], set())
         method, in_place = ("yes" if name in table else "" for table in (METHODS, IN_PLACE))
         lines.append(f"| `{name}` | {method} | {in_place} | {' '.join(sorted(found))} |")
+    lines += ["", "## PyTorch's table of operators", "", "Not offered:", ""]
+    lines += [f"- `{name}`: {reason}." for name, reason in NOT_OFFERED.items()]
+    lines += ["", "With other results (operator, dtype):", ""]
+    lines += [f"- `{name}`: {reason}." for name, reason in {**DIFFERENCES, **ARBITRARY}.items()]
     return "\n".join(lines) + "\n"
 
 

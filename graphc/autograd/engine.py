@@ -14,13 +14,10 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from graphc.autograd.anomaly_mode import refuse_anomalies, warn_of_forward
-from graphc.autograd.tape import AccumulateGrad, Node
+from graphc.autograd.tape import Node
 from graphc.autograd.watching import switch, watching
 from graphc.recording import phase, state
 from graphc.tensor import Tensor
-
-# In the queue before every operation.
-_LEAF = -(1 << 62)
 
 
 def sweep(
@@ -60,7 +57,7 @@ def sweep(
                 cotangents[node] = cotangents[node] + cotangent if node in cotangents else cotangent
             for node in cotangents:
                 if not missing[node]:
-                    heapq.heappush(pending, (_priority(node), next(arrivals), node))
+                    heapq.heappush(pending, (-node.sequence, next(arrivals), node))
             while pending:
                 node = heapq.heappop(pending)[2]
                 edges = node.edges
@@ -75,24 +72,20 @@ def sweep(
                         if watching.anomalies:
                             warn_of_forward(node)
                         raise
-                for position, edge in enumerate(edges):
+                for edge, result in zip(edges, results, strict=True):
                     if edge is None or (useful is not None and edge not in useful):
                         continue
-                    result = results[position]
                     if result is not None:
-                        cotangents[edge] = cotangents[edge] + result if edge in cotangents else result
+                        arrived = cotangents.get(edge)
+                        cotangents[edge] = result if arrived is None else arrived + result
                     left = missing[edge] = missing[edge] - 1
                     if not left:
-                        heapq.heappush(pending, (_priority(edge), next(arrivals), edge))
+                        heapq.heappush(pending, (-edge.sequence, next(arrivals), edge))
                 if not retain_graph and cotangent is not None:
                     node.release()
     finally:
         state.gradients, state.location = outer_gradients, outer_location
     return found
-
-
-def _priority(node: Node) -> int:
-    return _LEAF if isinstance(node, AccumulateGrad) else -node.sequence
 
 
 def _run(
@@ -104,9 +97,10 @@ def _run(
     accumulate: bool,
 ) -> Sequence[Any]:
     """The cotangents of a node's inputs, with all that hooks make of them."""
-    if state.recorder is not None:
-        state.recorder.swept(node.sequence, node.name())
-    state.location = node.location
+    recorder = state.recorder
+    if recorder is not None:
+        recorder.swept(node.sequence, node.name())
+        state.location = node.location
     hooks = node.hooks
     if hooks:
         cotangent = hooks.on_tensor(cotangent)
@@ -120,7 +114,11 @@ def _run(
     if hooks and hooks.before:
         cotangent = node.bundled(hooks.on_results(node.unbundled(cotangent)))
     results: list[Any] = []
-    for position, result in enumerate(node.pull_back(cotangent)):
+    if node.selects:
+        given = node.pull_back(cotangent, None if useful is None else [edge in useful for edge in edges])
+    else:
+        given = node.pull_back(cotangent)
+    for position, result in enumerate(given):
         edge = edges[position]
         if edge is None or result is None or (useful is not None and edge not in useful):
             results.append(None)

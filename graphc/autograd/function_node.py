@@ -5,11 +5,11 @@ A function of several results has a node for each of them, which hand their cota
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from graphc.autograd.packing import Packed
-from graphc.autograd.tape import Node, next_sequence, refuse_overwritten, refuse_second_sweep
+from graphc.autograd.tape import AccumulateGrad, Node, next_sequence, refuse_overwritten, refuse_second_sweep
 from graphc.autograd.watching import Trace, switch, watching
 from graphc.ops.operands import cast, sum_to_shape
 from graphc.ops.sources import number_like
@@ -224,16 +224,29 @@ def _plain_vjp() -> Any:
 
 def python_rule_below(node: Node) -> FunctionNode | None:
     """A function with a rule of the user's own that a sweep from a node would reach."""
+    return next((below for below in nodes_below(node) if isinstance(below, FunctionNode)), None)
+
+
+def hooked_below(node: Node, since: int) -> Node | None:
+    """A node that a sweep from a node would reach, numbered ``since`` or later, where the user's hooks would run."""
+    for below in nodes_below(node):
+        hooks = below.hooks
+        made = below.sequence >= since and not isinstance(below, AccumulateGrad)
+        if made and hooks is not None and (hooks.tensor or hooks.before or hooks.after):
+            return below
+    return None
+
+
+def nodes_below(node: Node) -> Iterator[Node]:
+    """A node, and those that a sweep from it would reach."""
     pending, seen = [node], {node}
     while pending:
         current = pending.pop()
-        if isinstance(current, FunctionNode):
-            return current
+        yield current
         for edge in current.edges:
             if edge is not None and not edge.released and edge not in seen:
                 seen.add(edge)
                 pending.append(edge)
-    return None
 
 
 class ResultNode(Node):

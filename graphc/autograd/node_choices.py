@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from graphc.sizes import plain
+
 Choice = Callable[..., str | None]
 
 
@@ -414,7 +416,9 @@ def getitem(result: Any, input: Any, index: Any) -> str:
         elif isinstance(part, bool):
             node, looked_up = f"UnsqueezeBackward0({node})", True
         elif isinstance(part, slice):
-            whole = (part.step or 1) == 1 and part.indices(input.shape[dim])[:2] == (0, input.shape[dim])
+            extent = plain(input.shape[dim])
+            start, stop, step = slice(*map(plain, (part.start, part.stop, part.step))).indices(extent)
+            whole = (start, stop, step) == (0, extent, 1)
             if not whole or len(parts) == 1:
                 node = f"SliceBackward0({node})"
             dim += 1

@@ -2,22 +2,20 @@
 
 What is saved is what the rules read of the forward pass; sources and views are made again. Inputs that the forward
 program does not write are read again where they are.
+
+The backward part is a function of the same inputs and of the cotangents, and stays part of one graph with the forward
+nodes. So it is differentiated as the forward part was: through the values that were saved of it to the inputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from graphc.autograd.reverse import pull_back
-from graphc.ir.graph import Builder, Graph, Node, Symbol
+from graphc.ir.graph import Builder, Graph, Node, Output, Symbol
 from graphc.ir.primitive import Source, View
-
-
-@dataclass(frozen=True, slots=True)
-class Cotangent:
-    """An input of a backward graph: the cotangent of the result that is differentiated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,89 +27,198 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An input of a backward graph: the input of the forward graph with this name."""
+    """An input of a backward graph: the input of the forward graph, or the cotangent, with this name."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class Backward:
-    """The backward half of a graph, for one result.
+class Differentiable:
+    """A graph whose results may be differentiated.
 
-    ``bindings`` says what each input of ``graph`` is. There is one output for each input of the forward graph that
-    wants a gradient and has one; ``wanted`` names those inputs.
+    Attributes:
+        builder: holds the nodes; it is never added to.
+        outputs: the results that may have a cotangent.
+        wrt: for each input that may want a gradient, by name, the values that it had where it was used: its own, and
+            those that were written to it while gradients were off.
+        savable: the nodes whose values the run of the graph can give; others are computed again where they are read.
+        stopped: nodes that were computed where gradients were switched off.
+        overwritten: inputs whose value is gone after the run; it is saved where it is read.
+    """
+
+    builder: Builder
+    outputs: tuple[Node, ...]
+    wrt: Mapping[str, tuple[Node, ...]]
+    savable: AbstractSet[Node]
+    stopped: AbstractSet[Node] = frozenset()
+    overwritten: AbstractSet[Node] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Backward:
+    """The backward part of a graph, for the cotangents of some results and the gradients of some inputs.
+
+    ``bindings`` says what each input of ``graph`` is; ``cotangents`` is the name of the cotangent of each result, by
+    the result's position. There is one output for each input that is wanted and has a gradient, named by ``found``;
+    ``gradients`` are the same values in the builder, which goes on from that of the forward part. ``made`` is the node
+    of ``graph`` for each node of the builder that it computes or is given.
     """
 
     graph: Graph
-    bindings: tuple[Cotangent | Saved | Kept, ...]
-    wanted: tuple[str, ...]
+    bindings: tuple[Saved | Kept, ...]
+    cotangents: Mapping[int, str]
+    found: tuple[str, ...]
+    builder: Builder = field(repr=False)
+    gradients: tuple[Node, ...] = field(repr=False)
+    made: Mapping[Node, Node] = field(repr=False)
+
+    @property
+    def saved(self) -> tuple[Node, ...]:
+        """What it reads of the values that the forward part computed."""
+        return tuple(binding.node for binding in self.bindings if isinstance(binding, Saved))
 
 
 def split_backward(
-    builder: Builder,
-    output: Node,
-    wrt: Mapping[str, Sequence[Node]],
-    *,
-    forward: AbstractSet[Node],
-    stopped: AbstractSet[Node] = frozenset(),
-    overwritten: AbstractSet[Node] = frozenset(),
+    whole: Differentiable, positions: Iterable[int] | None = None, wanted: Iterable[str] | None = None
 ) -> Backward:
-    """Differentiate an output of the graph in a builder, and cut off the backward part.
+    """Differentiate results of a graph, and cut off the backward part.
 
     Args:
-        builder: holds the forward graph; the cotangent and backward nodes are appended to it.
-        output: the result to differentiate.
-        wrt: for each input that wants a gradient, by name, the values that it had where it was used: its own, and
-            those that were written to it while gradients were off.
-        forward: the nodes of the forward graph; the builder may hold backward nodes of other results beside them.
-        stopped: nodes that were computed where gradients were switched off.
-        overwritten: inputs whose value is gone after the forward program; it is saved where it is read.
+        positions: which results have a cotangent; all of them by default.
+        wanted: the names of the inputs whose gradients are asked for; all in ``wrt`` by default.
+
+    Raises:
+        RuntimeError: where the backward part needs random numbers, or an input since overwritten, that nothing saved.
     """
-    cotangent = builder.input(_unused("cotangent", builder), output.type)
-    values = [node for nodes in wrt.values() for node in nodes]
+    builder = whole.builder.fork()
+    names = tuple(whole.wrt) if wanted is None else tuple(wanted)
+    roots: list[Symbol] = []
+    cotangents: list[Symbol] = []
+    cotangent_names: dict[int, str] = {}
+    for position in range(len(whole.outputs)) if positions is None else positions:
+        output = whole.outputs[position]
+        name = cotangent_names[position] = _unused("cotangent", builder)
+        roots.append(builder.symbol(output))
+        cotangents.append(builder.input(name, output.type))
+    every_value = {node for nodes in whole.wrt.values() for node in nodes}
+    values = [(name, node) for name in names for node in whole.wrt[name]]
     found = pull_back(
-        builder,
-        [builder.symbol(output)],
-        [cotangent],
-        [builder.symbol(node) for node in values],
-        stopped | set(values),
+        builder, roots, cotangents, [builder.symbol(node) for _, node in values], whole.stopped | every_value
     )
     gradients: dict[str, Symbol] = {}
-    pairs = zip([name for name, nodes in wrt.items() for _ in nodes], found, strict=True)
-    for name, gradient in pairs:
+    for (name, _), gradient in zip(values, found, strict=True):
         if gradient is not None:
             gradients[name] = gradients[name] + gradient if name in gradients else gradient
-    backward = Builder(f"{builder.name}_backward")
-    bindings: list[Cotangent | Saved | Kept] = []
-    made: dict[Node, Node] = {}
+    ends = tuple(gradient.node for gradient in gradients.values())
+    cut = _Cut(whole, f"{builder.name}_backward", {node.name for node in builder.inputs})
+    outputs = [(f"{name}.grad", cut.node(end)) for name, end in zip(gradients, ends, strict=True)]
+    return Backward(
+        cut.builder.build(outputs),
+        tuple(cut.bindings),
+        cotangent_names,
+        tuple(gradients),
+        builder,
+        ends,
+        cut.made,
+    )
 
-    def visit(node: Node) -> Node:
-        pending = [node]
+
+def differentiated_again(
+    whole: Differentiable, backward: Backward, names: Sequence[str], held: AbstractSet[Node]
+) -> Differentiable:
+    """The backward part of a graph as a graph whose results, the gradients, may be differentiated in their turn.
+
+    ``names`` are the inputs and cotangents that may want a gradient. What was saved of the forward part, ``held``, can
+    be read again, and what the backward part computes can be saved.
+    """
+    inputs = {node.name: node for node in backward.builder.inputs}
+    cotangents = {name: (inputs[name],) for name in backward.cotangents.values()}
+    wrt = {**whole.wrt, **cotangents}
+    return Differentiable(
+        backward.builder,
+        backward.gradients,
+        {name: wrt[name] for name in names},
+        held | {node for node in backward.made if not node.is_input},
+        whole.stopped,
+        whole.overwritten,
+    )
+
+
+def with_saved(backward: Backward, nodes: Iterable[Node]) -> Graph:
+    """The backward graph with more outputs: the values that were made for these nodes."""
+    graph = backward.graph
+    more = (Output(f"saved_{number}", backward.made[node]) for number, node in enumerate(nodes))
+    return Graph(graph.name, graph.inputs, graph.nodes, (*graph.outputs, *more), graph.updates)
+
+
+def reaches(whole: Differentiable) -> list[frozenset[str]]:
+    """For each result the names of the inputs whose gradients it may have."""
+    names: dict[Node, frozenset[str]] = {}
+    for name, nodes in whole.wrt.items():
+        for node in nodes:
+            names[node] = names.get(node, frozenset()) | {name}
+    nothing: frozenset[str] = frozenset()
+    for node in whole.builder.nodes:
+        passes = node.op.differentiable and node.type.dtype.is_differentiable and node not in whole.stopped
+        if node not in names and passes:
+            found = nothing.union(*(names.get(operand, nothing) for operand in node.inputs))
+            if found:
+                names[node] = found
+    return [names.get(output, nothing) for output in whole.outputs]
+
+
+class _Cut:
+    """Copies backward nodes into a graph of their own. At what was saved, and at inputs, it ends."""
+
+    def __init__(self, whole: Differentiable, name: str, taken: AbstractSet[str]):
+        self.whole = whole
+        self.builder = Builder(name)
+        self.bindings: list[Saved | Kept] = []
+        self.made: dict[Node, Node] = {}
+        self._taken = taken
+
+    def node(self, wanted: Node) -> Node:
+        """The node of the new graph for a node of the old one."""
+        pending = [wanted]
         while pending:
             current = pending[-1]
-            if current in made:
+            if current in self.made:
                 pending.pop()
                 continue
-            if current.is_input and current not in overwritten:
-                is_cotangent = current is cotangent.node
-                kind = "argument" if is_cotangent else "constant"
-                made[current] = backward.input(_unused(current.name, backward), current.type, kind).node
-                bindings.append(Cotangent() if is_cotangent else Kept(current.name))
-            elif current.is_input or (current in forward and not _is_free(current)):
-                made[current] = backward.input(_unused("saved", backward), current.type).node
-                bindings.append(Saved(current))
+            missing = [operand for operand in current.inputs if operand not in self.made]
+            if current in self.whole.savable and not _is_free(current):
+                self.made[current] = self._saved(current)
+            elif current.is_input:
+                self.made[current] = self._input(current)
+            elif missing:
+                pending.extend(missing)
+                continue
             else:
-                missing = [operand for operand in current.inputs if operand not in made]
-                if missing:
-                    pending.extend(missing)
-                    continue
-                operands = [made[operand] for operand in current.inputs]
-                made[current] = backward.add(current.op, operands, current.attrs, current.location)
+                if current.op.effect is not None:
+                    raise RuntimeError(
+                        f"a derivative of a compiled function needs what {current.op.name} at {current.location} gave, "
+                        "which was not saved"
+                    )
+                operands = [self.made[operand] for operand in current.inputs]
+                self.made[current] = self.builder.add(current.op, operands, current.attrs, current.location)
             pending.pop()
-        return made[node]
+        return self.made[wanted]
 
-    graph = backward.build([(f"{name}.grad", visit(gradient.node)) for name, gradient in gradients.items()])
-    return Backward(graph, tuple(bindings), tuple(gradients))
+    def _saved(self, node: Node) -> Node:
+        number = 0
+        while (name := f"saved_{number}") in self._taken or any(each.name == name for each in self.builder.inputs):
+            number += 1
+        self.bindings.append(Saved(node))
+        return self.builder.input(name, node.type).node
+
+    def _input(self, node: Node) -> Node:
+        if node in self.whole.overwritten:
+            raise RuntimeError(
+                f"a derivative of a compiled function needs the value that {node.name} had, which the function has "
+                "overwritten and did not save"
+            )
+        self.bindings.append(Kept(node.name))
+        return self.builder.input(node.name, node.type, node.kind).node
 
 
 def _unused(name: str, builder: Builder) -> str:

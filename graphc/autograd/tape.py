@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from graphc.autograd.descriptions import (
     Description,
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from graphc.tensor import Tensor
 
 _sequence = itertools.count()
+# Of leaves: a sweep comes to them before it goes on.
+_LEAF = 1 << 62
 # An update in place is one operation or a short composite.
 _MOST_STEPS_OF_ONE_UPDATE = 16
 
@@ -102,6 +104,8 @@ class Node:
     description: Description | None
     location: Location | None
     released: bool
+    # ``pull_back`` also takes for each edge whether its cotangent is asked for.
+    selects: ClassVar[bool] = False
 
     def name(self) -> str:
         """PyTorch's name for the node, such as ``MulBackward0``."""
@@ -189,6 +193,11 @@ def visible(node: Node | None) -> Node | None:
     return dressed(node)
 
 
+def _like(cotangent: Tensor) -> Unsaved:
+    """Stands for the result that has this cotangent."""
+    return Unsaved(cotangent._array.shape if state.recorder is None else tuple(cotangent.shape), cotangent.dtype)
+
+
 class TapeNode(Node):
     """One operation that ran: its rule, what the rule reads, and where the cotangents of its inputs go."""
 
@@ -202,33 +211,40 @@ class TapeNode(Node):
         "types",
     )
 
-    def __init__(self, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes, output: Tensor):
+    def __init__(
+        self, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes, output: Tensor, recorder: Any
+    ):
         self.primitive = primitive
         self.attrs = attrs
-        # Asking a view for its node may make that node: its number must be lower than this one's.
-        self.edges = edges = [gradient_edge(tensor) for tensor in inputs]
+        self.edges = edges = []
+        self.types = types = []
+        for tensor in inputs:
+            # Asking a view for its node may make that node: its number must be lower than this one's.
+            edges.append(gradient_edge(tensor))
+            types.append((tensor._array.shape if recorder is None else tuple(tensor.shape), tensor.dtype))
         self.sequence = next(_sequence)
-        recorder = state.recorder
-        if recorder is None:
-            self.types = [(tensor._array.shape, tensor.dtype) for tensor in inputs]
-        else:
-            self.types = [(tuple(tensor.shape), tensor.dtype) for tensor in inputs]
-        self._versions = [0 if tensor._memory is None else tensor._memory.version for tensor in inputs]
         kept = primitive.saves_inputs
         if primitive.saves_for is not None:
-            kept = [
-                read
-                for position, edge in enumerate(edges)
-                if edge is not None
-                for read in primitive.saves_for[position]
-            ]
-        self._saved: Sequence[Tensor | None] | None = (
-            inputs if kept is None else [tensor if position in kept else None for position, tensor in enumerate(inputs)]
-        )
-        if primitive.saves_output:
-            self._output = (output._array, output._storage, output._storage.version, output.dtype, output._chain)
+            kept = ()
+            for position, edge in enumerate(edges):
+                if edge is not None:
+                    kept += primitive.saves_for[position]
+        self._saved: Sequence[Tensor | None] | None
+        self._versions: Sequence[int]
+        if kept is not None and not kept:
+            self._saved, self._versions = (None,) * len(types), ()
         else:
-            self._output = (output._array.shape, None, 0, output.dtype, ())
+            self._saved = (
+                inputs
+                if kept is None
+                else [tensor if position in kept else None for position, tensor in enumerate(inputs)]
+            )
+            self._versions = [0 if tensor._memory is None else tensor._memory.version for tensor in inputs]
+        self._output = (
+            (output._array, output._storage, output._storage.version, output.dtype, output._chain)
+            if primitive.saves_output
+            else None
+        )
         self.hooks = self.description = None
         self.released = False
         self.location = recorder.location() if recorder is not None else None
@@ -276,11 +292,9 @@ class TapeNode(Node):
     def release(self) -> None:
         """Let go of the saved values; where there were some, a second sweep through the node is then an error."""
         self.released = True
-        output = self._output
-        if output[1] is not None:
-            self._output = (output[0].shape, None, 0, None, ())
-            self._saved = None
-        elif self._saved is not None and any(saved is not None for saved in self._saved):
+        if self._output is not None:
+            self._output = self._saved = None
+        elif self._versions and self._saved is not None and any(saved is not None for saved in self._saved):
             self._saved = None
 
     def pull_back(self, cotangent: Tensor) -> Sequence[Any]:
@@ -296,7 +310,8 @@ class TapeNode(Node):
             if memory is not None and memory.version != self._versions[position]:
                 refuse_overwritten(saved, saved.grad_fn, self._versions[position], self.location)
             inputs.append(saved)
-        return self.primitive.vjp(cotangent, self._restored_output(), *inputs, **self.attrs)
+        output = _like(cotangent) if self._output is None else self._restored_output()
+        return self.primitive.vjp(cotangent, output, *inputs, **self.attrs)
 
     def unstretched(self, cotangent: Tensor, position: int) -> Tensor:
         """The cotangent of an input that the operation stretched to the shape of its result, summed to its shape."""
@@ -304,12 +319,10 @@ class TapeNode(Node):
         own = shape if state.recorder is None else plain(shape)
         return cotangent if cotangent._array.shape == own else sum_to_shape(cotangent, shape)
 
-    def _restored_output(self) -> Any:
+    def _restored_output(self) -> Tensor:
         from graphc.tensor import Tensor
 
         array, storage, version, dtype, chain = self._output
-        if storage is None:
-            return Unsaved(array, dtype)
         output = Tensor._wrap(array, dtype, storage, chain, grad_fn=self)
         if storage.version != version:
             refuse_overwritten(output, self, version, self.location)
@@ -326,9 +339,8 @@ class PackedTapeNode(TapeNode):
             None if tensor is None else Packed(tensor, edge, pack, unpack)
             for tensor, edge in zip(self._saved, self.edges, strict=True)
         ]
-        if self._output[1] is not None:
-            output = self._restored_output()
-            self._output = (output._array.shape, Packed(output, None, pack, unpack), 0, output.dtype, ())
+        if self._output is not None:
+            self._output = Packed(self._restored_output(), None, pack, unpack)
 
     def pull_back(self, cotangent: Tensor) -> Sequence[Any]:
         if self._saved is None:
@@ -337,16 +349,8 @@ class PackedTapeNode(TapeNode):
             Unsaved(*self.types[position]) if packed is None else packed.unpacked()
             for position, packed in enumerate(self._saved)
         ]
-        shape, packed, _, dtype, _ = self._output
-        output = Unsaved(shape, dtype) if packed is None else packed.unpacked(self)
+        output = _like(cotangent) if self._output is None else self._output.unpacked(self)
         return self.primitive.vjp(cotangent, output, *inputs, **self.attrs)
-
-    def release(self) -> None:
-        saves_output = self._output[1] is not None
-        self._output = (self._output[0], None, 0, None, ())
-        super().release()
-        if saves_output:
-            self._saved = None
 
 
 class AccumulateGrad(Node):
@@ -359,7 +363,7 @@ class AccumulateGrad(Node):
         self.variable = tensor
         self.hooks = self.description = self.location = None
         self.released = False
-        self.sequence = -1
+        self.sequence = _LEAF
 
     def name(self) -> str:
         return "torch::autograd::AccumulateGrad"

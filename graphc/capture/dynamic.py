@@ -105,6 +105,20 @@ def shown_symbols(before: Sequence[Shape], now: Sequence[Shape], most: int) -> S
     return tuple({0: size} if position in changed else {} for position in range(len(now)))
 
 
+def without_few(symbols: Symbols | None, tensors: Sequence[Tensor]) -> tuple[Symbols | None, dict[str, str]]:
+    """The symbols but those that are 0 or 1 in this call, and why they are not: a tensor of one row, or none, may be
+    stretched, and lies in memory in another way, so that what is recorded with it says little of more."""
+    few: dict[str, str] = {}
+    kept: list[Mapping[int, IntegerExpression]] = []
+    for dims, tensor in zip(symbols or (), tensors, strict=symbols is not None):
+        small = {dim: symbol for dim, symbol in dims.items() if tensor._array.shape[dim] <= 1}
+        few |= {
+            str(symbol): f"it was {tensor._array.shape[dim]} when this was recorded" for dim, symbol in small.items()
+        }
+        kept.append({dim: symbol for dim, symbol in dims.items() if dim not in small})
+    return (tuple(kept) if any(kept) else None), few
+
+
 def sizes_of(symbols: Symbols, shapes: Sequence[Shape]) -> dict[str, int] | None:
     """What the symbols are for tensors of these shapes; None where one would be two sizes or more than it may be."""
     sizes: dict[str, int] = {}

@@ -29,8 +29,9 @@ from graphc.ops.pointwise import Cast, Copy
 from graphc.ops.reductions import Any_
 from graphc.ops.sources import Constant, Literal, number_like
 from graphc.recording import state
-from graphc.sizes import dynamic_size, expression_of, plain
+from graphc.sizes import dynamic_size, expression_of, fixed, plain
 from graphc.source_lines import user_location
+from graphc.storage import byte_range
 from graphc.tensor import RunTimeNumber, Size, Storage, Tensor, View
 
 # Code may decide by the elements of a tensor with so many, such as the lengths of a batch's sequences.
@@ -65,7 +66,9 @@ class Guard:
 
     def current(self) -> Any:
         """The value now."""
-        return self.holder.get(self.key) if isinstance(self.holder, dict) else getattr(self.holder, self.key, None)
+        if isinstance(self.holder, dict):
+            return self.holder.get(self.key)
+        return self.holder[self.key] if isinstance(self.key, int) else getattr(self.holder, self.key, None)
 
     def __str__(self) -> str:
         holder = "" if isinstance(self.holder, dict) else f"{type(self.holder).__name__}."
@@ -115,7 +118,7 @@ class RequiresGradGuard:
 
     def holds(self) -> bool:
         """Whether the flag is as it was."""
-        return self.tensor._requires_grad == self.value
+        return self.tensor.requires_grad == self.value
 
     def __str__(self) -> str:
         return f"requires_grad of a tensor of shape {list(self.tensor.shape)} == {self.value}"
@@ -185,7 +188,7 @@ class GraphRecorder:
         self._saved: list[Memory] = []  # in the order of their first writes
         self._made: dict[int, Tensor] = {}  # views that were made within
         self._objects: dict[int, Any] = {}  # modules that were made within
-        self._first_sequence = next_sequence()
+        self.first_sequence = next_sequence()
         self._generator_at_entry = default_generator.buffer.copy()
         self._find_names = find_names
         self._names = find_names()
@@ -193,7 +196,7 @@ class GraphRecorder:
         # The sizes that are known at run time only, as they are now; and why others no longer are among them.
         self.symbols: dict[str, int] = {}
         self.fixed: dict[str, str] = {}
-        self._fixed_values: dict[str, int] = {}
+        self.fixed_values: dict[str, int] = {}
         self._variants: dict[Node, str] = {}
         self.size_guards: dict[Any, tuple[SizeGuard, Location]] = {}
         self._reads = 0  # how often the code read values
@@ -278,16 +281,14 @@ class GraphRecorder:
         if state.phase == "backward" and self.backward_began is None:
             self.backward_began = len(self.builder.nodes)
         for tensor in inputs:
-            if tensor._grad_fn is None and tensor.dtype.is_differentiable:
-                self.leaves.setdefault(id(tensor), (tensor, tensor._requires_grad))
+            if tensor.dtype.is_differentiable and self._comes_from_outside(tensor):
+                self.leaves.setdefault(id(tensor), (tensor, tensor.requires_grad))
                 if tensor._requires_grad and state.gradients:
                     self.leaf_values.setdefault(id(tensor), {})[self.node_of(tensor)] = None
         if output._chain and output._storage in self._memories:
             self._made[id(output)] = output
             return
-        nodes = [self.node_of(tensor) for tensor in inputs]
-        if self.symbols and not self._follows(primitive, nodes, attrs, output):
-            nodes = [self.node_of(tensor) for tensor in inputs]
+        nodes = self._operands(primitive, inputs, attrs, output)
         if output._chain:
             self._made[id(output)] = output
             return  # a view of memory that has just been entered: its node is made when it is read
@@ -298,22 +299,37 @@ class GraphRecorder:
             self._variants[node] = variant
         self._memories[output._storage] = [Memory(output, node, None)]
 
-    def _follows(self, primitive: Primitive, nodes: Sequence[Node], attrs: Attributes, output: Tensor) -> bool:
-        """Whether the type of a result is what the sizes make it for every value. Where it is not, since the program
-        took a plain number on its way, sizes are fixed."""
-        try:
-            shape = primitive.infer(*(node.type for node in nodes), **self._symbolic(attrs)).bind(self.symbols).shape
-        except (TypeError, ValueError, IndexError, NotImplementedError):
-            shape = None
-        if shape == output._array.shape:
-            return True
-        self.fix_sizes(tuple(self.symbols), f"{primitive.name} at {self.location()} rests on it")
-        return False
+    def _comes_from_outside(self, tensor: Tensor) -> bool:
+        """Whether a sweep goes on into a tensor from within: it is a leaf, or has a history of its own outside."""
+        return tensor._grad_fn is None or tensor._grad_fn.sequence < self.first_sequence
+
+    def _operands(
+        self, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes, output: Tensor
+    ) -> list[Node]:
+        """The values of an operation's operands now. Where they do not make the type of the result what it is, since
+        the program took a plain number on its way, the sizes that take part are fixed."""
+        while True:
+            nodes = [self.node_of(tensor) for tensor in inputs]
+            if not self.symbols:
+                return nodes
+            given = self._symbolic(attrs)
+            try:
+                shape = primitive.infer(*(node.type for node in nodes), **given).bind(self.symbols).shape
+            except (TypeError, ValueError, IndexError, NotImplementedError):
+                shape = None
+            if shape == output._array.shape:
+                return nodes
+            names = _names_in((*given.values(), *(node.type.shape for node in nodes))) & self.symbols.keys()
+            self.fix_sizes(names or tuple(self.symbols), f"{primitive.name} at {self.location()} rests on it")
 
     def _symbolic(self, attrs: Attributes) -> Attributes:
         if not self.symbols:
             return {name: plain(value) for name, value in attrs.items()} if self.fixed else attrs
-        return {name: bind_attribute(expression_of(value), self._fixed_values) for name, value in attrs.items()}
+        return {name: bind_attribute(expression_of(value), self.fixed_values) for name, value in attrs.items()}
+
+    def symbolic(self, chain: Sequence[View]) -> tuple[View, ...]:
+        """A chain of views with sizes as what they stand for."""
+        return tuple((primitive, self._symbolic(attrs)) for primitive, attrs in chain)
 
     def assign(self, target: Tensor, value: Tensor) -> None:
         new = self.node_of(value)
@@ -371,6 +387,7 @@ class GraphRecorder:
         if array.size > MOST_ELEMENTS_READ or (tensor.dtype.is_floating_point and what not in ("bool()", "int()")):
             self.refuse_value(tensor, what)
         location = self.builder.location = self.location()
+        fixed(self.shape_of(tensor))
         found = self.builder.symbol(self.node_of(tensor))
         if what == "bool()":
             found, array = truth(found), array.astype(bool)
@@ -426,7 +443,7 @@ class GraphRecorder:
         return memory is not None and memory.input is None
 
     def swept(self, sequence: int, name: str) -> None:
-        if 0 <= sequence < self._first_sequence:
+        if sequence < self.first_sequence:
             raise CaptureError(
                 f"backward() goes on into {name}, which was computed before the compiled function was called: its "
                 "values would be built in. Call backward() outside, or compute that part inside",
@@ -446,11 +463,12 @@ class GraphRecorder:
         return Size(map(dynamic_size, shape, node.type.shape))
 
     def size_decided(self, sign: str, expression: IntegerExpression, value: int, outcome: bool) -> None:
-        names = variables(expression)
-        if not names <= self.symbols.keys():
+        current = substitute(expression, self.fixed_values)
+        if isinstance(current, int) or not self.symbols:
             return  # what it is of is fixed already
+        expression, names = current, variables(current)
         guard = SizeGuard(sign, expression, value, outcome)
-        if outcome == (sign == "==") and sign in ("==", "!=") and len(names) == 1:
+        if outcome == (sign == "==") and sign in ("==", "!=") and str(expression) in names:
             self.fix_sizes(names, f"{guard} decides at {self.location()}")
         else:
             self.size_guards.setdefault((sign, expression, value), (guard, self.location()))
@@ -458,11 +476,14 @@ class GraphRecorder:
     def fix_sizes(self, names: Iterable[str], reason: str) -> None:
         """From now on these sizes are the numbers that they are in this recording, in what was recorded too."""
         values = {name: self.symbols.pop(name) for name in names}
-        self._fixed_values.update(values)
+        self.fixed_values.update(values)
         self.fixed.update(dict.fromkeys(values, reason))
-        self.size_guards = {
-            key: each for key, each in self.size_guards.items() if variables(each[0].expression) <= self.symbols.keys()
-        }
+        before, self.size_guards = self.size_guards, {}
+        for guard, location in before.values():
+            expression = substitute(guard.expression, values)
+            if isinstance(expression, IntegerExpression):
+                new_guard = SizeGuard(guard.sign, expression, guard.value, guard.outcome)
+                self.size_guards[guard.sign, expression, guard.value] = (new_guard, location)
         builder = Builder(self.builder.name)
         builder.location = self.builder.location
         new: dict[Node, Node] = {}
@@ -502,12 +523,23 @@ class GraphRecorder:
 
     def refuse_overlaps(self) -> None:
         """Raise CaptureError where memory was written that another value of the graph shows too."""
-        written = [memory for memory in self.memories() if memory.written_at is not None]
-        for memory in written:
-            for other in self.memories():
-                if other is not memory and np.may_share_memory(memory.tensor._array, other.tensor._array):
+        ranges = [(*byte_range(memory.tensor._array), memory) for memory in self.memories()]
+        ranges.sort(key=lambda each: each[0])
+        for position, (_, stop, memory) in enumerate(ranges):
+            for start, _, other in ranges[position + 1 :]:
+                if start >= stop:
+                    break
+                written, shown = (memory, other) if memory.written_at is not None else (other, memory)
+                if written.written_at is not None and np.may_share_memory(memory.tensor._array, other.tensor._array):
                     raise CaptureError(
-                        f"{memory.input.name} is written in place while {other.input.name} shows the same memory; give "
-                        "one of them memory of its own with clone()",
-                        memory.written_at,
+                        f"{written.input.name} is written in place while {shown.input.name} shows the same memory; "
+                        "give one of them memory of its own with clone()",
+                        written.written_at,
                     )
+
+
+def _names_in(value: Any) -> set[str]:
+    """The names of the sizes in an attribute, or a tuple of them, that are known at run time only."""
+    if isinstance(value, tuple):
+        return set().union(*map(_names_in, value))
+    return variables(value) if isinstance(value, IntegerExpression) else set()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from graphc.autograd.function_node import python_rule_below
-from graphc.autograd.partition import Backward, Saved, split_backward
+from graphc.autograd.function_node import hooked_below, python_rule_below
+from graphc.autograd.partition import Differentiable, split_backward
 from graphc.capture.errors import CaptureError
 from graphc.capture.recorder import (
     GradientGuard,
@@ -61,6 +61,9 @@ class FromScalar:
     scalar: Scalar
 
 
+# Of the error for which sizes are taken as numbers so many characters are told.
+MOST_WORDS = 200
+
 Binding = FromArgument | FromOutside | FromGradient | FromScalar
 
 
@@ -106,13 +109,17 @@ class Recording:
     description: Any
     gradients: tuple[GradientEffect, ...]
     guards: tuple[Guard | GradientGuard | RequiresGradGuard, ...]
-    # The backward half of each output that can be differentiated from outside, and the output that saves each value.
-    backward: Mapping[int, Backward] = field(default_factory=dict)
+    # What is differentiated from outside, and the outputs that are; and the output that saves each value for it.
+    differentiable: Differentiable | None = None
+    differentiated: tuple[int, ...] = ()
     saved: Mapping[Node, int] = field(default_factory=dict)
     sharing: Sharing = NOTHING_SHARED
     arguments: int = 0  # how many tensors a call is given
     sizes: tuple[tuple[SizeGuard, Location], ...] = ()  # what it rests on of the sizes that are known at run time only
     fixed: Mapping[str, str] = field(default_factory=dict)  # why sizes are numbers that might have been known then
+    fixed_values: Mapping[str, int] = field(default_factory=dict)  # and which numbers
+    # Tensors from outside that want a gradient and are not the whole of an input, by their names in `differentiable`.
+    leaves: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def capture(
@@ -134,6 +141,7 @@ def capture(
     surroundings = Surroundings(function)
     flags = [(tensor, tensor._requires_grad) for tensor in tensors]
     entered: list[Memory] = []
+    unknown: Exception | None = None
     for position, (tensor, name) in enumerate(zip(tensors, argument_names(function, arguments, keywords), strict=True)):
         entered.append(recorder.argument(tensor, name, symbols[position] if symbols else {}))
     state.recorder = recorder
@@ -143,11 +151,23 @@ def capture(
         for tensor, flag in flags:
             if tensor._requires_grad != flag:
                 raise CaptureError("requires_grad of an argument is changed in a compiled function", user_location())
-    except CaptureError:
-        recorder.undo()
-        raise
+    except Exception as error:
+        updating = any(node.location and node.location.phase == "update" for node in recorder.builder.nodes)
+        if any(symbols) and not updating:
+            unknown = error
+        elif isinstance(error, CaptureError):
+            recorder.undo()
+            raise
+        else:
+            raise
     finally:
         state.recorder = None
+    if unknown is not None:
+        # Perhaps it was asked of a size that is known at run time only: what eager mode accepts, numbers do too.
+        recorder.undo()
+        recording, returned = capture(function, arguments, keywords)
+        reason = f"what can't be done otherwise: {type(unknown).__name__}: {str(unknown)[:MOST_WORDS]}"
+        return replace(recording, fixed=recorder.fixed | dict.fromkeys(recorder.symbols, reason)), returned
     try:
         surroundings.refuse_changes(recorder)
         recording = _finish(recorder, tensors, entered, returned)
@@ -162,7 +182,7 @@ def _number_or_tensor(tensor: Tensor) -> Any:
     return tensor.item() if type(tensor) is RunTimeNumber else tensor
 
 
-def trace(function: Callable[..., Any], *example: Any, **keywords: Any) -> Graph:
+def trace(function: Callable[..., Any] | Tensor | None = None, *example: Any, **keywords: Any) -> Graph | Tensor:
     """The graph of a function, run once on example arguments; of a matrix, as PyTorch's function of this name, the sum
     of its diagonal.
 
@@ -172,9 +192,14 @@ def trace(function: Callable[..., Any], *example: Any, **keywords: Any) -> Graph
 
     Raises:
         CaptureError: naming the Python line, for what a graph can't express.
+        TypeError: for neither a function nor a matrix.
     """
+    if function is None and isinstance(keywords.get("input"), Tensor):
+        return matrices.trace(**keywords)
     if isinstance(function, Tensor):
         return matrices.trace(function, *example, **keywords)
+    if not callable(function):
+        raise TypeError(f"trace() expects a function or a matrix, but got {type(function).__name__}")
     recording, _ = capture(function, example, keywords)
     graph, saved = recording.graph, set(recording.saved.values())
     outputs = tuple(output for position, output in enumerate(graph.outputs) if position not in saved)
@@ -217,10 +242,20 @@ def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memo
                     "Python and no part of the program: call backward() inside, or detach() the result",
                     rule.location,
                 )
+            hooked = hooked_below(origin.grad_fn, recorder.first_sequence) if pending else None
+            if hooked is not None:
+                raise CaptureError(
+                    f"the result of a compiled function could be differentiated through {hooked.name()}, on which a "
+                    "hook was registered that no later call would register: call backward() inside, or register hooks "
+                    "on the results, outside",
+                    hooked.location,
+                )
             results.append(("new", (output, pending, chain, type(tensor) is RunTimeNumber)))
     gradients: list[GradientEffect] = []
     guards: list[Any] = list(recorder.guards.values())
     for slot in slots:
+        if recorder.made(slot.tensor):
+            continue  # the gradient of a view that the function made itself, such as a detached argument
         owner = _owner(slot.tensor, arguments)
         if slot.read_first:
             guards.append(GradientGuard(owner, slot.at_entry is not None))
@@ -241,15 +276,15 @@ def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memo
     pending = dict.fromkeys(detail[0] for kind, detail in results if kind == "new" and detail[1])
     whole = recorder.builder.build(outputs, updates)
     written = {state for state, _ in updates}
-    halves = {
-        output: _backward_half(recorder, whole, arguments, entered, outputs[output][1], written) for output in pending
-    }
+    differentiable: Differentiable | None = None
+    leaves: dict[str, Tensor] = {}
     saved: dict[Node, int] = {}
-    for half in halves.values():
-        for binding in half.bindings:
-            if isinstance(binding, Saved) and binding.node not in saved:
-                saved[binding.node] = len(outputs)
-                outputs.append((f"saved_{len(saved)}", binding.node))
+    if pending:
+        ends = tuple(outputs[output][1] for output in pending)
+        differentiable, leaves = _differentiable(recorder, whole, arguments, entered, ends, written)
+        for node in split_backward(differentiable).saved:
+            saved[node] = len(outputs)
+            outputs.append((f"saved_{len(saved)}", node))
     whole = Graph(whole.name, whole.inputs, whole.nodes, tuple(Output(*output) for output in outputs), whole.updates)
     graph = _tidy(whole)
     kept = {node.name: position for position, node in enumerate(graph.inputs)}
@@ -257,10 +292,11 @@ def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memo
     final_results: list[Result] = []
     for kind, detail in results:
         if kind == "new":
-            final_results.append(NewResult(*detail))
+            output, differs, chain, number = detail
+            final_results.append(NewResult(output, differs, recorder.symbolic(chain), number))
         else:
             memory, same, chain = detail
-            final_results.append(AliasResult(kept[memory.input.name], same, chain))
+            final_results.append(AliasResult(kept[memory.input.name], same, recorder.symbolic(chain)))
     outside = {id(binding.tensor._storage) for binding in bindings if isinstance(binding, FromOutside)}
     for tensor, flag in recorder.leaves.values():
         if id(tensor._storage) in outside:
@@ -273,12 +309,15 @@ def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memo
         description,
         tuple(gradients),
         tuple(guards),
-        halves,
+        differentiable,
+        tuple(pending),
         saved,
         _sharing(recorder, arguments, entered),
         len(arguments),
         tuple(recorder.size_guards.values()),
         recorder.fixed,
+        recorder.fixed_values,
+        leaves,
     )
 
 
@@ -296,33 +335,37 @@ def _sharing(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Mem
     return Sharing(tuple(same), tuple(pinned))
 
 
-def _backward_half(
+def _differentiable(
     recorder: GraphRecorder,
     whole: Graph,
     arguments: list[Tensor],
     entered: list[Memory],
-    output: Node,
+    ends: tuple[Node, ...],
     written: set[Node],
-) -> Backward:
-    """The backward part of a graph, for an output that whoever called the function may differentiate."""
+) -> tuple[Differentiable, dict[str, Tensor]]:
+    """The graph as whoever called the function may differentiate it: results, and what wants a gradient, by name.
+
+    An argument, and a tensor that is the whole of an input, has the input's name; other tensors, such as a parameter
+    that shows a part of some memory, have names of their own, by which they are given too.
+    """
     wanted: dict[str, dict[Node, None]] = {}
+    leaves: dict[str, Tensor] = {}
     for tensor, memory in zip(arguments, entered, strict=True):
         if tensor.requires_grad and tensor.grad_fn is not None:
             wanted[memory.input.name] = {memory.input: None}
     for tensor, _ in recorder.leaves.values():
         memory = recorder.memory_of(tensor)
         values = recorder.leaf_values.get(id(tensor))
-        if values and memory is not None and memory.input is not None:
-            wanted.setdefault(memory.input.name, {}).update(values)
+        if not values or memory is None or memory.input is None:
+            continue
+        name = memory.input.name
+        if memory.tensor is not tensor and not any(tensor is argument for argument in arguments):
+            name = f"{name}.leaf_{len(leaves)}"
+            leaves[name] = tensor
+        wanted.setdefault(name, {}).update(values)
     values_of = {name: tuple(values) for name, values in wanted.items()}
-    return split_backward(
-        recorder.builder,
-        output,
-        values_of,
-        forward=set(whole.nodes),
-        stopped=recorder.stopped,
-        overwritten=written,
-    )
+    savable, stopped = frozenset(whole.nodes) | written, frozenset(recorder.stopped)
+    return Differentiable(recorder.builder, ends, values_of, savable, stopped, written), leaves
 
 
 def _tidy(graph: Graph) -> Graph:
@@ -418,14 +461,15 @@ def _forward_part(recorder: GraphRecorder, graph: Graph) -> Graph:
 
 
 def argument_names(function: Callable[..., Any], arguments: Sequence[Any], keywords: dict[str, Any]) -> list[str]:
-    """A name for every tensor among the arguments, from the function's signature."""
+    """A name for every tensor among the arguments, from the function's signature; a module's is that of forward()."""
     names: list[str] = []
     try:
-        bound = inspect.signature(function).bind(*arguments, **keywords).arguments
+        called = function.forward if hasattr(function, "named_parameters") else function
+        bound = inspect.signature(called).bind_partial(*arguments).arguments
         named = list(bound.items())
-    except (TypeError, ValueError):
-        named = [(f"argument_{position}", value) for position, value in enumerate((*arguments, *keywords.values()))]
-    for name, value in named:
+    except (AttributeError, TypeError, ValueError):
+        named = [(f"argument_{position}", value) for position, value in enumerate(arguments)]
+    for name, value in (*named, *keywords.items()):  # in the order in which they are given
         inside, _ = flatten(value)
         names.extend(f"{name}_{position}" if len(inside) > 1 else name for position in range(len(inside)))
     return names

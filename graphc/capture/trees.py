@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from graphc.ir.graph import exact_key
+from graphc.ir.integers import Integer, substitute
+from graphc.sizes import DynamicSize
 from graphc.tensor import Tensor
 
 
@@ -41,6 +43,8 @@ def _describe(tree: Any, tensors: list[Tensor]) -> Any:
         return (type(tree), tuple(_describe(item, tensors) for item in tree))
     if isinstance(tree, dict):
         return (type(tree), tuple((key, _describe(value, tensors)) for key, value in tree.items()))
+    if type(tree) is DynamicSize:
+        return ("size", tree.expression, tree.value)
     try:
         hash(tree)
     except TypeError:
@@ -51,16 +55,19 @@ def _describe(tree: Any, tensors: list[Tensor]) -> Any:
     return ("value", exact_key(tree), Plain(tree))
 
 
-def unflatten(description: Any, tensors: Iterator[Any]) -> Any:
-    """The tree again, its tensors taken in order from an iterator."""
+def unflatten(description: Any, tensors: Iterator[Any], sizes: Mapping[str, Integer] | None = None) -> Any:
+    """The tree again, its tensors taken in order from an iterator. Sizes among its values are computed from those
+    given, or what they were."""
     if description is Tensor:
         return next(tensors)
     if description[0] == "value":
         return description[2].value
+    if description[0] == "size":
+        return description[2] if sizes is None else substitute(description[1], sizes)
     kind, items = description
     if issubclass(kind, dict):
-        return kind((key, unflatten(value, tensors)) for key, value in items)
-    parts = [unflatten(item, tensors) for item in items]
+        return kind((key, unflatten(value, tensors, sizes)) for key, value in items)
+    parts = [unflatten(item, tensors, sizes) for item in items]
     return kind(*parts) if hasattr(kind, "_fields") else kind(parts)
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from graphc.codegen.c.program import caller_buffers, draws_random, print_kernels, print_program
+from graphc.codegen.c.program import PrintedKernels, caller_buffers, draws_random, print_kernels, print_program
 from graphc.codegen.host import Host, calls_out
 from graphc.codegen.inplace import reuse_in_place
 from graphc.codegen.loops import Buffer, LoopProgram
 from graphc.codegen.memory import MemoryPlan, check_plan, plan_memory
+from graphc.codegen.rematerialize import Rematerialization, fit
 from graphc.ir.integers import substitute
 from graphc.ir.primitive import PRIMITIVES
 from graphc.runtime.abi import ffi
@@ -30,6 +31,7 @@ class CompiledProgram:
     source: str
     draws_random: bool
     timed: bool = False
+    rematerialization: Rematerialization | None = None  # where the arena has a limit
 
     @property
     def buffers(self) -> tuple[Buffer, ...]:
@@ -52,17 +54,33 @@ def default_vector_bytes() -> int:
 
 
 def compile_loops(
-    program: LoopProgram, threads: int | None = None, vector_bytes: int | None = None, *, timed: bool = False
+    program: LoopProgram,
+    threads: int | None = None,
+    vector_bytes: int | None = None,
+    *,
+    timed: bool = False,
+    memory_limit: int | None = None,
 ) -> CompiledProgram:
     """The C text and memory plan of a loop program, planned for at most ``threads`` threads and for vectors of
-    ``vector_bytes`` bytes (by default those of this machine). With ``timed`` it notes the seconds of each launch."""
+    ``vector_bytes`` bytes (by default those of this machine). With ``timed`` it notes the seconds of each launch.
+
+    Raises MemoryLimitError where the arena can't be made to fit into ``memory_limit`` bytes.
+    """
     threads = default_threads() if threads is None else max(1, min(threads, MOST_THREADS))
-    program = reuse_in_place(program)
-    kernels = print_kernels(program, vector_bytes or default_vector_bytes())
-    plan = plan_memory(program, kernels.scratch, threads=threads)
+    width = vector_bytes or default_vector_bytes()
+
+    def planned(given: LoopProgram) -> tuple[LoopProgram, PrintedKernels, MemoryPlan]:
+        shared = reuse_in_place(given)
+        kernels = print_kernels(shared, width)
+        return shared, kernels, plan_memory(shared, kernels.scratch, threads=threads)
+
+    done: Rematerialization | None = None
+    if memory_limit is not None:
+        program, done = fit(program, memory_limit, lambda given: planned(given)[2])
+    program, kernels, plan = planned(program)
     check_plan(program, plan)
     source = print_program(program, plan, kernels, timed=timed)
-    return CompiledProgram(program, plan, source, draws_random(program), timed)
+    return CompiledProgram(program, plan, source, draws_random(program), timed, done)
 
 
 class Executable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from graphc.codegen.loops import (
@@ -61,7 +61,9 @@ def make_kernel(
             return Load(names[buffer_of[str(scalar.source)]], scalar.index, scalar.dtype)
         return scalar
 
-    targets = {key: names[buffer] for key, buffer in buffer_of.items() if buffer in names}
+    def target(key: str) -> str:
+        return names.get(buffer_of.get(key, ""), key)
+
     rewriter = Rewriter(_loop_names(draft.body), change)
     if isinstance(draft.body, Contract):
         contract = draft.body
@@ -69,10 +71,10 @@ def make_kernel(
             contract,
             left=rewriter.scalar(contract.left),
             right=rewriter.scalar(contract.right),
-            epilogue=_rename(contract.epilogue, rewriter, targets),
+            epilogue=_rename(contract.epilogue, rewriter, target),
         )
     else:
-        body = _rename(draft.body, rewriter, targets)
+        body = _rename(draft.body, rewriter, target)
     return Kernel(parameters, body, tuple(operations)), tuple(ordered)
 
 
@@ -106,15 +108,15 @@ def _loops(statements: Sequence[Statement]) -> Iterator[Loop]:
             yield from _loops(statement.body)
 
 
-def _rename(statements: Sequence[Statement], rewriter: Rewriter, targets: Mapping[str, str]) -> tuple[Statement, ...]:
+def _rename(statements: Sequence[Statement], rewriter: Rewriter, target: Callable[[str], str]) -> tuple[Statement, ...]:
     """Statements with expressions rewritten, and targets and loop variables renamed."""
 
     def renamed(statement: Statement) -> Statement:
         if isinstance(statement, Store | Random):
-            return replace(statement, target=targets.get(statement.target, statement.target))
+            return replace(statement, target=target(statement.target))
         if isinstance(statement, CallOut):
-            operands = tuple(targets[operand] for operand in statement.operands)
-            return replace(statement, operands=operands, target=targets[statement.target])
+            operands = tuple(map(target, statement.operands))
+            return replace(statement, operands=operands, target=target(statement.target))
         if isinstance(statement, Loop):
             (atom,) = rewriter.variables[statement.variable].terms[0][0]  # type: ignore[union-attr]
             return replace(statement, variable=atom.name, body=tuple(renamed(inner) for inner in statement.body))

@@ -255,5 +255,7 @@ class LoopProgram:
 
 
 def symbols_of(graph: Graph) -> tuple[str, ...]:
-    """The symbolic dimensions of a graph's inputs, sorted by name."""
-    return tuple(sorted({name for node in graph.inputs for extent in node.type.shape for name in variables(extent)}))
+    """The symbolic dimensions of a graph, sorted by name. A value may have one that no input has: the gradient of a sum
+    has the shape of what was summed, which need not be read again."""
+    extents = {extent for node in (*graph.inputs, *graph.nodes) for extent in node.type.shape}
+    return tuple(sorted({name for extent in extents if not isinstance(extent, int) for name in variables(extent)}))

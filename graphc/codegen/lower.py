@@ -55,7 +55,8 @@ class _Lowering:
         self.guard: Group | None = None  # the last one so far: what may fail after it must wait for it
         guards = deque(node for node in graph.nodes if node.op.effect == "guard")
         for position, node in enumerate(ordered):
-            while guards and self.positions[guards[0]] < self.positions.get(node, len(self.positions)):
+            # The copy that a scatter works on is no node of the graph; what reads it comes next.
+            while guards and self.positions[guards[0]] < self.positions.get(node, -1):
                 self._add_guard(guards.popleft())
             anchor = trace_anchor(node, position, self.anchors, self.values, self.bases.get(node))
             checks = list(self._checks_of(anchor))
@@ -68,9 +69,16 @@ class _Lowering:
                 drawn = self.fusion.group_of[node]
         for node in guards:
             self._add_guard(node)
+        self.readers: dict[Node, list[Group]] = {}  # of each input, the groups that read it
+        for group in self.fusion.groups:
+            for node in dict.fromkeys(node for member in group.members for node, _ in member.loads):
+                if node.is_input:
+                    self.readers.setdefault(node, []).append(group)
+        self.failing = [group for group in self.fusion.groups if group.kind in ("check", "external")]
         self.storage = Storage(self.values, self.anchors)
         self.buffers: dict[str, Buffer] = {}
         self.buffer_of: dict[str, str] = {}  # key of a value or a place -> buffer
+        self.states: dict[str, str] = {}  # buffer of a state -> key of its value at entry
         self.late: list[tuple[Node, Node]] = []  # (state, node): copied at the end
 
     def program(self) -> LoopProgram:
@@ -129,7 +137,10 @@ class _Lowering:
 
     def _place_inputs(self) -> None:
         for node in self.graph.inputs:
-            self.buffer_of[self.values.key(node)] = self._new_buffer(node.name, node, node.kind)
+            key = self.values.key(node)
+            self.buffer_of[key] = self._new_buffer(node.name, node, node.kind)
+            if node.kind == "state":
+                self.states[self.buffer_of[key]] = key
 
     def _place_values(self) -> tuple[str, ...]:
         """Give each stored value its places; returns the buffers of the graph's outputs."""
@@ -214,14 +225,8 @@ class _Lowering:
         early = group.kind == "loops" and any(other.level > member.level for other in group.members)
         if early and (member.role != "outer" or prefers_lanes(group)):
             return False  # a later sweep may compute the value again
-        readers: list[Group] = []
-        for other in self.fusion.groups:
-            # What may fail comes first too: then no state has changed.
-            reads = other.kind in ("check", "external") or any(
-                node is state for m in other.members for node, _ in m.loads
-            )
-            if reads and other is not group:
-                readers.append(other)
+        # What may fail comes first too: then no state has changed.
+        readers = [other for other in (*self.failing, *self.readers.get(state, ())) if other is not group]
         for other_member in group.members:
             for node, index in other_member.loads:
                 if node is not state:
@@ -293,13 +298,10 @@ class _Lowering:
 
     def _overwritten(self, group: Group) -> dict[str, str]:
         """For each value that the group overwrites, the key of the place that is stored over it."""
-        states = {
-            self.buffer_of[self.values.key(n)]: self.values.key(n) for n in self.graph.inputs if n.kind == "state"
-        }
         found = {}
         for member in group.members:
             for place in self.storage.places.get(member.node, ()):
-                state = states.get(self.buffer_of[place])
+                state = self.states.get(self.buffer_of[place])
                 if state is not None:
                     found[state] = place
         return found

@@ -8,11 +8,12 @@ which buffer's value every byte holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from graphc.codegen.loops import Buffer, LoopProgram
-from graphc.ir.integers import Integer, bounds
+from graphc.ir.integers import Integer, Variable, atoms, bounds, substitute
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 
@@ -48,7 +49,9 @@ class MemoryPlan:
     """Where everything lives. ``placements`` are sorted by offset; ``lifetimes`` gives for every buffer the first and
     last launch that touches it, None where none does. All sizes are bytes.
 
-    ``threads`` is the most threads that the arena has scratch for.
+    Where a program has sizes that are known at run time only, it has a place for the greatest that they may be.
+    ``threads`` is the most threads that the arena has scratch for; ``sizes`` are those of a call, whose bytes are told
+    too when the plan is printed.
     """
 
     program: LoopProgram
@@ -57,6 +60,7 @@ class MemoryPlan:
     arena_bytes: int
     threads: int
     alignment: int
+    sizes: Mapping[str, int] | None = None
 
     def offset(self, name: str) -> int:
         """The place in the arena of a temporary or a launch's scratch. Raises KeyError for others."""
@@ -71,9 +75,24 @@ class MemoryPlan:
         launches = range(len(self.program.launches))
         return max((sum(p.nbytes for p in self.placements if p.first <= at <= p.last) for at in launches), default=0)
 
+    @property
+    def peak_formula(self) -> Integer:
+        """The bytes of the arena that are in use during the launch with the most, of the sizes that are known at run
+        time only; scratch memory counts as planned."""
+        sizes = {buffer.name: buffer.nbytes for buffer in self.program.buffers}
+        formulas: list[Integer] = [0]
+        for at in range(len(self.program.launches)):
+            held = [placement for placement in self.placements if placement.first <= at <= placement.last]
+            formulas.append(sum((sizes.get(placement.name, placement.nbytes) for placement in held), 0))
+        return max(formulas, key=greatest_of)
+
     def total(self, *kinds: str) -> int:
         """The bytes of all buffers of these kinds."""
         return sum(most_bytes(buffer) for buffer in self.program.buffers if buffer.kind in kinds)
+
+    def formula(self, *kinds: str) -> Integer:
+        """The bytes of all buffers of these kinds, of the sizes that are known at run time only."""
+        return sum((buffer.nbytes for buffer in self.program.buffers if buffer.kind in kinds), 0)
 
     def __str__(self) -> str:
         return _table(self)
@@ -105,14 +124,13 @@ def plan_memory(
     for need in scratch:
         nbytes = _round_up(need.shared_bytes, alignment) + threads * _round_up(need.local_bytes, alignment)
         wanted.append(Placement(need.name, "scratch", nbytes, 0, need.launch, need.launch))
-    placed: list[Placement] = []
+    placed: list[Placement] = []  # by offset
     # Sorting is stable: among equals the program's order decides, so that a plan never changes from run to run.
     for placement in sorted(wanted, key=lambda each: (-each.nbytes, each.first)):
-        rivals = [other for other in placed if other.first <= placement.last and placement.first <= other.last]
+        rivals = (other for other in placed if other.first <= placement.last and placement.first <= other.last)
         offset = _lowest_gap(rivals, placement.nbytes, alignment)
-        placed.append(
-            Placement(placement.name, placement.kind, placement.nbytes, offset, placement.first, placement.last)
-        )
+        place = Placement(placement.name, placement.kind, placement.nbytes, offset, placement.first, placement.last)
+        insort(placed, place, key=lambda each: each.offset)
     return MemoryPlan(
         program=program,
         placements=tuple(sorted(placed, key=lambda each: (each.offset, each.first))),
@@ -124,8 +142,9 @@ def plan_memory(
 
 
 def _lowest_gap(rivals: Iterable[Placement], nbytes: int, alignment: int) -> int:
+    """The lowest offset that so many bytes fit at; ``rivals`` come in the order of their offsets."""
     offset = 0
-    for rival in sorted(rivals, key=lambda each: each.offset):
+    for rival in rivals:
         if rival.offset >= offset + nbytes:
             break
         offset = max(offset, _round_up(rival.stop, alignment))
@@ -141,10 +160,17 @@ def most_bytes(buffer: Buffer) -> int:
 
     Raises TypeError where one of them has no bound.
     """
-    nbytes: Integer = buffer.nbytes
+    try:
+        return greatest_of(buffer.nbytes)
+    except TypeError as error:
+        raise TypeError(f"buffer {buffer.name} takes {error}") from None
+
+
+def greatest_of(nbytes: Integer) -> int:
+    """The most that a number of bytes may be. Raises TypeError where it has no bound."""
     greatest = bounds(nbytes)[1]
     if greatest is None:
-        raise TypeError(f"buffer {buffer.name} takes {nbytes} bytes; a plan needs sizes that have a bound")
+        raise TypeError(f"{nbytes} bytes; a plan needs sizes that have a bound")
     return greatest
 
 
@@ -160,6 +186,7 @@ def check_plan(program: LoopProgram, plan: MemoryPlan) -> None:
     """
     holders: list[tuple[int, int, str]] = []  # disjoint [start, stop) and who wrote there last, sorted
     places = {placement.name: placement for placement in plan.placements}
+    buffers = {buffer.name: buffer for buffer in program.buffers}
     written: set[str] = set()
     for placement in plan.placements:
         if placement.offset < 0 or placement.stop > plan.arena_bytes or placement.offset % plan.alignment:
@@ -171,11 +198,11 @@ def check_plan(program: LoopProgram, plan: MemoryPlan) -> None:
         reads: list[Placement] = []
         writes: list[Placement] = []
         for parameter, name in zip(launch.kernel.parameters, launch.buffers, strict=True):
-            if program.buffer(name).kind == "temporary":
+            if buffers[name].kind == "temporary":
                 if name not in places:
                     raise PlanError(f"{name} is used by launch {position} but has no place in the arena")
-                if most_bytes(program.buffer(name)) > places[name].nbytes:
-                    raise PlanError(f"{name} needs {program.buffer(name).nbytes} bytes but has {places[name].nbytes}")
+                if most_bytes(buffers[name]) > places[name].nbytes:
+                    raise PlanError(f"{name} needs {buffers[name].nbytes} bytes but has {places[name].nbytes}")
                 # The first launch that touches a value may write it and then read it back ("update").
                 if parameter.access == "read" or (parameter.access == "update" and name in written):
                     reads.append(places[name])
@@ -186,15 +213,14 @@ def check_plan(program: LoopProgram, plan: MemoryPlan) -> None:
             _check_whole(holders, read, position)
         _check_apart(reads, writes, position)
         for write in writes:
-            holders = _overwrite(holders, write)
+            _overwrite(holders, write)
             written.add(write.name)
 
 
 def _check_whole(holders: list[tuple[int, int, str]], read: Placement, position: int) -> None:
     reached = read.offset
-    for start, stop, name in holders:
-        if stop <= reached or start >= read.stop:
-            continue
+    first, last = _within(holders, read)
+    for start, stop, name in holders[first:last]:
         if name != read.name:
             raise PlanError(
                 f"launch {position} reads {read.name} after {name} was written to its bytes {max(start, read.offset)} "
@@ -214,23 +240,31 @@ def _check_apart(reads: Sequence[Placement], writes: Sequence[Placement], positi
                 raise PlanError(f"launch {position} writes {write.name} to bytes that {other.name} uses")
 
 
-def _overwrite(holders: list[tuple[int, int, str]], write: Placement) -> list[tuple[int, int, str]]:
-    result: list[tuple[int, int, str]] = []
-    for start, stop, name in holders:
+def _overwrite(holders: list[tuple[int, int, str]], write: Placement) -> None:
+    """Note who wrote the bytes of a placement last; what others wrote around them stays theirs."""
+    first, last = _within(holders, write)
+    parts: list[tuple[int, int, str]] = []
+    for start, stop, name in holders[first:last]:
         if start < write.offset:
-            result.append((start, min(stop, write.offset), name))
+            parts.append((start, write.offset, name))
         if stop > write.stop:
-            result.append((max(start, write.stop), stop, name))
-    result = [each for each in result if each[0] < each[1]]
+            parts.append((write.stop, stop, name))
     if write.nbytes:
-        result.append((write.offset, write.stop, write.name))
-    return sorted(result)
+        parts.append((write.offset, write.stop, write.name))
+    holders[first:last] = sorted(parts)
+
+
+def _within(holders: list[tuple[int, int, str]], place: Placement) -> tuple[int, int]:
+    """Which of the holders meet the bytes of a placement: from one to before another."""
+    first = bisect_left(holders, place.offset, key=lambda each: each[1] - 1)
+    return first, max(first, bisect_left(holders, place.stop, key=lambda each: each[0]))
 
 
 def _table(plan: MemoryPlan) -> str:
     places = {placement.name: placement for placement in plan.placements}
     ranges = dict(plan.lifetimes)
-    rows = [("buffer", "kind", "bytes", "offset", "launches", "made at")]
+    symbols = bool(plan.program.symbols)
+    rows = [("buffer", "kind", "bytes", *(("formula",) if symbols else ()), "offset", "launches", "made at")]
     for buffer in plan.program.buffers:
         live = ranges[buffer.name]
         place = places.get(buffer.name)
@@ -239,6 +273,7 @@ def _table(plan: MemoryPlan) -> str:
                 buffer.name,
                 buffer.kind,
                 f"{most_bytes(buffer):,}",
+                *((_formula(buffer.nbytes),) if symbols else ()),
                 "" if place is None else f"{place.offset:,}",
                 "none" if live is None else f"{live[0]}-{live[1]}",
                 _origin(buffer),
@@ -246,11 +281,11 @@ def _table(plan: MemoryPlan) -> str:
         )
     for place in plan.placements:
         if place.kind == "scratch":
-            rows.append(
-                (place.name, place.kind, f"{place.nbytes:,}", f"{place.offset:,}", f"{place.first}-{place.last}", "")
-            )
+            formula = ("",) if symbols else ()
+            launches = f"{place.first}-{place.last}"
+            rows.append((place.name, place.kind, f"{place.nbytes:,}", *formula, f"{place.offset:,}", launches, ""))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    numeric = (2, 3)
+    numeric = (2, 3, 4) if symbols else (2, 3)
     lines = []
     for row in rows:
         cells = [
@@ -259,19 +294,44 @@ def _table(plan: MemoryPlan) -> str:
         ]
         lines.append("  ".join(cells).rstrip())
     lines.insert(1, "-" * max(map(len, lines)))
+    given, callers = ("argument", "scalar", "constant"), ("argument", "scalar", "constant", "state", "output")
     totals = (
-        ("arguments", plan.total("argument", "scalar", "constant")),
-        ("state", plan.total("state")),
-        ("outputs", plan.total("output")),
-        ("temporaries, each its own", plan.total("temporary")),
-        ("arena", plan.arena_bytes),
-        ("peak within the arena", plan.peak_bytes),
-        ("peak in all", plan.total("argument", "scalar", "constant", "state", "output") + plan.arena_bytes),
+        ("arguments", plan.total(*given), plan.formula(*given)),
+        ("state", plan.total("state"), plan.formula("state")),
+        ("outputs", plan.total("output"), plan.formula("output")),
+        ("temporaries, each its own", plan.total("temporary"), plan.formula("temporary")),
+        ("arena", plan.arena_bytes, plan.arena_bytes),
+        ("peak within the arena", plan.peak_bytes, plan.peak_formula),
+        ("peak in all", plan.total(*callers) + plan.arena_bytes, plan.formula(*callers) + plan.arena_bytes),
     )
-    width = max(len(f"{nbytes:,}") for _, nbytes in totals)
+    width = max(len(f"{nbytes:,}") for _, nbytes, _ in totals)
     lines.append("")
-    lines.extend(f"{label + ':':<27}{nbytes:>{width},} bytes" for label, nbytes in totals)
+    if symbols:
+        lines.append(f"At most, where {_greatest_sizes(plan.program)}:")
+    for label, nbytes, formula in totals:
+        told = f" = {_formula(formula)}" if not isinstance(formula, int) else ""
+        now = ""
+        if told and plan.sizes is not None:
+            where = ", ".join(f"{name} = {size}" for name, size in plan.sizes.items())
+            now = f"; {substitute(formula, plan.sizes):,} where {where}"
+        lines.append(f"{label + ':':<27}{nbytes:>{width},} bytes{told}{now}")
     return "\n".join(lines) + "\n"
+
+
+def _formula(nbytes: Integer) -> str:
+    """Bytes as a polynomial of the sizes that are known at run time only; nothing for a number."""
+    return "" if isinstance(nbytes, int) else f"{nbytes} bytes"
+
+
+def _greatest_sizes(program: LoopProgram) -> str:
+    """What the sizes that are known at run time only are at most, in words."""
+    most = {
+        atom.name: atom.upper
+        for buffer in program.buffers
+        for atom in (atoms(buffer.nbytes) if not isinstance(buffer.nbytes, int) else ())
+        if isinstance(atom, Variable)
+    }
+    return ", ".join(f"{name} = {most[name]}" for name in sorted(most))
 
 
 def _origin(buffer: Buffer) -> str:

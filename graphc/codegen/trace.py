@@ -17,7 +17,6 @@ from graphc.ir.integers import (
     Quotient,
     Remainder,
     Variable,
-    atoms,
     opaque,
     rewrite_atoms,
     variable,
@@ -191,27 +190,6 @@ def delinearize(position: Integer, shape: Sequence[Integer]) -> Index:
     return tuple(index)
 
 
-def reindex(index: Sequence[Integer], source: Sequence[Integer], target: Sequence[Integer]) -> Index | None:
-    """The index in ``target`` of the element at ``index`` of ``source`` after a reshape; None where sizes differ.
-
-    Dimensions that correspond keep their own index, so that no division arises where none is needed.
-    """
-    result: list[Integer] = []
-    at_source, at_target = 0, 0
-    while at_source < len(source) or at_target < len(target):
-        ends = _matching_group(source, at_source, target, at_target)
-        if ends is None:
-            return None
-        next_source, next_target = ends
-        from_shape, to_shape = source[at_source:next_source], target[at_target:next_target]
-        if list(from_shape) == list(to_shape):
-            result.extend(index[at_source:next_source])
-        else:
-            result.extend(delinearize(linear_offset(index[at_source:next_source], from_shape), to_shape))
-        at_source, at_target = next_source, next_target
-    return tuple(result)
-
-
 def _matching_group(
     source: Sequence[Integer], at_source: int, target: Sequence[Integer], at_target: int
 ) -> tuple[int, int] | None:
@@ -270,10 +248,18 @@ def parts(scalar: Scalar) -> tuple[Scalar, ...]:
 
 
 def opaque_values(value: Integer) -> Iterator[Scalar]:
-    """The run-time scalars in an integer expression."""
-    if isinstance(value, IntegerExpression):
-        for atom in sorted((a for a in atoms(value) if isinstance(a, Opaque)), key=str):
-            yield atom.value  # type: ignore[misc]
+    """The run-time scalars in an integer expression: every object, though one may be equal to another."""
+    found: dict[int, Opaque] = {}
+    pending = [value]
+    while pending:
+        part = pending.pop()
+        for atom in (atom for monomial, _ in part.terms for atom in monomial) if not isinstance(part, int) else ():
+            if isinstance(atom, Opaque):
+                found.setdefault(id(atom.value), atom)
+            elif not isinstance(atom, Variable):
+                pending += [atom.dividend, atom.divisor]
+    for atom in sorted(found.values(), key=str):
+        yield atom.value  # type: ignore[misc]
 
 
 def walk_all(roots: Iterable[Scalar]) -> Iterator[Scalar]:

@@ -5,10 +5,10 @@ Source: https://docs.pytorch.org/docs/stable/generated/torch.func.functional_cal
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from graphc.nn.utils.stateless import call_with
 from graphc.ops.functions.shaping import stack
 
 
@@ -25,7 +25,8 @@ def functional_call(
 
     Args:
         module: is as it was afterwards.
-        parameter_and_buffer_dicts: the tensors by name, in one table or several; what is not named stays.
+        parameter_and_buffer_dicts: the tensors by name, in one table or several; what is not named stays. A name that
+            the module does not have is an attribute for the time of the call.
         args: one argument, or a tuple of them.
         kwargs: keyword arguments.
         tie_weights: a parameter that has several names is replaced under all of them.
@@ -33,7 +34,7 @@ def functional_call(
 
     Raises:
         RuntimeError: with ``strict``, naming what is missing or not expected.
-        KeyError: for a name that the module has not.
+        ValueError: for a name in several tables, or for different tensors for one parameter that has several names.
     """
     tables = (
         [parameter_and_buffer_dicts]
@@ -48,41 +49,7 @@ def functional_call(
                     f"{[name]} appeared in multiple dictionaries; behavior of functional call is ambiguous"
                 )
             given[name] = tensor
-    own = {
-        **dict(module.named_parameters(remove_duplicate=False)),
-        **dict(module.named_buffers(remove_duplicate=False)),
-    }
-    if strict:
-        unexpected, missing = sorted(given.keys() - own.keys()), sorted(own.keys() - given.keys())
-        if unexpected or missing:
-            words = (("Unexpected", unexpected), ("Missing", missing))
-            parts = [f"{word} key(s): {', '.join(map(repr, names))}." for word, names in words if names]
-            raise RuntimeError(f"Error(s) in reparametrizing for {type(module).__name__}:\n\t" + "\n\t".join(parts))
-    if tie_weights:
-        by_tensor = {id(own[name]): tensor for name, tensor in given.items() if name in own}
-        given = {**{name: by_tensor[id(value)] for name, value in own.items() if id(value) in by_tensor}, **given}
-    arguments = () if args is None else args if isinstance(args, tuple) else (args,)
-    with _replaced(module, given):
-        return module(*arguments, **(kwargs or {}))
-
-
-@contextlib.contextmanager
-def _replaced(module: Any, tensors: Mapping[str, Any]) -> Iterator[None]:
-    """Context manager: the module has other tensors under these names."""
-    before: list[tuple[dict[str, Any], str, Any]] = []
-    try:
-        for path, tensor in tensors.items():
-            prefix, _, name = path.rpartition(".")
-            holder = module.get_submodule(prefix) if prefix else module
-            table = next((table for table in (holder._parameters, holder._buffers) if name in table), None)
-            if table is None:
-                raise KeyError(f"{path!r} is no parameter or buffer of {type(module).__name__}")
-            before.append((table, name, table[name]))
-            table[name] = tensor
-        yield
-    finally:
-        for table, name, tensor in reversed(before):
-            table[name] = tensor
+    return call_with(module, given, args, kwargs, tie_weights=tie_weights, strict=strict)
 
 
 def stack_module_state(models: Sequence[Any]) -> tuple[dict[str, Any], dict[str, Any]]:

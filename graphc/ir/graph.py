@@ -271,6 +271,14 @@ class Builder:
             mapping[node] = self.add(node.op, [mapping[i] for i in node.inputs], node.attrs, node.location)
         return mapping
 
+    def fork(self) -> Builder:
+        """A builder that goes on from the very nodes of this one; what is added to either is not in the other."""
+        other = Builder(self.name, self.simplify)
+        other.location = self.location
+        other.inputs, other.nodes = list(self.inputs), list(self.nodes)
+        other._interned = dict(self._interned)
+        return other
+
     def build(self, outputs: Iterable[tuple[str, Node]], updates: Iterable[tuple[Node, Node]] = ()) -> Graph:
         """The finished graph."""
         return Graph(

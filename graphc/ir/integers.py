@@ -103,6 +103,10 @@ class IntegerExpression:
         return self * -1 + other
 
     def __mul__(self, other: Integer) -> Integer:
+        if type(other) is int:
+            if other == 0:
+                return 0
+            return IntegerExpression(tuple((monomial, a * other) for monomial, a in self.terms))
         return _from_terms(
             [
                 (tuple(sorted((*left, *right), key=_order)), a * b)
@@ -116,8 +120,14 @@ class IntegerExpression:
     def __floordiv__(self, divisor: Integer) -> Integer:
         return floor_divide(self, divisor)
 
+    def __rfloordiv__(self, dividend: int) -> Integer:
+        return floor_divide(dividend, self)
+
     def __mod__(self, divisor: Integer) -> Integer:
         return modulo(self, divisor)
+
+    def __rmod__(self, dividend: int) -> Integer:
+        return modulo(dividend, self)
 
     def __str__(self) -> str:
         text = ""
@@ -160,16 +170,27 @@ def _from_terms(terms: Iterable[tuple[Monomial, int]]) -> Integer:
     total: dict[Monomial, int] = {}
     for monomial, coefficient in terms:
         total[monomial] = total.get(monomial, 0) + coefficient
-    total = {monomial: coefficient for monomial, coefficient in total.items() if coefficient}
-    if not total:
+    found = [item for item in total.items() if item[1]]
+    if not found:
         return 0
-    if len(total) == 1 and () in total:
-        return total[()]
-    ordered = sorted(total.items(), key=lambda item: (-len(item[0]), [_order(atom) for atom in item[0]]))
-    expression = IntegerExpression(tuple(ordered))
-    if any(isinstance(atom, Remainder) for monomial in total for atom in monomial):
+    if len(found) == 1:
+        monomial, coefficient = found[0]
+        return IntegerExpression((found[0],)) if monomial else coefficient
+    found.sort(key=_place)
+    expression = IntegerExpression(tuple(found))
+    if any(type(atom) is Remainder for monomial, _ in found for atom in monomial):
         return _recombine(expression)
     return expression
+
+
+def _place(term: tuple[Monomial, int]) -> tuple[int, tuple[tuple[int, str], ...]]:
+    """What terms are ordered by: long products first, then by their atoms."""
+    return _rank_of(term[0])
+
+
+@lru_cache(maxsize=65536)
+def _rank_of(monomial: Monomial) -> tuple[int, tuple[tuple[int, str], ...]]:
+    return -len(monomial), tuple(map(_order, monomial))
 
 
 def _recombine(expression: IntegerExpression) -> Integer:

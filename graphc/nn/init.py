@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from graphc.autograd.modes import no_grad
-from graphc.creation import from_numpy, rand, randn
+from graphc.creation import from_numpy
 from graphc.generator import default_generator
 from graphc.random_stream import RandomStream
 from graphc.recording import state
@@ -107,7 +107,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: RandomStream | None = None) -> Tensor:
     """Fill with uniform numbers in [a, b)."""
     if state.recorder is not None:
-        return tensor._assign(rand(*tensor.shape, dtype=tensor.dtype, generator=generator) * (b - a) + a)
+        return tensor.uniform_(a, b, generator=generator)
     return tensor._assign(from_numpy((generator or default_generator).uniform(tensor.shape, tensor.dtype.numpy, a, b)))
 
 
@@ -115,7 +115,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: RandomSt
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: RandomStream | None = None) -> Tensor:
     """Fill with normal numbers of the mean and standard deviation."""
     if state.recorder is not None:
-        return tensor._assign(randn(*tensor.shape, dtype=tensor.dtype, generator=generator) * std + mean)
+        return tensor.normal_(mean, std, generator=generator)
     drawn = (generator or default_generator).normal(tensor.shape, tensor.dtype.numpy, mean, std)
     return tensor._assign(from_numpy(drawn))
 

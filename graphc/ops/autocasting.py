@@ -153,12 +153,19 @@ def autocasting(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     @functools.wraps(function)
     def operator(*arguments: Any, **keywords: Any) -> Any:
         # The rules of the backward pass work in the precision of the forward pass.
-        if state.autocast is not None and state.phase != "backward":
-            dtype = choose([*arguments, *keywords.values()])
-            if dtype is not None:
-                arguments = _mapped(arguments, dtype)
-                keywords = {key: _mapped(value, dtype) for key, value in keywords.items()}
-        return function(*arguments, **keywords)
+        mode = state.autocast
+        if mode is None or state.phase == "backward":
+            return function(*arguments, **keywords)
+        dtype = choose([*arguments, *keywords.values()])
+        if dtype is not None:
+            arguments = _mapped(arguments, dtype)
+            keywords = {key: _mapped(value, dtype) for key, value in keywords.items()}
+        # What the function is made of works in the precision that was chosen for it.
+        state.autocast = None
+        try:
+            return function(*arguments, **keywords)
+        finally:
+            state.autocast = mode
 
     return operator
 

@@ -19,6 +19,7 @@ from graphc.ops.elementary import logarithm_of_sum
 from graphc.ops.pointwise import Exp
 from graphc.ops.quiet import quiet
 from graphc.ops.sources import number_like
+from graphc.sizes import stretches
 
 
 class ScanOfOne(Scan):
@@ -77,6 +78,7 @@ class CumulativeProduct(ScanOfOne):
         return (conjugate(before) * after,)
 
 
+@stretches
 def _moved(value: Any, dim: int, forward: bool, fill: float) -> Any:
     """The elements one place on along ``dim`` (or back); ``fill`` comes in."""
     shape = tuple(value.shape)

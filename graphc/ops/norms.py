@@ -8,7 +8,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from graphc.ops.comparisons import Where
+from graphc.ops.composites import Composite
+from graphc.ops.quiet import quiet
+from graphc.ops.reductions import Sum, kept_sum, restored
 from graphc.ops.sources import number_like
 
 
@@ -32,6 +37,8 @@ def vector_norms(x: Any, p: float, dims: tuple[int, ...], keepdim: bool) -> Any:
         some, sizes = x != 0, x.abs()
         counted = Where.bind(some, number_like(sizes, 1), sizes)
         return counted.sum(dims, keepdim) if dims else counted
+    if p == 2 and dims:
+        return EuclideanNorm.bind(x, x, dims=dims, keepdim=keepdim)
     sizes = x.abs()
     if not dims:
         return sizes
@@ -39,9 +46,44 @@ def vector_norms(x: Any, p: float, dims: tuple[int, ...], keepdim: bool) -> Any:
         return sizes.amax(dims, keepdim) if p > 0 else sizes.amin(dims, keepdim)
     if p == 1:
         return sizes.sum(dims, keepdim)
-    if p == 2:
-        squares = sizes * sizes if x.dtype.is_complex else x * x
-        return root_of(squares.sum(dims, keepdim), 2)
     some = x != 0
     terms = chosen(some, chosen(some, sizes, 1.0) ** p, 0.0 if p > 0 else math.inf)
     return root_of(terms.sum(dims, keepdim), p)
+
+
+class EuclideanNorm(Composite):
+    """The 2-norms along dims. The operand is given twice, as to the product of it and itself."""
+
+    name, saves_inputs = "euclidean_norm", (0,)
+
+    def decompose(self, x: Any, again: Any, *, dims: tuple[int, ...], keepdim: bool) -> Any:
+        sizes = x.abs() if x.dtype.is_complex else x
+        return root_of((sizes * sizes).sum(dims, keepdim), 2)
+
+    @quiet
+    def evaluate(self, x: np.ndarray, again: np.ndarray, *, dims: tuple[int, ...], keepdim: bool) -> np.ndarray:
+        squares = x * x
+        return np.sqrt(kept_sum(squares, dims) if keepdim else Sum.instance.evaluate(squares, dims=dims))
+
+    def vjp(self, cotangent: Any, output: Any, x: Any, again: Any, **attrs: Any) -> tuple[Any, ...]:
+        half = EuclideanNormGradient.bind(cotangent, x, **attrs)
+        return half, half
+
+
+class EuclideanNormGradient(Composite):
+    """The cotangent of each of the two operands of :class:`EuclideanNorm`: 0 where the norm is."""
+
+    name, differentiable = "euclidean_norm_gradient", False
+
+    def decompose(self, cotangent: Any, x: Any, *, dims: tuple[int, ...], keepdim: bool) -> Any:
+        root = root_of((x * x).sum(dims, True), 2)
+        zero = root == 0
+        along = restored(cotangent, x.shape, dims) if not keepdim else cotangent
+        return along * x * chosen(zero.logical_not(), 0.5 / chosen(zero.logical_not(), root, 1.0), 0.0)
+
+    @quiet
+    def evaluate(self, cotangent: np.ndarray, x: np.ndarray, *, dims: tuple[int, ...], keepdim: bool) -> np.ndarray:
+        kind = x.dtype.type
+        root = np.sqrt(kept_sum(x * x, dims))
+        share = cotangent.reshape(root.shape) / (kind(2) * root)
+        return np.where(root == 0, kind(0), share) * x

@@ -6,18 +6,22 @@ A value is anything with ``apply``, ``shape``, ``ndim``, and ``dtype``: a Tensor
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from graphc.ir.integers import Dimension
 from graphc.ir.primitive import Primitive
 from graphc.ir.types import DType, bool_, float32
+from graphc.ops.composites import Composite
 from graphc.ops.half_precision import as_single
 from graphc.ops.pointwise import Cast, Ne
 from graphc.ops.promotion import result_type
 from graphc.ops.reductions import Sum
-from graphc.ops.sources import number_like
+from graphc.ops.sources import as_operand, number_like
 from graphc.ops.views import Expand, Reshape
 from graphc.recording import state
 from graphc.sizes import stretches
@@ -76,9 +80,15 @@ def broadcast_shapes(*shapes: Sequence[Dimension]) -> Shape:
 
 
 @stretches
+def _same(shape: Shape, other: Shape) -> bool:
+    """Whether shapes are equal. Of shapes of another rank no sizes are compared, which may be equal by chance."""
+    return len(shape) == len(other) and shape == other
+
+
+@stretches
 def expand(value: Any, shape: Shape) -> Any:
     """The value stretched to a shape that it broadcasts to; itself where it has that shape."""
-    if value.shape == shape:
+    if _same(value.shape, shape):
         return value
     if len(value.shape) < len(shape):
         value = Reshape.bind(value, shape=(1,) * (len(shape) - len(value.shape)) + tuple(value.shape))
@@ -91,7 +101,7 @@ def expand(value: Any, shape: Shape) -> Any:
 def common_shape(values: Sequence[Any]) -> Shape:
     """The shape that values broadcast to. Raises RuntimeError where they do not."""
     shape = values[0].shape
-    if all(other.shape == shape for other in values[1:]):
+    if all(_same(other.shape, shape) for other in values[1:]):
         return shape
     return broadcast_shapes(*(value.shape for value in values))
 
@@ -109,12 +119,15 @@ def prepare(*operands: Any, dtype: DType | None = None) -> list[Any]:
     reference = values[0]
     if broadcasts_itself(reference):
         common_shape(values)
-        return [cast(o, dtype) if is_value(o) else number_like(reference, o, shape=(), dtype=dtype) for o in operands]
+        return [
+            cast(o, dtype) if is_value(o) else number_like(reference, as_operand(o, dtype), shape=(), dtype=dtype)
+            for o in operands
+        ]
     shape = common_shape(values)
     return [
         expand(cast(operand, dtype), shape)
         if is_value(operand)
-        else number_like(reference, operand, shape=shape, dtype=dtype)
+        else number_like(reference, as_operand(operand, dtype), shape=shape, dtype=dtype)
         for operand in operands
     ]
 
@@ -126,13 +139,14 @@ def _holds(dtype: DType, number: float | int) -> bool:
 def number_operand(value: Any, number: float | int) -> Any:
     """A number as an operand beside a value: of its dtype, and of its shape where broadcasts are explicit."""
     if state.recorder is not None or not value.is_eager:
-        return number_like(value, number)
+        return number_like(value, as_operand(number, value.dtype))
     key = (number, type(number), value.dtype.name, math.copysign(1.0, number) if number == 0 else 0.0)
     constant = _constants.get(key)
     if constant is None:
         if len(_constants) >= _MOST_CONSTANTS:
             _constants.clear()
-        constant = _constants[key] = number_like(value, number, shape=())
+        constant = _constants[key] = number_like(value, as_operand(number, value.dtype), shape=())
+        constant._restriction = None  # it outlives the mode that it was first made in
     return constant
 
 
@@ -159,7 +173,7 @@ def apply_binary(primitive: Primitive, x: Any, y: Any) -> Any:
             if y.dtype.is_half and primitive.exact_numbers:
                 return cast(apply_binary(primitive, x, as_single(y)), y.dtype)
             return y.apply(primitive, (number_operand(y, x), y), _NOTHING)
-    elif is_value(x) and is_value(y) and x.dtype is y.dtype and (broadcasts_itself(x) or x.shape == y.shape):
+    elif is_value(x) and is_value(y) and x.dtype is y.dtype and (broadcasts_itself(x) or _same(x.shape, y.shape)):
         return x.apply(primitive, (x, y), _NOTHING)
     dtype = result_type(x, y)
     if dtype.is_half and primitive.exact_numbers and _is_number(x, dtype) != _is_number(y, dtype):
@@ -173,18 +187,33 @@ def _is_number(operand: Any, half: DType) -> bool:
     return not is_value(operand) or (operand.ndim == 0 and operand.dtype is not half)
 
 
-@stretches
 def sum_to_shape(value: Any, shape: Shape) -> Any:
     """A value of a shape that ``shape`` broadcasts to, summed over what is stretched; other values as they are."""
-    given = tuple(value.shape)
+    return SumToShape.bind(value, shape=shape) if value.ndim >= len(shape) else value
+
+
+@stretches
+def _stretched_dims(given: Shape, shape: Shape) -> tuple[int, ...]:
     missing = len(given) - len(shape)
-    if missing < 0:
-        return value
-    dims = tuple(
+    return tuple(
         dim for dim, extent in enumerate(given) if dim < missing or (shape[dim - missing] == 1 and extent != 1)
     )
-    summed = Sum.bind(value, dims=dims) if dims else value
-    return summed if tuple(summed.shape) == shape else Reshape.bind(summed, shape=shape)
+
+
+class SumToShape(Composite):
+    """A value summed over the dimensions to which ``shape`` is stretched in it."""
+
+    name, differentiable = "sum_to_shape", False
+
+    @stretches
+    def decompose(self, value: Any, *, shape: Shape) -> Any:
+        dims = _stretched_dims(tuple(value.shape), shape)
+        summed = Sum.bind(value, dims=dims) if dims else value
+        return summed if tuple(summed.shape) == shape else Reshape.bind(summed, shape=shape)
+
+    def evaluate(self, value: np.ndarray, *, shape: tuple[int, ...]) -> np.ndarray:
+        dims = _stretched_dims(value.shape, shape)
+        return Sum.instance.evaluate(value, dims=dims).reshape(shape) if dims else value.reshape(shape).copy()
 
 
 def normalize_dim(dim: int, rank: int) -> int:
@@ -202,10 +231,11 @@ def normalize_dims(dim: int | Sequence[int] | None, rank: int) -> tuple[int, ...
 
     Raises IndexError for one out of range, RuntimeError for one named twice.
     """
-    if dim is None or (not isinstance(dim, int) and len(dim) == 0):
+    one = hasattr(dim, "__index__")
+    if dim is None or (not one and len(dim) == 0):
         return tuple(range(rank))
-    if isinstance(dim, int):
-        dims = (normalize_dim(dim, rank),)
+    if one:
+        dims = (normalize_dim(operator.index(dim), rank),)
     else:
         dims = tuple(sorted(normalize_dim(int(each), rank) for each in dim))
         for first, second in pairwise(dims):

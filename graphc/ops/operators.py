@@ -29,6 +29,7 @@ from graphc.ir.types import (
 from graphc.layouts import MemoryFormat, preserve_format
 from graphc.ops import (
     bessel_functions,
+    bit_views,
     checks,
     complex_numbers,
     conjugation,
@@ -78,6 +79,7 @@ PRIMITIVE_MODULES = (
     reductions,
     sources,
     views,
+    bit_views,
     strided_views,
     gathers,
     scatters,
@@ -144,13 +146,28 @@ IN_PLACE: dict[str, Callable[..., Any]] = {
 }
 
 
+# Functions of two operands that are one primitive: in place it writes to the tensor itself where it can.
+_UPDATES: dict[str, pointwise.PointwiseFunction] = {
+    name: primitive.instance
+    for primitive in (pointwise.Add, pointwise.Sub, pointwise.Mul, pointwise.Div)
+    for name in (f"{primitive.name}_", f"__i{primitive.name}__")
+} | {"__itruediv__": pointwise.Div.instance}
+
+
 def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     """The method that writes a function's result to its first argument.
 
     It raises RuntimeError where the result has a higher category of dtype than the tensor, or another shape.
     """
+    update = _UPDATES.get(name)
+
+    is_operator = name in _IN_PLACE_OPERATORS
 
     def method(self: Any, *arguments: Any, **keywords: Any) -> Any:
+        if is_operator and isinstance(arguments[0], np.ndarray):
+            return NotImplemented  # numpy computes, and the name is bound to the result
+        if update is not None and not keywords and len(arguments) == 1 and self._updated(update, arguments[0]):
+            return self
         result = function(self, *arguments, **keywords)
         if result.dtype != self.dtype:
             require_castable(result.dtype, self.dtype)
@@ -192,6 +209,8 @@ def _difference(reflected: bool = False) -> Callable[[Any, Any], Any]:
     operator = _binary(pointwise.Sub, reflected)
 
     def method(self: Any, other: Any) -> Any:
+        if isinstance(other, np.ndarray):
+            return NotImplemented
         if self.dtype is bool_ or type(other) is bool or getattr(other, "dtype", None) is bool_:
             return arithmetic.sub(other, self) if reflected else arithmetic.sub(self, other)
         return operator(self, other)
@@ -211,8 +230,26 @@ def _function(function: Callable[[Any, Any], Any], reflected: bool = False) -> C
 
 
 def _divided_by(self: Any, other: Any) -> Any:
-    """A number divided by a tensor, as PyTorch computes it."""
-    return arithmetic.reciprocal(self) * other if _is_operand(other) else NotImplemented
+    """A number, or an array of numpy, divided by a tensor, as PyTorch computes it."""
+    if not _is_operand(other) and not isinstance(other, np.ndarray):
+        return NotImplemented
+    return arithmetic.reciprocal(self) * other
+
+
+def _product(self: Any, other: Any) -> Any:
+    """The product of matrices; numpy carries it out where the other operand is numpy's."""
+    return linear.matmul(self, other) if is_value(other) else NotImplemented
+
+
+def _is_equal() -> Callable[[Any, Any], Any]:
+    """Where the elements are equal to a tensor's, a number, or those of an array of numpy."""
+    operator = _binary(pointwise.Eq)
+
+    def method(self: Any, other: Any) -> Any:
+        return operator(self, self.from_array(other) if isinstance(other, np.ndarray) and self.is_eager else other)
+
+    method.explains_errors = True
+    return method
 
 
 OPERATORS: dict[str, Callable[..., Any]] = {
@@ -231,8 +268,8 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "__rmod__": _function(arithmetic.remainder, reflected=True),
     "__pow__": _function(arithmetic.pow),
     "__rpow__": _function(arithmetic.pow, reflected=True),
-    "__matmul__": linear.matmul,
-    "__rmatmul__": lambda self, other: linear.matmul(other, self),
+    "__matmul__": _product,
+    "__rmatmul__": lambda self, other: linear.matmul(other, self) if is_value(other) else NotImplemented,
     "__and__": _binary(pointwise.BitwiseAnd),
     "__rand__": _binary(pointwise.BitwiseAnd, reflected=True),
     "__or__": _binary(pointwise.BitwiseOr),
@@ -243,7 +280,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "__rlshift__": _function(bitwise_left_shift, reflected=True),
     "__rshift__": _function(bitwise_right_shift),
     "__rrshift__": _function(bitwise_right_shift, reflected=True),
-    "__eq__": _binary(pointwise.Eq),
+    "__eq__": _is_equal(),
     "__ne__": _binary(pointwise.Ne),
     "__lt__": _binary(pointwise.Lt),
     "__le__": _binary(pointwise.Le),

@@ -137,7 +137,6 @@ class MaxPool(Reduction):
 
     name = "max_pool"
     combiner = "max"
-    saves_output = True
 
     def infer(self, x: TensorType, **geometry: Any) -> TensorType:
         return _pooled_type(self.name, x, **geometry)
@@ -165,7 +164,8 @@ class MaxPool(Reduction):
         return choose(_inside(place, types[0]), operands[0](*index[: -len(place)], *place), border)
 
     def vjp(self, cotangent: Any, output: Any, x: Any, **geometry: Any) -> tuple[Any, ...]:
-        position = MaxPoolPosition.bind(x, output, **geometry)
+        # The maxima once more: what was given out may have been overwritten since, as an activation in place does.
+        position = MaxPoolPosition.bind(x, MaxPool.bind(x, **geometry), **geometry)
         rank = len(geometry["kernel_size"])
         rule = MaxPoolGradient if _overlap(geometry) else MaxPoolSpread
         return (rule.bind(cotangent, position, input_size=tuple(x.shape[-rank:]), **geometry),)

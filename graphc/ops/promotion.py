@@ -109,6 +109,10 @@ def _python_number(value: Any) -> Any:
 
 def result_type(*operands: Any) -> DType:
     """The dtype in which tensors (or graph symbols) and Python numbers meet. Raises TypeError for anything else."""
+    if len(operands) == 2 and type(operands[1]) in (int, float):  # the common case: a number decides nothing
+        dtype = getattr(operands[0], "dtype", None)
+        if isinstance(dtype, DType) and dtype.is_differentiable and not operands[0].stands_for_number:
+            return dtype
     found: list[DType | None] = [None, None, None]
     for operand in operands:
         rank, dtype = _rank_and_dtype(operand)

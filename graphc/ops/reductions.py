@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -17,6 +18,7 @@ from graphc.ir.scalars import Index, Operand, Scalar
 from graphc.ir.types import DType, TensorType, int64
 from graphc.ops import gathers, views
 from graphc.ops.comparisons import Eq, IsNan, LogicalAnd, LogicalOr, Where
+from graphc.ops.composites import Composite
 from graphc.ops.conjugation import conjugate
 from graphc.ops.pointwise_family import ANY, NUMERIC_OR_COMPLEX, full_value
 from graphc.ops.quiet import IGNORE, restore, silence
@@ -28,10 +30,45 @@ Dims = tuple[int, ...]
 
 def restored(value: Any, shape: Sequence[Dimension], dims: Dims) -> Any:
     """A reduced value at every place of the shape that it was reduced from."""
-    if not dims:
-        return value
-    kept = tuple(1 if dim in dims else extent for dim, extent in enumerate(shape))
-    return views.Expand.bind(views.Reshape.bind(value, shape=kept), shape=tuple(shape))
+    return Restored.bind(value, shape=tuple(shape), dims=dims) if dims else value
+
+
+class Restored(Composite):
+    """A value reduced over ``dims``, at every place of the shape that it was reduced from."""
+
+    name, differentiable = "restored", False
+
+    def decompose(self, value: Any, *, shape: tuple[Dimension, ...], dims: Dims) -> Any:
+        return views.Expand.bind(views.Reshape.bind(value, shape=_kept(shape, dims)), shape=shape)
+
+    def evaluate(self, value: np.ndarray, *, shape: tuple[int, ...], dims: Dims) -> np.ndarray:
+        array = views.stretched(value.reshape(_kept(shape, dims)), shape)
+        return array.copy() if array.flags.c_contiguous else array  # nothing is stretched: memory of its own
+
+
+class CentringGradient(Composite):
+    """What the operand of ``x - mean(x)`` gets through the mean, of the cotangent of the difference. The mean is taken
+    of a sum in ``wide``: float64 or the operand's own dtype."""
+
+    name, differentiable = "centring_gradient", False
+
+    def decompose(self, cotangent: Any, *, dims: Dims, wide: bool) -> Any:
+        count = product(cotangent.shape[dim] for dim in dims)
+        return restored(-Sum.bind(cotangent, dims=dims) / count, cotangent.shape, dims)
+
+    def evaluate(self, cotangent: np.ndarray, *, dims: Dims, wide: bool) -> np.ndarray:
+        token = silence(IGNORE)
+        try:
+            total, count = kept_sum(-cotangent, dims), math.prod(cotangent.shape[dim] for dim in dims)
+            mean = total.astype(np.float64) / count if wide else total / total.dtype.type(count)
+        finally:
+            restore(token)
+        array = views.stretched(mean.astype(cotangent.dtype, copy=False), cotangent.shape)
+        return array.copy() if array.flags.c_contiguous else array
+
+
+def _kept(shape: Sequence[Dimension], dims: Dims) -> tuple[Dimension, ...]:
+    return tuple(1 if dim in dims else extent for dim, extent in enumerate(shape))
 
 
 class DimensionReduction(Reduction):
@@ -129,6 +166,13 @@ def _sum_in_blocks(x: np.ndarray, axis: Dims, dtype: np.dtype) -> np.ndarray:
     blocks = np.add.reduce(head, dim + 1, dtype)
     tail = np.add.reduce(x[(*before, slice(count * _BLOCK, None))], dim, dtype, keepdims=True)
     return _sum(np.concatenate((blocks, tail), dim), axis, dtype)
+
+
+def kept_sum(x: np.ndarray, dims: Dims) -> np.ndarray:
+    """The sum along dimensions, which stay as ones of extent 1; as :class:`Sum` computes it."""
+    if x.size > _SMALL:
+        return _sum(x, dims, x.dtype).reshape(_kept(x.shape, dims))
+    return np.add.reduce(x, dims, x.dtype, None, True)
 
 
 @register

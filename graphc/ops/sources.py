@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphc.generator import default_generator
-from graphc.ir.integers import Dimension, IntegerExpression
+from graphc.ir.integers import Dimension, IntegerExpression, bounds
 from graphc.ir.primitive import Source, register
 from graphc.ir.scalars import Constant as ScalarConstant
 from graphc.ir.scalars import Index, Load, Operand, Scalar, from_index
@@ -29,12 +30,15 @@ def cannot_hold(dtype: DType) -> RuntimeError:
 def as_number(value: Any, dtype: DType) -> Number:
     """A number as the Python type that stands for a dtype in attributes: float, complex, int, or bool.
 
-    A symbolic dimension is taken as it is: a number that is known when the program runs.
+    A symbolic dimension is taken as it is: a number that is known when the program runs. A negative number stands for
+    what is as far below the first number that an unsigned dtype can't hold.
     Raises TypeError for what is no number, RuntimeError for an integer that the dtype cannot hold and for a complex
-    number with an imaginary part where the dtype is real.
+    number with an imaginary part where the dtype is real, OverflowError for an integer beyond 64 bits.
     """
     if isinstance(value, IntegerExpression | DynamicSize):
         return value
+    if type(value) is int:
+        _require_64_bits(value)
     if dtype.is_complex:
         return complex(value)
     if isinstance(value, complex):
@@ -45,10 +49,42 @@ def as_number(value: Any, dtype: DType) -> Number:
         return float(value)
     if dtype.category == "bool":
         return bool(value)
-    number = int(value)
-    if not -(2 ** (8 * dtype.itemsize - 1)) <= number < 2 ** (8 * dtype.itemsize):
+    if isinstance(value, float) and (not math.isfinite(value) or (value < 0 and not dtype.is_signed)):
         raise cannot_hold(dtype)
-    return number
+    number, count = int(value), 2 ** (8 * dtype.itemsize)
+    if dtype.is_signed:
+        if not -count <= 2 * number < count:
+            raise cannot_hold(dtype)
+        return number
+    if not -count < number < count:
+        raise cannot_hold(dtype)
+    return number % count
+
+
+def as_operand(value: Any, dtype: DType) -> Number:
+    """As :func:`as_number`, of a number beside a tensor: an integer that the dtype can't hold wraps around, as in C."""
+    if not dtype.is_integer or not isinstance(value, int | np.integer) or isinstance(value, bool):
+        return as_number(value, dtype)
+    if type(value) is DynamicSize and _always_fits(value, dtype):
+        return value
+    number, count = int(value), 2 ** (8 * dtype.itemsize)
+    _require_64_bits(number)
+    if dtype.is_signed:
+        return (number + count // 2) % count - count // 2
+    return number % count
+
+
+def _always_fits(size: DynamicSize, dtype: DType) -> bool:
+    """Whether an integer dtype holds a size that is known at run time only, whatever it is."""
+    least, greatest = bounds(size.expression)
+    highest = 2 ** (8 * dtype.itemsize - 1) - 1
+    lowest = -highest - 1 if dtype.is_signed else 0
+    return least is not None and greatest is not None and lowest <= least and greatest <= highest
+
+
+def _require_64_bits(number: int) -> None:
+    if not -(2**63) <= number < 2**64:
+        raise OverflowError("int too big to convert")
 
 
 def converted(array: np.ndarray, dtype: DType) -> np.ndarray:

@@ -17,7 +17,6 @@ Shape = tuple[int, ...]
 Link = tuple[Primitive, Attributes]
 
 _BASIC = frozenset({int, slice, type(None), type(Ellipsis)})
-_WHOLE = slice(None)
 
 
 class Subscript(View):

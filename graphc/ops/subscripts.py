@@ -6,7 +6,6 @@ are merged into one lookup of one dim. Source: https://docs.pytorch.org/docs/sta
 
 from __future__ import annotations
 
-import operator
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from graphc.ops.operands import broadcast_shapes, cast, expand, is_value
 from graphc.ops.sources import number_like
 from graphc.ops.type_names import type_name
 from graphc.recording import state
+from graphc.sizes import DynamicSize, as_int, expression_of
 
 Shape = tuple[Dimension, ...]
 
@@ -46,6 +46,13 @@ def require_one_dtype(input: Any, value: Any) -> None:
             "Index put requires the source and destination dtypes match, got "
             f"{type_name(input.dtype)} for the destination and {type_name(value.dtype)} for the source."
         )
+
+
+def require_truth_values(parts: Any) -> None:
+    """Raises RuntimeError, with PyTorch's words, for a mask of uint8: one value is put where truth values say alone."""
+    for part in parts if isinstance(parts, tuple) else (parts,):
+        if getattr(getattr(part, "dtype", None), "name", "") == "uint8" and part.ndim:
+            raise RuntimeError("masked_fill_ only supports boolean masks, but got mask with dtype unsigned char")
 
 
 def without_leading_ones(value: Any, rank: int) -> Any:
@@ -101,7 +108,7 @@ def view_and_lookups(input: Any, index: Any) -> tuple[Any, list[Lookup]]:
             walk.insert()
         elif isinstance(part, slice):
             walk.slice(part)
-        elif type(part) is int:
+        elif type(part) is int or type(part) is DynamicSize:
             walk.select(part, position)
         elif isinstance(part, bool):  # a new dim, of one place or none
             walk.look_up(constant(input, np.arange(int(part))), inserted=True)
@@ -198,10 +205,11 @@ class _Walk:
     def view(self, input: Any) -> Any:
         """The view that the parts select."""
         starts, stops, steps = tuple(self.starts), tuple(self.stops), tuple(self.steps)
-        viewed = input
-        if any(starts) or stops != self.shape or any(step != 1 for step in steps):
+        viewed, none = input, (0,) * len(starts)
+        # Sizes that happen to be equal now are told apart by what they stand for.
+        if expression_of((starts, stops)) != expression_of((none, self.shape)) or any(step != 1 for step in steps):
             viewed = views.Slice.bind(viewed, starts=starts, stops=stops, steps=steps)
-        if tuple(viewed.shape) != tuple(self.result):
+        if expression_of(tuple(viewed.shape)) != expression_of(tuple(self.result)):
             viewed = views.Reshape.bind(viewed, shape=tuple(self.result))
         return views.Alias.bind(input) if viewed is input and not self.lookups else viewed
 
@@ -233,7 +241,7 @@ def _part(input: Any, part: Any) -> Any:
     if isinstance(part, str):
         raise TypeError("new(): invalid data type 'str'")
     if hasattr(part, "__index__") and not isinstance(part, np.bool_):
-        return operator.index(part)
+        return as_int(part)
     kind = "numpy.bool" if isinstance(part, np.bool_) else type(part).__name__
     raise IndexError(
         f"only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got {kind})"
@@ -261,8 +269,14 @@ def constant(reference: Any, values: Any, dtype: DType | None = None) -> Any:
 
 def _bound(value: Any) -> int:
     if hasattr(value, "__index__"):
-        return operator.index(value)
+        return as_int(value)
     raise TypeError("slice indices must be integers or None or have an __index__ method")
+
+
+def _within(bound: int, extent: int) -> int:
+    """A bound of a slice, counted from the front, as a place within the extent."""
+    place = bound + extent if bound < 0 else bound
+    return min(max(place, 0), extent)
 
 
 def _slice_bounds(part: slice, extent: Dimension) -> tuple[Dimension, Dimension, int]:
@@ -272,9 +286,9 @@ def _slice_bounds(part: slice, extent: Dimension) -> tuple[Dimension, Dimension,
     if step < 0:
         raise ValueError("step must be greater than zero")
     if isinstance(extent, int):
-        given = (bound if bound is None else _bound(bound) for bound in (part.start, part.stop))
-        start, stop, _ = slice(*given, step).indices(extent)
-        return start, max(start, stop), step
+        start = 0 if part.start is None else _within(_bound(part.start), extent)
+        stop = extent if part.stop is None else _within(_bound(part.stop), extent)
+        return start, stop if stop >= start else start, step
     start = 0 if part.start is None else part.start
     stop = extent if part.stop is None else part.stop
     return (

@@ -7,6 +7,7 @@ after the other: a window of ``k`` by ``k`` costs ``2 k`` passes over less and l
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from graphc.ops.choosing import choose, put_where
 Sizes = tuple[int, ...]
 
 
+@functools.lru_cache(maxsize=1024)
 def tap_slices(
     tap: int, extent: int, windows: int, stride: int, padding: int, dilation: int
 ) -> tuple[slice, slice] | None:

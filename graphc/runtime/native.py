@@ -21,6 +21,9 @@ from graphc.runtime.toolchain import (
     run_compiler,
 )
 
+# What a compiler says of a fault of its own, and flags that keep it away from where that lies most often.
+INTERNAL_ERROR = "internal compiler error"
+WITHOUT_VECTORIZER = ("-fno-tree-loop-vectorize",)
 MESSAGES = "messages.txt"
 
 
@@ -107,7 +110,13 @@ def build_library(
             nonlocal made_here
             made_here = True
             write_private(folder / f"{stem}.c", encode(source))
-            messages = run_compiler(command, folder)
+            try:
+                messages = run_compiler(command, folder)
+            except CompileError as error:
+                if INTERNAL_ERROR not in error.output:
+                    raise
+                # gcc 12's vectorizer gives up on some loops that look up several places and keep those too.
+                messages = run_compiler((*command, *WITHOUT_VECTORIZER), folder)
             if messages:
                 write_private(folder / MESSAGES, encode(messages))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import sys
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -30,8 +29,7 @@ class OrdinaryUnpickler(pickle.Unpickler):
             return found.value
         if found is not None:
             return found
-        package = module.split(".")[0]
-        if package == "torch" and getattr(sys.modules.get("torch"), "__name__", "torch") == "torch":
+        if module.split(".")[0] == "torch" and not _stands_for_torch():
             raise pickle.UnpicklingError(
                 f"the file holds an object of {module}.{name}, a class of PyTorch's that only PyTorch can make; save "
                 "the state_dict there instead, and load it into a module of graphc's"
@@ -43,3 +41,10 @@ class OrdinaryUnpickler(pickle.Unpickler):
         if self._find_memory is None:
             raise pickle.UnpicklingError("a storage is named where the file can hold none")
         return self._find_memory(pid)
+
+
+def _stands_for_torch() -> bool:
+    # Only here, since that module is made of all the others.
+    from graphc.as_torch import stands_for_torch
+
+    return stands_for_torch()

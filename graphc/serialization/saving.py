@@ -20,7 +20,14 @@ from graphc.serialization.zip_format import ALIGNMENT, Record, write_archive
 _ROOT = "archive"
 
 
-def save(obj: Any, f: Any) -> None:
+def save(
+    obj: Any,
+    f: Any,
+    pickle_module: Any = None,
+    pickle_protocol: int = 2,
+    _use_new_zipfile_serialization: bool = True,
+    _disable_byteorder_record: bool = False,
+) -> None:
     """Write an object to a file in PyTorch's zip format.
 
     Tensors, parameters, sizes, dtypes, and devices are written under PyTorch's names, so that ``torch.load`` reads a
@@ -32,6 +39,9 @@ def save(obj: Any, f: Any) -> None:
     Args:
         obj: what to save.
         f: a path, or a binary file object to write to from where it stands.
+        pickle_module, pickle_protocol, _use_new_zipfile_serialization, _disable_byteorder_record: taken for programs
+            written for PyTorch, which reads a file whatever they are: it is the zip format, of protocol 2, with a
+            record of the byte order.
 
     Raises:
         PicklingError: for an object that cannot be saved, such as a function made within another; nothing is written.

@@ -326,7 +326,6 @@ torch.cummax(x,0)[0]
 torch.cummin(x,0)[0]
 torch.diff(x)
 torch.trapezoid(x)
-torch.gradient(v)[0]
 torch.renorm(x,2,0,1.)
 torch.cov(x)
 torch.corrcoef(x)

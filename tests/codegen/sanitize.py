@@ -38,8 +38,14 @@ static void *filled(const char *path, size_t size, size_t alignment)
 
 int main(int argc, char **argv)
 {
-    /* arguments: threads, arena bytes, then for each buffer a file and its bytes */
-    const int count = (argc - 3) / 2;
+    /* arguments: threads, arena bytes, how many extents, each of them, then for each buffer a file and its bytes */
+    int64_t error[4] = {0, 0, 0, 0}, extents[16] = {0};
+    const int threads = atoi(argv[1]);
+    const size_t arena_bytes = strtoull(argv[2], NULL, 10);
+    const int sizes = atoi(argv[3]), count = (argc - 4 - sizes) / 2;
+    for (int i = 0; i < sizes; ++i)
+        extents[i] = atoll(argv[4 + i]);
+    argv += 1 + sizes;
     void **buffers = calloc((size_t)count + 1, sizeof *buffers);
     for (int i = 0; i < count; ++i) {
         /* malloc of the very size, so that one byte too far is seen */
@@ -49,9 +55,8 @@ int main(int argc, char **argv)
         memcpy(buffers[i], from, size);
         free(from);
     }
-    unsigned char *arena = filled(NULL, strtoull(argv[2], NULL, 10), 64);
-    int64_t error[4] = {0, 0, 0, 0}, extents[1] = {0};
-    const int64_t code = graphc_run(buffers, extents, arena, atoi(argv[1]), error);
+    unsigned char *arena = filled(NULL, arena_bytes, 64);
+    const int64_t code = graphc_run(buffers, extents, arena, threads, error);
     for (int i = 0; i < count; ++i) {
         const size_t size = strtoull(argv[4 + 2 * i], NULL, 10);
         FILE *file = fopen(argv[3 + 2 * i], "wb");
@@ -76,18 +81,22 @@ def run_sanitized(
     threads: int = 1,
     openmp: bool = True,
     compiler: str = "gcc",
+    extents: Sequence[int] = (),
+    rebuild: bool = True,
 ) -> tuple[int, ...]:
-    """Run a program once under the sanitizers; ``arrays`` (in the order of the entry) are updated in place.
+    """Run a program once under the sanitizers; ``arrays`` (in the order of the entry) are updated in place. ``extents``
+    are the sizes that are known at run time only; without ``rebuild`` the program that was last built there runs.
 
     Gives the entry's code and the first three error words. Raises AssertionError with the report where a sanitizer, or
     the compiler's warnings, found something.
     """
     source, binary = folder / "program.c", folder / "program"
-    source.write_text(compiled.source + MAIN)
-    flags = [*FLAGS, "-fopenmp"] if openmp else FLAGS
-    built = subprocess.run([compiler, *flags, "-o", binary, source, "-lm"], capture_output=True, text=True)
-    assert built.returncode == 0, built.stderr
-    command = [str(binary), str(threads), str(compiled.plan.arena_bytes)]
+    if rebuild:
+        source.write_text(compiled.source + MAIN)
+        flags = [*FLAGS, "-fopenmp"] if openmp else FLAGS
+        built = subprocess.run([compiler, *flags, "-o", binary, source, "-lm"], capture_output=True, text=True)
+        assert built.returncode == 0, built.stderr
+    command = [str(binary), str(threads), str(compiled.plan.arena_bytes), str(len(extents)), *map(str, extents)]
     paths = []
     for position, array in enumerate(arrays):
         path = folder / f"buffer{position}"

@@ -158,6 +158,39 @@ def strictly_too_few(t):
     t.func.functional_call(t.nn.Linear(3, 2), {"weight": t.ones(2, 3)}, some(t), strict=True)
 
 
+def called_with_a_name_of_two_tables(t):
+    t.func.functional_call(t.nn.Linear(3, 2), ({"weight": t.ones(2, 3)}, {"weight": t.ones(2, 3)}), some(t))
+
+
+def _tied(t):
+    net = t.nn.Sequential(t.nn.Linear(3, 3), t.nn.Linear(3, 3))
+    net[1].weight, net[1].bias, net[0].bias = net[0].weight, None, None
+    return net
+
+
+def called_with_tied_parameters(t):
+    net, given = _tied(t), {"0.weight": t.eye(3) * 2}
+    for p in net.parameters():
+        t.nn.init.ones_(p)
+    together = t.func.functional_call(net, given, some(t))
+    return together, t.func.functional_call(net, given, some(t), tie_weights=False), net[1].weight.detach()
+
+
+def called_with_two_tensors_for_one_parameter(t):
+    t.func.functional_call(_tied(t), {"0.weight": t.zeros(3, 3), "1.weight": t.ones(3, 3)}, some(t))
+
+
+def statistics_written_to_what_was_given(t):
+    norm = t.nn.BatchNorm1d(3)
+    given = {name: value.clone() for name, value in (*norm.named_parameters(), *norm.named_buffers())}
+    y = t.func.functional_call(norm, given, (t.stack([some(t), some(t) * 3]),))
+    return y.detach(), given["running_mean"], given["num_batches_tracked"], norm.running_mean
+
+
+def trace_by_keyword(t):
+    return t.trace(input=t.eye(3) * 2)
+
+
 SCENARIOS = in_order(globals(), some)
 # PyTorch goes on about its own machinery.
 WORDS = {"batches_of_different_sizes": 10}

@@ -137,3 +137,53 @@ def test_what_does_not_fit_is_refused(text: str) -> None:
     """Integers, truth values, sizes, and dims that a function is not for are refused as PyTorch refuses them."""
     integers = np.array([3, 1, 2])
     assert _error(graphc, integers, text) == _error(torch, integers, text)
+
+
+_LAYERS = (
+    "F.batch_norm(x, None, None, training=True, eps=0)",
+    "F.batch_norm(x, m, v, training=True, eps=-1.0)",
+    "F.batch_norm(x, m, v, eps=-1.0)",
+    "F.linear(x.double(), w)",
+    "F.linear(x.double(), w, b)",
+    "F.linear(x.double(), w.double(), b)",
+    "F.linear(x, w, b.double())",
+    "F.linear(x.double(), w, b.double())",
+    "F.linear(x.expand(2, 2, 3).contiguous().double(), w, b)",
+    "F.linear(x[0].double(), w, b)",
+    "F.linear(x.half(), w, b)",
+    "lib.addmm(b, x.double(), w.t())",
+    "F.pad(x, (-2, -1), mode='reflect')",
+    "F.pad(x, (-4, 0), mode='replicate')",
+    "F.pad(x, (3, 0), mode='reflect')",
+    "F.pad(x.expand(1, 2, 2, 3), (0, 0, -3, 0), mode='replicate')",
+    "F.interpolate(x[None], size=4, mode='cubic')",
+    "F.multi_margin_loss(x, lib.tensor([0.0, 1.0]))",
+    "F.multi_margin_loss(x, lib.tensor([0, 1], dtype=lib.int32))",
+    "F.multilabel_margin_loss(x, x)",
+)
+
+
+@pytest.mark.parametrize("text", _LAYERS)
+def test_layers_refuse_what_does_not_fit(text: str) -> None:
+    """Dtypes, numbers, and widths that functions of layers are not for are refused with PyTorch's whole first line."""
+    errors = []
+    for library in (graphc, torch):
+        names = {"lib": library, "F": library.nn.functional, "x": library.ones(2, 3), "w": library.ones(4, 3)}
+        names |= {"b": library.ones(4), "m": library.zeros(3), "v": library.ones(3)}
+        with pytest.raises(Exception) as caught:  # noqa: PT011 (which one it is, PyTorch tells)
+            eval(text, names)
+        errors.append((type(caught.value).__name__, str(caught.value).splitlines()[0]))
+    assert errors[0] == errors[1]
+
+
+def test_divergence_from_negative_chances_is_no_number() -> None:
+    """kl_div of a negative target is NaN, and of zero nothing, with PyTorch's gradients for both."""
+    results = []
+    for library in (graphc, torch):
+        x = library.tensor([0.1, 0.2, 0.3, 0.4], requires_grad=True)
+        y = library.tensor([-1.0, 0.0, 0.5, 2.0], requires_grad=True)
+        loss = library.nn.functional.kl_div(x, y, reduction="none")
+        loss.sum().backward()
+        results.append([value.detach().numpy() for value in (loss, x.grad, y.grad)])
+    for found, wanted in zip(*results, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-6)

@@ -93,7 +93,7 @@ def _difference(value: Any, points: list[np.ndarray], direction: list[np.ndarray
 
 
 def product(x: Any, y: Any) -> Any:
-    """The inner product of two values: with complex ones, as PyTorch's gradients take it, the real part of conj(x) y."""
+    """The inner product of two values; of complex ones the real part of conj(x) y, as PyTorch's gradients take it."""
     return (x.conj() * y).real.sum()
 
 

@@ -184,3 +184,17 @@ def test_mistakes(name: str) -> None:
     expected, found = caught
     assert type(found) is type(expected)
     assert str(found).splitlines()[0][:30] == str(expected).splitlines()[0][:30]
+
+
+@pytest.mark.parametrize("index", ["m", "(0, m)", "(slice(None), m)"])
+def test_one_value_is_not_written_by_a_mask_of_bytes(index):
+    """PyTorch reads and writes several values by a mask of uint8, but refuses one number with these words."""
+    mask = graphc.tensor([1, 0, 1], dtype=graphc.uint8)
+    x = graphc.zeros(3) if index == "m" else graphc.zeros(2, 3)
+    for value in (5.0, graphc.tensor(5.0)):
+        with pytest.raises(RuntimeError, match="masked_fill_ only supports boolean masks, but got mask with dtype uns"):
+            x[eval(index, {"m": mask})] = value
+    y = graphc.zeros(3)
+    y[mask] = graphc.tensor([1.0, 2.0])
+    assert y.tolist() == [1.0, 0.0, 2.0]
+    assert y[mask].tolist() == [1.0, 2.0]

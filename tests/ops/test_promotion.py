@@ -124,3 +124,27 @@ def test_no_numbers() -> None:
         result_type(tensor(float32, (2,)), "3")
     with pytest.raises(TypeError):
         tensor(float32, (2,)) + "3"
+
+
+WRAPS = ("x + k", "k - x", "x * k", "x == k", "x < k", "x // k", "x % k", "x & k", "x | k", "x.add_(k)", "x.eq(k)")
+CHECKS = (
+    *("x.clone().fill_(k)", "t.full((2,), k, dtype=x.dtype)", "x.masked_fill(x > 0, k)", "x.clamp(min=k)"),
+    *("t.where(x > 0, x, k)", "t.add(x, x, alpha=k)", "x.index_fill(0, t.tensor([0]), k)", "t.full_like(x, k)"),
+)
+
+
+@pytest.mark.parametrize("number", [300, 255, -1, -200, 2**31, 2**63 - 1, -(2**63), 2**64, float("inf"), -1.5])
+@pytest.mark.parametrize("text", WRAPS + CHECKS)
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int32", "int64", "float32"])
+def test_numbers_that_a_dtype_cannot_hold(dtype, text, number):
+    """Beside a tensor an integer wraps around, as in C; put into a tensor it is refused: PyTorch does so."""
+    torch = pytest.importorskip("torch")
+    outcomes = []
+    for library in (gc, torch):
+        x = library.tensor([1, 3, 100], dtype=getattr(library, dtype))
+        try:
+            result = eval(text, {"x": x, "k": number, "t": library})
+            outcomes.append((str(result.dtype), result.tolist()))
+        except (RuntimeError, OverflowError, NotImplementedError) as error:
+            outcomes.append((type(error).__name__, str(error).splitlines()[0]))
+    assert repr(outcomes[0]) == repr(outcomes[1])

@@ -179,3 +179,84 @@ def test_what_a_program_can_not_draw_is_refused(draw: Any) -> None:
     """A compiled function refuses the user's generators and what takes no fixed count of numbers, naming the line."""
     with pytest.raises(CaptureError, match=r"test_random_functions\.py:\d+"):
         graphc.trace(draw, graphc.ones(4, 5))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("call", ["{T}.rand(20000, dtype=d)", "{T}.empty(20000, dtype=d).uniform_(0.3, 0.7)"])
+def test_halves_that_round_to_the_upper_bound_become_the_lower_one(call, dtype):
+    """The upper bound is not in the range, as in PyTorch, eager and compiled: what rounds to it is the lower bound."""
+    torch.manual_seed(0)
+    theirs = eval(call.format(T="torch"), {"torch": torch, "d": getattr(torch, dtype)}).double().numpy()
+
+    def ours():
+        return eval(call.format(T="graphc"), {"graphc": graphc, "d": getattr(graphc, dtype)})
+
+    for run in (ours, graphc.compile(ours)):
+        graphc.manual_seed(0)
+        np.testing.assert_array_equal(run().double().numpy(), theirs)
+
+
+@pytest.mark.parametrize("call", ["uniform_(-1.3, 1.2)", "normal_(0.3, 0.7)"])
+def test_programs_scale_random_numbers_as_eager_tensors_do(call):
+    """Bounds, mean and deviation are rounded to float32 and the result is rounded once, eager and compiled."""
+
+    def ours():
+        return eval(f"graphc.empty(5000).{call}", {"graphc": graphc})
+
+    graphc.manual_seed(0)
+    eager = ours()
+    graphc.manual_seed(0)
+    compiled = graphc.compile(ours)()
+    np.testing.assert_array_equal(compiled.numpy(), eager.numpy())
+
+
+NEGATIVE = (
+    *("zeros(2, -1)", "empty(-2, -1)", "ones(2, -1)", "full((2, -1), 1.0)", "rand(2, -1)", "randn(2, -1)"),
+    *("randint(3, (2, -1))", "normal(0.0, 1.0, (2, -1))", "Tensor(2, -1)", "zeros(2).new_zeros(2, -1)", "randperm(-1)"),
+    *("zeros(2).new_full((2, -1), 1)", "empty_strided((2, -1), (1, 1))", "nn.Embedding(-1, 3)", "eye(2, -1)"),
+)
+
+
+@pytest.mark.parametrize("call", ["uniform_(-1.3, 1.2)", "normal_(0.3, 0.7)"])
+def test_programs_shift_both_parts_of_complex_random_numbers(call):
+    """Compiled as eager: the bounds, or the mean, are those of the real and of the imaginary part."""
+
+    def ours():
+        return eval(f"graphc.empty(500, dtype=graphc.complex64).{call}", {"graphc": graphc})
+
+    graphc.manual_seed(0)
+    eager = ours()
+    graphc.manual_seed(0)
+    np.testing.assert_allclose(graphc.compile(ours)().numpy(), eager.numpy(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("call", NEGATIVE)
+def test_negative_sizes_are_refused_with_the_words_of_pytorch(call):
+    """The first negative size and the whole shape are named."""
+    with pytest.raises(RuntimeError) as wanted:
+        eval(f"torch.{call}", {"torch": torch})
+    with pytest.raises(RuntimeError) as found:
+        eval(f"graphc.{call}", {"graphc": graphc})
+    assert str(found.value).splitlines()[0] == str(wanted.value).splitlines()[0]
+
+
+LAYOUTS = {
+    "rows repeated": "{T}.linspace(0, 1, 30).expand(40, 30)",
+    "columns repeated": "{T}.linspace(0, 1, 30)[:, None].expand(30, 40)",
+    "turned": "{T}.linspace(0, 1, 600).reshape(20, 30).t()",
+    "turned and repeated": "{T}.linspace(0, 1, 300).reshape(20, 3, 5, 1).permute(2, 0, 3, 1).expand(5, 20, 4, 3)",
+    "repeated within": "{T}.linspace(0, 1, 30)[None, :, None].expand(20, 30, 4)",
+}
+
+
+@pytest.mark.parametrize("call", ["rand_like", "randn_like", "bernoulli", "poisson", "empty_like", "zeros_like"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_numbers_lie_and_are_drawn_as_in_pytorch(layout, call):
+    """Where a tensor's dims are turned or repeated: the strides of the result, and the order in which it is drawn."""
+    results = []
+    for library in (graphc, torch):
+        library.manual_seed(0)
+        result = getattr(library, call)(eval(LAYOUTS[layout].format(T="t"), {"t": library}))
+        # poisson() of graphc gives rows of its own; PyTorch's follow the input where it is dense.
+        results.append((call == "poisson" or result.stride(), call == "empty_like" or result.tolist()))
+    assert results[0] == results[1]

@@ -117,3 +117,22 @@ def test_gradient_of_an_extreme_that_is_nan(name: str) -> None:
     along = Tensor.from_array(np.array(values)).requires_grad_()
     getattr(along, f"a{name}")((0, 1)).backward()
     assert np.isnan(along.grad.numpy()).all()
+
+
+OF_NUMBERS = (
+    *("x.max(0)[0]", "x.min(0)[0]", "x.max(0, keepdim=True)[0]", "x.cummax(0)[0]", "x.cummin(0)[0]", "x.movedim(0, 0)"),
+    *("x.sum_to_size(())", "x.flip(0)", "x.median(0)[0]", "x.mode(0)[0]", "x.kthvalue(1, 0)[0]", "x.topk(1, 0)[0]"),
+    *("x.sort(0)[0]", "x.amax(0)", "x.aminmax(dim=0)[1]", "x.cumsum(0)", "x.prod(0)", "x.nanmedian(0)[0]"),
+)
+
+
+@pytest.mark.parametrize("text", OF_NUMBERS)
+def test_a_number_alone_is_followed_too(text):
+    """Along the one dim that a 0-d tensor is taken to have: a new tensor with a history, and the gradient is one."""
+    x = Tensor.from_array(np.array(1.5, np.float32)).requires_grad_()
+    result = eval(text, {"x": x})
+    assert result is not x
+    assert result.grad_fn is not None
+    assert result.shape == ()
+    result.backward()
+    assert x.grad.item() == 1.0

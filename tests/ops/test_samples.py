@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from graphc.autograd.reverse import pull_back
 from graphc.ir.graph import Builder
 from graphc.ir.primitive import PRIMITIVES
 from graphc.ops.functions.registry import FUNCTIONS
@@ -25,8 +26,22 @@ def test_every_function_has_a_sample() -> None:
     assert missing == []
 
 
+def bound_by_gradient(sample: OpSample) -> set[str]:
+    """The primitives in the gradient of a sample; none where the sample can't be a graph."""
+    builder = Builder()
+    try:
+        results = [symbol for symbol in tensors_of(run_on_symbols(sample, builder)) if symbol.dtype.is_differentiable]
+        cotangents = [symbol * 0 + 1 for symbol in results]
+        inputs = [builder.symbol(node) for node in builder.inputs if node.type.dtype.is_differentiable]
+        pull_back(builder, results, cotangents, inputs)
+    except (AttributeError, TypeError, RuntimeError):
+        pass
+    return {node.op.name for node in builder.nodes}
+
+
 def test_every_primitive_is_reached() -> None:
-    """Each registered primitive is bound by a sample, or used by a sampled function."""
+    """Each registered primitive is bound by a sample, or used by a sampled function or its gradient."""
+    ours = {name for name, primitive in PRIMITIVES.items() if type(primitive).__module__.startswith("graphc.ops.")}
     reached = {sample.name for sample in ALL_SAMPLES if sample.primitive} | {"input", "guard"}
     for sample in ALL_SAMPLES:
         if sample.primitive:
@@ -37,7 +52,11 @@ def test_every_primitive_is_reached() -> None:
         except (AttributeError, TypeError):
             continue  # writes in place, or needs values: eager only
         reached |= {node.op.name for node in builder.nodes}
-    ours = {name for name, primitive in PRIMITIVES.items() if type(primitive).__module__.startswith("graphc.ops.")}
+    for sample in ALL_SAMPLES:
+        if ours <= reached:
+            break
+        if not sample.primitive:
+            reached |= bound_by_gradient(sample)
     assert sorted(ours - reached) == []
 
 

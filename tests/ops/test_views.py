@@ -233,3 +233,20 @@ def test_functions_work_on_a_symbolic_batch() -> None:
     assert matrices.tril(x, 1).shape == (batch, time, 6)
     assert shaping.transpose(x, 0, 1).dtype == float32
     assert builder.input("index", TensorType(int64, (batch,))).shape == (batch,)
+
+
+def test_bits_in_another_dtype_are_the_same_memory() -> None:
+    """A write through them is seen; sizes, strides, and ranks that do not fit are refused with PyTorch's words."""
+    x = gc.zeros(2, 4)
+    bits = x.view(gc.int32)
+    bits[0, 1] = 0x3F800000
+    assert x.tolist() == [[0, 1, 0, 0], [0, 0, 0, 0]]
+    assert x.view(gc.int16).shape == (2, 8)
+    assert x.view(gc.float64).shape == (2, 2)
+    for call, words in (
+        (lambda: gc.ones(()).view(gc.int16), r"self.dim\(\) cannot be 0 to view Float as Short"),
+        (lambda: gc.ones(3).view(gc.float64), "self.size\\(-1\\) must be divisible by 2 to view Float as Double"),
+        (lambda: x.t().view(gc.int16), "self.stride\\(-1\\) must be 1 to view Float as Short"),
+    ):
+        with pytest.raises(RuntimeError, match=words):
+            call()

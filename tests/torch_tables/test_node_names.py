@@ -37,7 +37,7 @@ DIFFERENCES: dict[str, str] = {
     r"logdet": _OTHER_STEPS,
     r"(max|min)/reduction_with_dim": _HANDED_ON,
     r"nanquantile|quantile": _OTHER_VIEW,
-    r"native_(batch|group|layer)_norm": _PARTS,
+    r"native_group_norm": _PARTS,
     r"nn\.functional\.(ctc_loss|gaussian_nll_loss|poisson_nll_loss)": "with options that few programs set",
     r"nn\.functional\.dropout3d": _OTHER_VIEW,
     r"nn\.functional\.linear_cross_entropy/chunked.*": _GENERATED,

@@ -344,8 +344,7 @@ class _Printer:
         epilogue_uses = self._uses(sources(without_unused(contract.epilogue)))
         depth_uses, rows_uses, columns_uses = (self._uses(names_in_integer(size)) for size in (self.k, self.m, self.n))
         blocks_uses = (*rows_uses, *columns_uses)
-        a_panel_uses = (*rows_uses, *depth_uses, *self._batch_uses(self.a))
-        b_panel_uses = (*columns_uses, *depth_uses, *self._batch_uses(self.b))
+        a_panel_uses, b_panel_uses = (*rows_uses, *depth_uses), (*columns_uses, *depth_uses)
 
         def union(*sets: Sequence[str]) -> tuple[str, ...]:
             return tuple(name for name in order if any(name in each for each in sets))
@@ -430,9 +429,6 @@ class _Printer:
         """The identifiers of the parameters and symbols that are mentioned."""
         names = (*(p.name for p in self.kernel.parameters), *self.symbols)
         return tuple(self.names(name) for name in names if name in mentioned)
-
-    def _batch_uses(self, operand: Operand) -> tuple[str, ...]:
-        return self._uses(names_in_integer(self.batch)) if operand.by_batch else ()
 
     def _tile(self, operand: Operand) -> str:
         """The address of an operand's element at (batch, m or n, k0)."""

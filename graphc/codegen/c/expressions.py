@@ -82,6 +82,7 @@ class Expressions:
         self.names = names
         self.used = used
         self.everywhere = everywhere
+        self.bounded_by: set[Integer] = set()  # the sizes of those that were loaded so
 
     def scalar(self, value: Scalar | Local, *levels: int) -> str:
         """A scalar expression, fit for a place that takes these levels (default: any)."""
@@ -120,6 +121,7 @@ class Expressions:
         if not isinstance(value, Load) or value.source not in self.everywhere:
             return self._scalar(value)
         self.used.scalar.add(("nearest_index", int64, None))
+        self.bounded_by.add(self.everywhere[value.source])
         size = self.integer(self.everywhere[value.source])
         return Text(f"{self._source(value.source)}[gc_nearest_index({self.integer(flat_index(value))}, {size})]")
 

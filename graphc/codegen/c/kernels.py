@@ -79,8 +79,6 @@ def print_loops(
     mentioned = sources(body)
     arguments = tuple(i for i, parameter in enumerate(kernel.parameters) if parameter.name in mentioned)
     declarations = [declaration(kernel.parameters[i], names(kernel.parameters[i].name)) for i in arguments]
-    sizes = tuple(sorted(mentioned & symbols))
-    declarations += [f"int64_t {names(symbol)}" for symbol in sizes]
     extra: list[str] = []
     if any(isinstance(statement, Random) for statement in statements_within(body)):
         declarations.append("gc_random_state *restrict state")
@@ -93,6 +91,12 @@ def print_loops(
         extra.append("error")
         lines.append("    return 0;")
     shared = whole is not None and not printer.checks and not extra
+    # The range of a loop that threads share comes in other parameters.
+    reading = (*body[:-1], *whole.body) if shared and whole is not None else body
+    limits = {symbol for size in printer.expressions.bounded_by for symbol in names_in_integer(size)}
+    sizes = tuple(sorted((sources(reading) | limits) & symbols))
+    sized = [f"int64_t {names(symbol)}" for symbol in sizes]
+    declarations[len(arguments) : len(arguments)] = sized
     if shared:
         declarations += ["int64_t first", "int64_t last"]
     elif whole is not None:

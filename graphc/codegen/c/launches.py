@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from graphc.codegen.loops import Contract, Launch, LoopProgram
-from graphc.codegen.memory import MemoryPlan
+from graphc.codegen.memory import MemoryPlan, Placement
 from graphc.ir.integers import bounds
 
 # A rough model of one core, good enough to tell 1 microsecond from 10.
@@ -63,8 +63,9 @@ def group_steps(program: LoopProgram, plan: MemoryPlan, steps: Sequence[Step]) -
     groups: list[Group] = []
     pending: list[_Access] = []  # what ran since the threads last met
     unseen_check = False
+    table = _Places(program, plan)
     for step, shared in zip(steps, worth_sharing, strict=True):
-        accesses = _accesses(program, plan, step, shared)
+        accesses = _accesses(program, table, step, shared)
         meets = any(access.conflicts(other) for access in accesses for other in pending)
         if meets or (unseen_check and step.check is None):
             pending = []
@@ -116,19 +117,28 @@ class _Access:
         return self.start < other.stop and other.start < self.stop
 
 
-def _accesses(program: LoopProgram, plan: MemoryPlan, step: Step, shared: bool) -> list[_Access]:
+class _Places:
+    """Where buffers are, by name, and the scratch memory of each launch."""
+
+    def __init__(self, program: LoopProgram, plan: MemoryPlan):
+        self.of_buffer = {placement.name: placement for placement in plan.placements}
+        self.callers = {buffer.name for buffer in program.buffers if buffer.kind != "temporary"}
+        self.scratch: dict[int, list[Placement]] = {}
+        for placement in plan.placements:
+            if placement.kind == "scratch":
+                self.scratch.setdefault(placement.first, []).append(placement)
+
+
+def _accesses(program: LoopProgram, table: _Places, step: Step, shared: bool) -> list[_Access]:
     launch = program.launches[step.launch]
-    places = {placement.name: placement for placement in plan.placements}
     found = []
     for parameter, name in zip(launch.kernel.parameters, launch.buffers, strict=True):
         writes = parameter.access != "read"
-        if name in places:
-            found.append(_Access("", places[name].offset, places[name].stop, writes, shared))
-        elif program.buffer(name).kind != "temporary":
+        place = table.of_buffer.get(name)
+        if place is not None:
+            found.append(_Access("", place.offset, place.stop, writes, shared))
+        elif name in table.callers:
             found.append(_Access(name, 0, 1, writes, shared))
-    found.extend(
-        _Access("", place.offset, place.stop, True, shared)
-        for place in plan.placements
-        if place.kind == "scratch" and place.first == step.launch
-    )
+    scratch = table.scratch.get(step.launch, ())
+    found.extend(_Access("", place.offset, place.stop, True, shared) for place in scratch)
     return found

@@ -19,7 +19,9 @@ _LIBRARY_TEXT = """
     modf nan nearbyint nextafter pow remainder remquo rint round scalbn signbit sin sinh sqrt tan tanh tgamma
     trunc y0 y1 yn memcpy memmove memset index rindex strsep basename ffs div ldiv lldiv labs llabs random
     select time exit abort read write pause rand malloc calloc realloc free system isnan isinf isfinite isnormal
-    isgreater isgreaterequal isless islessequal islessgreater isunordered fpclassify signal raise remove rename
+    cabs cacos cacosh carg casin casinh catan catanh ccos ccosh cexp cimag clog clog10 conj cpow cproj creal csin csinh
+    csqrt ctan ctanh isgreater isgreaterequal isless islessequal islessgreater isunordered fpclassify signal raise
+    remove rename
 """
 _LIBRARY = frozenset(_LIBRARY_TEXT.split())
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from graphc.codegen.c.contractions import print_contraction
 from graphc.codegen.c.expressions import Expressions, Used
-from graphc.codegen.c.kernels import KernelText, print_loops
+from graphc.codegen.c.kernels import KernelText, names_in_integer, print_loops
 from graphc.codegen.c.launches import Group, Step, group_steps
 from graphc.codegen.c.literals import c_type, literal
 from graphc.codegen.c.names import Names, comment
@@ -171,8 +171,14 @@ def print_program(program: LoopProgram, plan: MemoryPlan, kernels: PrintedKernel
     uses_arena = bool(plan.placements)
     phases = [phase for text in kernels.texts for phase in text.phases]
     can_fail, has_host = any(phase.checks for phase in phases), calls_out(program)
-    unused = [("extents", not sizes), ("arena", not uses_arena), ("threads", not threaded), ("error", not can_fail)]
-    unused.append(("buffers", not callers and not used.random and not has_host and not timed))
+    mentioned = {symbol for phase in phases for symbol in phase.symbols}
+    for phase in phases:
+        mentioned |= names_in_integer(phase.start) | (set() if phase.items is None else names_in_integer(phase.items))
+    read = [(position, symbol) for position, symbol in enumerate(sizes) if symbol in mentioned]
+    unused = [("extents", not read), ("arena", not uses_arena), ("threads", not threaded), ("error", not can_fail)]
+    pointers = tuple(_pointers(program, plan, callers, identifiers))
+    reads = any("buffers[" in line for line in pointers)
+    unused.append(("buffers", not reads and not used.random and not has_host and not timed))
     context = ProgramContext(
         title=(comment(f"graphc: {program.name}"), *_summary(program, plan)),
         draws_random=draws_random(program),
@@ -188,8 +194,8 @@ def print_program(program: LoopProgram, plan: MemoryPlan, kernels: PrintedKernel
         tables=_tables(used),
         checks=any(phase.checks and "error" in phase.extra for phase in phases),
         kernels=_kernel_contexts(program, kernels),
-        sizes=tuple(f"const int64_t {name} = extents[{position}];" for position, name in enumerate(sizes.values())),
-        pointers=tuple(_pointers(program, plan, callers, identifiers)),
+        sizes=tuple(f"const int64_t {sizes[symbol]} = extents[{position}];" for position, symbol in read),
+        pointers=pointers,
         groups=groups,
         threaded=threaded,
         can_fail=can_fail,

@@ -10,22 +10,24 @@ import math
 import warnings
 from typing import Any
 
+import numpy as np
+
 from graphc.generator import default_generator
-from graphc.ir.integers import product
-from graphc.ir.types import DType, float64, int64
+from graphc.ir.types import DType, float64
 from graphc.ops import pointwise
+from graphc.ops.composites import Composite
 from graphc.ops.functions import arithmetic
 from graphc.ops.functions.arithmetic import exp, expm1, log, log1p, sigmoid, tanh, where
-from graphc.ops.functions.cumulative import cumsum
 from graphc.ops.functions.reduction import amax, argmax, sum
 from graphc.ops.functions.shaping import slice_dim
-from graphc.ops.gathers import IndexSelect
 from graphc.ops.half_precision import rounded_once
 from graphc.ops.operands import cast, normalize_dim
+from graphc.ops.quiet import quiet
+from graphc.ops.reductions import kept_sum
 from graphc.ops.sources import Iota, RandomUniform, number_like
 from graphc.ops.type_names import type_name
 from graphc.ops.views import Detach, Reshape
-from graphc.recording import state
+from graphc.sizes import stretches
 
 __all__ = [
     "celu",
@@ -121,33 +123,20 @@ def rrelu(
 ) -> Value:
     """input where it is positive, else input times a slope: the mean of the bounds, in training a random one.
 
-    In training the slopes are drawn for the elements that are not positive alone, as PyTorch draws them. In a compiled
-    function as many are drawn as there are elements; those that are used are the same.
+    In training the slopes are drawn for the elements that are not positive alone, as PyTorch draws them. How many they
+    are a program can't know, so a compiled function refuses that.
     """
     if lower > upper:
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     _require_float("rrelu_with_noise_out_cpu", input)
-    if state.recorder is not None or not hasattr(input, "_value"):
-        return _finish(input, _randomly_sloped(input, lower, upper), inplace)
     values = input._value("rrelu() in training")
     slopes = values.astype(float64.numpy)
     falling = values <= 0
     slopes[falling] = default_generator.uniform(int(falling.sum()), float64.numpy, lower, upper)
     slope = type(input).from_array(slopes.astype(values.dtype))
     return _finish(input, where(input > 0, input, input * slope), inplace)
-
-
-def _randomly_sloped(input: Value, lower: float, upper: float) -> Value:
-    """:func:`rrelu` in training where values are not known: the k-th element that falls has the k-th slope drawn."""
-    count = product(input.shape)
-    flat = Reshape.bind(Detach.bind(input), shape=(count,))
-    falling = flat <= 0
-    drawn = input.apply(RandomUniform.instance, (), {"shape": (count,), "dtype": float64})
-    number = where(falling, cumsum(cast(falling, int64), 0) - 1, number_like(flat, 0, dtype=int64))
-    slopes = cast(IndexSelect.bind(drawn * (upper - lower) + lower, number, dim=0), input.dtype)
-    return where(input > 0, input, input * Reshape.bind(slopes, shape=tuple(input.shape)))
 
 
 def rrelu_(input: Value, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Value:
@@ -336,22 +325,105 @@ def tanhshrink(input: Value) -> Value:
 def logsigmoid(input: Value) -> Value:
     """log(sigmoid(input)), without overflow."""
     _require_float("log_sigmoid_cpu", input)
-    smaller = arithmetic.minimum(input, pointwise.number_like(input, 0))
-    return smaller - log1p(exp(-arithmetic.abs(input)))
+    # Each side is smooth up to 0, so that derivatives of any order are right there too.
+    negative = input < 0
+    return arithmetic.where(negative, input, 0.0) - log1p(exp(arithmetic.where(negative, input, -input)))
 
 
 # -- along a dimension ---------------------------------------------------------------------------------------------
 
 
-def _shifted(name: str, input: Value, dim: int, dtype: DType | None) -> tuple[Value, int]:
+@stretches
+def _shifted(input: Value, dim: int) -> Value:
     """The input less its maximum along the dimension, so that exponentials do not overflow."""
+    if input.ndim == 0 or input.shape[dim] == 0:
+        return input - Detach.bind(input) if input.ndim == 0 else input
+    return input - amax(Detach.bind(input), dim, keepdim=True)
+
+
+def _powers(x: np.ndarray, dim: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The shifted elements, their exponentials, and the sums of those along the dimension."""
+    shifted = x - (np.maximum.reduce(x, dim, keepdims=True) if x.ndim and x.shape[dim] else x)
+    powers = np.exp(shifted)
+    return shifted, powers, kept_sum(powers, (dim,)) if x.ndim else powers
+
+
+class Softmax(Composite):
+    """exp(x) over its sum along ``dim``."""
+
+    name = "softmax"
+
+    def decompose(self, x: Value, *, dim: int) -> Value:
+        powers = exp(_shifted(x, dim))
+        return powers / sum(powers, dim, keepdim=True)
+
+    @quiet
+    def evaluate(self, x: np.ndarray, *, dim: int) -> np.ndarray:
+        _, powers, total = _powers(x, dim)
+        return powers / total
+
+    def vjp(self, cotangent: Value, output: Value, x: Value, *, dim: int) -> tuple[Value]:
+        return (SoftmaxGradient.bind(cotangent, x, dim=dim),)
+
+
+class SoftmaxGradient(Composite):
+    """The cotangent of the operand of :class:`Softmax`."""
+
+    name, differentiable = "softmax_gradient", False
+
+    def decompose(self, cotangent: Value, x: Value, *, dim: int) -> Value:
+        result = Softmax.bind(x, dim=dim)
+        return (cotangent - sum(cotangent * result, dim, keepdim=True)) * result
+
+    @quiet
+    def evaluate(self, cotangent: np.ndarray, x: np.ndarray, *, dim: int) -> np.ndarray:
+        # The steps of the composition's own rules, rounded where they round.
+        _, powers, total = _powers(x, dim)
+        of_total = -cotangent * (powers / total / total)
+        return (cotangent / total + (kept_sum(of_total, (dim,)) if x.ndim else of_total)) * powers
+
+
+class LogSoftmax(Composite):
+    """x less the logarithm of the sum of exp(x) along ``dim``."""
+
+    name = "log_softmax"
+
+    def decompose(self, x: Value, *, dim: int) -> Value:
+        shifted = _shifted(x, dim)
+        return shifted - log(sum(exp(shifted), dim, keepdim=True))
+
+    @quiet
+    def evaluate(self, x: np.ndarray, *, dim: int) -> np.ndarray:
+        shifted, _, total = _powers(x, dim)
+        return shifted - np.log(total)
+
+    def vjp(self, cotangent: Value, output: Value, x: Value, *, dim: int) -> tuple[Value]:
+        return (LogSoftmaxGradient.bind(cotangent, x, dim=dim),)
+
+
+class LogSoftmaxGradient(Composite):
+    """The cotangent of the operand of :class:`LogSoftmax`."""
+
+    name, differentiable = "log_softmax_gradient", False
+
+    def decompose(self, cotangent: Value, x: Value, *, dim: int) -> Value:
+        return cotangent - Softmax.bind(x, dim=dim) * sum(cotangent, dim, keepdim=True)
+
+    @quiet
+    def evaluate(self, cotangent: np.ndarray, x: np.ndarray, *, dim: int) -> np.ndarray:
+        _, powers, total = _powers(x, dim)
+        of_logarithm = kept_sum(-cotangent, (dim,)) if x.ndim else -cotangent
+        return cotangent + of_logarithm / total * powers
+
+
+def _along(composite: type[Composite], input: Value, dim: int, dtype: DType | None) -> Value:
+    """A composite of the input, in the dtype, along a dimension. Raises for a dim out of range and for integers."""
     if dtype is not None:
         input = cast(input, dtype)
     axis = normalize_dim(dim, input.ndim)
-    _require_float(f"{name}_lastdim_kernel_impl" if axis + 1 >= input.ndim else f"{name}_kernel_impl", input)
-    if input.ndim == 0 or input.shape[axis] == 0:
-        return (input - Detach.bind(input) if input.ndim == 0 else input), axis
-    return input - amax(Detach.bind(input), axis, keepdim=True), axis
+    place = "lastdim_kernel_impl" if axis + 1 >= input.ndim else "kernel_impl"
+    _require_float(f"{composite.name}_{place}", input)
+    return composite.bind(input, dim=axis)
 
 
 def _chosen_dim(name: str, input: Value, dim: int | None, stacklevel: Any, dtype: Any) -> tuple[int, DType | None]:
@@ -370,16 +442,13 @@ def _chosen_dim(name: str, input: Value, dim: int | None, stacklevel: Any, dtype
 @rounded_once
 def softmax(input: Value, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Value:
     """exp(input) over its sum along ``dim``."""
-    shifted, axis = _shifted("softmax", input, *_chosen_dim("softmax", input, dim, _stacklevel, dtype))
-    powers = exp(shifted)
-    return powers / sum(powers, axis, keepdim=True)
+    return _along(Softmax, input, *_chosen_dim("softmax", input, dim, _stacklevel, dtype))
 
 
 @rounded_once
 def log_softmax(input: Value, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Value:
     """The logarithm of the softmax along ``dim``, computed without taking that of a small number."""
-    shifted, axis = _shifted("log_softmax", input, *_chosen_dim("log_softmax", input, dim, _stacklevel, dtype))
-    return shifted - log(sum(exp(shifted), axis, keepdim=True))
+    return _along(LogSoftmax, input, *_chosen_dim("log_softmax", input, dim, _stacklevel, dtype))
 
 
 def softmin(input: Value, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Value:

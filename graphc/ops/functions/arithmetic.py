@@ -259,9 +259,12 @@ def square(input: Value) -> Value:
 
 
 def _scaled(input: Operand, other: Operand, alpha: Operand) -> Operand:
-    if isinstance(alpha, float) and not result_type(input, other).is_differentiable:
+    dtype = result_type(input, other)
+    if isinstance(alpha, (float, complex)) and not dtype.is_differentiable:
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
-    return other * alpha
+    if isinstance(alpha, bool) and dtype is not bool_:
+        raise RuntimeError("Boolean alpha only supported for Boolean results.")
+    return other * (alpha if is_value(alpha) else as_number(alpha, dtype))
 
 
 def add(input: Operand, other: Operand, *, alpha: Operand = 1) -> Value:

@@ -14,8 +14,8 @@ from graphc.ops import arithmetic, comparisons, pointwise, reductions, sources, 
 from graphc.ops.functions.activation import softmax
 from graphc.ops.functions.dropout import dropout
 from graphc.ops.functions.linear import linear, matmul
-from graphc.ops.functions.reduction import mean
 from graphc.ops.functions.padding import pad
+from graphc.ops.functions.reduction import mean
 from graphc.ops.functions.shaping import (
     broadcast_to,
     cat,
@@ -212,11 +212,9 @@ def multi_head_attention_forward(
             if static is not None:
                 raise AssertionError(f"bias cannot be added to static {name}.")
         key, value = _with_learned(key, value, bias_k, bias_v)
-    query = _heads_first(query, sequences * num_heads)
+    query = _heads_first(query, num_heads)
     key, value = (
-        _heads_first(each, sequences * num_heads)
-        if static is None
-        else _checked(static, name, query, size // num_heads)
+        _heads_first(each, num_heads) if static is None else _checked(static, name, query, size // num_heads)
         for each, static, name in ((key, static_k, "static_k"), (value, static_v, "static_v"))
     )
     if add_zero_attn:
@@ -349,7 +347,7 @@ def _mask_for_heads(mask: Any, heads: int, places: int, keys: int) -> Any:
 def _heads_first(projected: Any, heads: int) -> Any:
     """[places, sequences, size] as [sequences * heads, places, size of one head]."""
     places, sequences, size = projected.shape
-    return transpose(reshape(projected, (places, heads, sequences * size // heads)), 0, 1)
+    return transpose(reshape(projected, (places, sequences * heads, size // heads)), 0, 1)
 
 
 def _checked(static: Any, name: str, query: Any, size: int) -> Any:

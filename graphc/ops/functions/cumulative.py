@@ -82,7 +82,7 @@ def _extremes(result: Any, primitive: type[Primitive], input: Value, dim: int) -
     if input.dtype.is_complex:
         raise factories.not_implemented(f"{result.__name__}_cpu", input.dtype)
     indices = _scan(primitive, input, dim)
-    values = GatherAlong.bind(input, indices, dim=axis) if input.ndim else input
+    values = GatherAlong.bind(input, indices, dim=axis) if input.ndim else Copy.bind(input)
     return result(values, indices)
 
 

@@ -14,6 +14,7 @@ from graphc.ops.functions.creation import bernoulli_like
 from graphc.ops.promotion import require_castable, result_type
 from graphc.ops.sources import number_like
 from graphc.ops.views import Reshape
+from graphc.sizes import stretches
 
 __all__ = ["alpha_dropout", "dropout", "feature_alpha_dropout", "feature_dropout"]
 METHODS = ()
@@ -28,6 +29,7 @@ def _require_probability(p: float) -> None:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
 
 
+@stretches
 def _dropped(input: Value, p: float, inplace: bool, by_channel: bool = False, saturating: bool = False) -> Value:
     """The input with elements (or whole channels) zeroed, or set to the saturation, and the others scaled."""
     if p == 0 or 0 in tuple(input.shape):

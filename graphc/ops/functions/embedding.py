@@ -249,6 +249,21 @@ def _single(value: Value | None) -> Value | None:
     return None if value is None else as_single(value)
 
 
+def bag_numbers(offsets: Value, elements: Dimension) -> Value:
+    """int64[elements]: for each element the number of its bag, where bags begin at the offsets."""
+    offsets = CheckOffsets.bind(offsets, extent=elements + 1)
+    first = CheckOffsets.bind(slice_dim(offsets, 0, 0, 1), extent=1)
+    offsets = cat([first, slice_dim(offsets, 0, 1, offsets.shape[0])], 0)
+    # How many bags have begun at each element, less one, is the number of its bag; beyond the last there is none.
+    begun = scatters.IndexAdd.bind(
+        number_like(offsets, 0, shape=(elements + 1,), dtype=int64),
+        offsets,
+        number_like(offsets, 1, dtype=int64),
+        dim=0,
+    )
+    return slice_dim(cumsum(begun, 0), 0, 0, elements) - 1
+
+
 class _EvenBags:
     """Bags of one size: rows [bags, size, width]."""
 
@@ -280,17 +295,7 @@ class _Bags:
         self.count: Dimension = given - 1 if include_last else given
         if given == 0:
             return
-        offsets = CheckOffsets.bind(offsets, extent=self.elements + 1)
-        first = CheckOffsets.bind(slice_dim(offsets, 0, 0, 1), extent=1)
-        offsets = cat([first, slice_dim(offsets, 0, 1, given)], 0)
-        # How many bags have begun at each element, less one, is the number of its bag; beyond the last there is none.
-        begun = scatters.IndexAdd.bind(
-            number_like(offsets, 0, shape=(self.elements + 1,), dtype=int64),
-            offsets,
-            number_like(offsets, 1, dtype=int64),
-            dim=0,
-        )
-        self.numbers = slice_dim(cumsum(begun, 0), 0, 0, self.elements) - 1
+        self.numbers = bag_numbers(offsets, self.elements)
         self.room: Dimension = given
 
     def _within(self, values: Value) -> Value:

@@ -31,6 +31,7 @@ from graphc.ops.subscripts import (
     put_directly,
     read,
     require_one_dtype,
+    require_truth_values,
     runs_alone,
     view_and_lookups,
     without_leading_ones,
@@ -38,6 +39,7 @@ from graphc.ops.subscripts import (
 )
 from graphc.ops.type_names import scalar_name, type_name
 from graphc.recording import state
+from graphc.sizes import stretches
 
 __all__ = [
     "gather",
@@ -87,7 +89,6 @@ def setitem(input: Any, index: Any, value: Any) -> None:
             kind = type(value).__name__ if type(value).__module__ == "builtins" else f"numpy.{type(value).__name__}"
             raise TypeError(f"can't assign a {kind} to a torch.{type_name(input.dtype)}Tensor")
         number = value.item() if isinstance(value, np.generic) else value
-        number = number.real if _drops_imaginary(number, input) else number
         if not lookups and runs_alone(input) and not (state.gradients and viewed.requires_grad):
             viewed.fill_(number)
             return
@@ -98,6 +99,8 @@ def setitem(input: Any, index: Any, value: Any) -> None:
         return
     masks_alone = all(lookup.is_mask for lookup in lookups)
     converts = value.dtype == input.dtype or (masks_alone and product(value.shape) == 1)
+    if len(lookups) == 1 and masks_alone and product(value.shape) == 1:
+        require_truth_values(index)
     if len(lookups) == 1 and masks_alone and converts:
         filled = filled_where(viewed, lookups[0], cast(value, input.dtype))
         if filled is not None:
@@ -119,10 +122,6 @@ def _may_be_put_to(tensor: Any) -> bool:
     return runs_alone(tensor) and tensor._restriction is None and tensor._array.flags.writeable
 
 
-def _drops_imaginary(number: Any, input: Any) -> bool:
-    return isinstance(number, complex) and not input.dtype.is_complex
-
-
 # -- reading at computed places ------------------------------------------------------------------------------------
 
 
@@ -131,6 +130,7 @@ def _require_index_dtype(index: Any, message: str) -> None:
         raise RuntimeError(message)
 
 
+@stretches
 def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> Any:
     """``result[i][j] = input[i][index[i][j]]`` for dim 1 of a matrix. Indices are not negative.
 
@@ -198,6 +198,7 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
 # -- writing at computed places ------------------------------------------------------------------------------------
 
 
+@stretches
 def _scattered(primitive: Any, name: str, input: Any, dim: int, index: Any, src: Any) -> Any:
     dim = normalize_dim(dim, input.ndim)
     _require_index_dtype(index, f"{name}(): Expected dtype int32/int64 for index")

@@ -15,7 +15,7 @@ from graphc.ops.conjugation import conjugate
 from graphc.ops.functions.arithmetic import mul
 from graphc.ops.functions.shaping import broadcast_to, expand
 from graphc.ops.half_precision import rounded_once
-from graphc.ops.operands import broadcast_shapes, cast
+from graphc.ops.operands import broadcast_shapes, broadcasts_itself, cast
 from graphc.ops.promotion import promote_types
 from graphc.ops.type_names import scalar_name, type_name
 
@@ -111,16 +111,15 @@ def _times_vector(input: Any, vector: Any) -> Any:
 
 def _times_matrix(input: Any, matrix: Any) -> Any:
     """A batch of any rank times one matrix."""
-    leading, depth = tuple(input.shape[:-1]), input.shape[-1]
+    *leading, depth = input.shape
+    height, width = matrix.shape
     rows = product(leading)
-    if depth != matrix.shape[0]:
-        raise RuntimeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{depth} and {matrix.shape[0]}x{matrix.shape[1]})"
-        )
-    if input.ndim == 2:
+    if depth != height:
+        raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({rows}x{depth} and {height}x{width})")
+    if len(leading) == 1:
         return _product(input, matrix)
     folded = _product(views.Reshape.bind(input, shape=(rows, depth)), matrix)
-    return views.Reshape.bind(folded, shape=(*leading, matrix.shape[1]))
+    return views.Reshape.bind(folded, shape=(*leading, width))
 
 
 def mm(input: Any, mat2: Any) -> Any:
@@ -224,16 +223,23 @@ def _combined(input: Any, result: Any, beta: Any, alpha: Any, truncates: bool = 
     return arithmetic.Add.bind(_weighted(input, beta, "" if truncates else "beta"), result)
 
 
+def _require_addable(input: Any, mat1: Any, mat2: Any) -> None:
+    """Raises RuntimeError where an input and two matrices that ``addmm`` is to combine differ in dtype."""
+    for name, value in (("self", input), ("mat1", mat1)):
+        if value.dtype != mat2.dtype:
+            raise RuntimeError(
+                f"{name} and mat2 must have the same dtype, but got {type_name(value.dtype)} and "
+                f"{type_name(mat2.dtype)}"
+            )
+
+
 @rounded_once
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
     """``beta * input + alpha * (mat1 @ mat2)``; the input broadcasts."""
     for name, value in (("mat1", mat1), ("mat2", mat2)):
         _require_rank(value, 2, f"{name} must be a matrix, got {value.ndim}-D tensor")
     term = expand(input, (mat1.shape[0], mat2.shape[1]))
-    if input.dtype != mat2.dtype:
-        raise RuntimeError(
-            f"self and mat2 must have the same dtype, but got {type_name(input.dtype)} and {type_name(mat2.dtype)}"
-        )
+    _require_addable(input, mat1, mat2)
     return _combined(term, _times_matrix(mat1, mat2), beta, alpha)
 
 
@@ -310,7 +316,11 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
         result = matmul(input, weight)
     else:
         _require_rank(weight, 2, f"linear: expected a weight of 1 or 2 dims, got {list(weight.shape)}")
+        # PyTorch adds the bias within the product where it can, and promotes no dtypes there.
+        if bias is not None and not (input.ndim > 2 and input.is_eager and not input.is_contiguous()):
+            _require_addable(bias, input, weight)
         result = matmul(input, views.Permute.bind(weight, dims=(1, 0)))
     if bias is None:
         return result
-    return arithmetic.Add.bind(result, expand(bias, tuple(result.shape)))
+    fits = broadcasts_itself(result) and bias.shape == result.shape[-1:]
+    return arithmetic.Add.bind(result, bias if fits else expand(bias, tuple(result.shape)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,19 @@ def legacy_reduction(size_average: bool | None, reduce: bool | None, level: int 
 def reduced(loss: Value, reduction: str) -> Value:
     """The mean or sum of all elements, or the loss itself."""
     return mean(loss) if reduction == "mean" else sum(loss) if reduction == "sum" else loss
+
+
+def require_values(value: Value, right: Callable[[Any], Any], error: Exception) -> None:
+    """Raise the error unless ``right``, of the elements, holds for all of them.
+
+    What is recorded rests on it: a program whose elements are wrong leaves before it has changed anything, and eager
+    mode raises. In a graph without tensors nothing is known.
+    """
+    if not value.is_eager:
+        return
+    elements = value.detach()
+    if not bool(right(elements._array if state.recorder is None else elements).all()):
+        raise error
 
 
 def known_array(value: Value) -> np.ndarray | None:

@@ -10,18 +10,26 @@ import math
 import warnings
 from typing import Any
 
+import numpy as np
+
 from graphc.ir.integers import product
+from graphc.ir.types import int64
 from graphc.ops.checks import CheckTarget
+from graphc.ops.composites import Composite
 from graphc.ops.functions import arithmetic
 from graphc.ops.functions.activation import log_softmax, logsigmoid
 from graphc.ops.functions.arithmetic import exp, log, log1p, square, where
 from graphc.ops.functions.linear import linear
-from graphc.ops.functions.loss_reduction import chosen_reduction, known_array, reduced
+from graphc.ops.functions.loss_reduction import chosen_reduction, reduced, require_values
 from graphc.ops.functions.reduction import sum
 from graphc.ops.functions.shaping import unsqueeze
+from graphc.ops.functions.special_functions import xlogy
 from graphc.ops.gathers import GatherAlong, IndexSelect
 from graphc.ops.half_precision import rounded_once
+from graphc.ops.operands import cast
 from graphc.ops.promotion import require_castable
+from graphc.ops.quiet import quiet
+from graphc.ops.reductions import Sum
 from graphc.ops.sources import Iota, number_like
 from graphc.ops.type_names import type_name
 from graphc.ops.views import Detach, Expand, Reshape
@@ -170,15 +178,13 @@ def gaussian_nll_loss(
 
     The variance has the input's shape, or 1 (or nothing) for its last dimension. Its limit has no gradient.
 
-    Raises ValueError for a variance that is negative (outside of graphs) or of another shape.
+    Raises ValueError for a variance that is negative or of another shape.
     """
     if not hasattr(var, "apply"):
         if var < 0:
             raise ValueError("var has negative entry/entries")
         var = number_like(input, var)
-    values = known_array(var)
-    if values is not None and (values < 0).any():
-        raise ValueError("var has negative entry/entries")
+    require_values(var, lambda values: ~(values < 0), ValueError("var has negative entry/entries"))
     shape, given = tuple(input.shape), tuple(var.shape)
     if given != shape:
         if shape[:-1] == given:
@@ -216,11 +222,7 @@ def kl_div(
             stacklevel=3,
         )
     reduction = "sum" if by_batch else chosen_reduction(size_average, reduce, reduction)
-    if log_target:
-        loss = exp(target) * (target - input)
-    else:
-        positive = target > 0
-        loss = where(positive, target * log(where(positive, target, 1.0)), 0.0) - target * input
+    loss = exp(target) * (target - input) if log_target else xlogy(target, target) - target * input
     total = reduced(loss, reduction)
     return total / input.shape[0] if by_batch and input.ndim else total
 
@@ -246,9 +248,8 @@ def binary_cross_entropy(
         )
     if target.dtype != input.dtype:
         raise RuntimeError(f"Found dtype {type_name(target.dtype)} but expected {type_name(input.dtype)}")
-    values = known_array(input)
-    if values is not None and not ((values >= 0) & (values <= 1)).all():
-        raise RuntimeError("all elements of input should be between 0 and 1")
+    outside = RuntimeError("all elements of input should be between 0 and 1")
+    require_values(input, lambda values: (values >= 0) & (values <= 1), outside)
     loss = -(target * _bounded_log(input, input) + (1 - target) * _bounded_log(1 - input, input, complement=True))
     return reduced(loss if weight is None else loss * weight, reduction)
 
@@ -368,9 +369,9 @@ def cross_entropy(
     if tuple(target.shape) == tuple(input.shape):
         return _soft_cross_entropy(input, target, weight, axis, ignore_index, reduction, label_smoothing)
     logarithm = log_softmax(input, axis)
-    loss, factor = _nll_terms(logarithm, target, weight, ignore_index, axis)
     if label_smoothing == 0.0:
-        return _weighted(loss, factor, reduction)
+        return _likelihood(logarithm, target, weight, ignore_index, axis, reduction)
+    loss, factor = _nll_terms(logarithm, target, weight, ignore_index, axis)
     classes = input.shape[axis]
     scaled = logarithm if weight is None else logarithm * _per_class(weight, logarithm, axis)
     even = where(target == ignore_index, 0.0, -sum(scaled, axis))
@@ -421,17 +422,109 @@ def nll_loss(
     Arguments and errors as for ``cross_entropy`` with class indices.
     """
     reduction = chosen_reduction(size_average, reduce, reduction)
-    loss, factor = _nll_terms(input, target, weight, ignore_index, 0 if input.ndim == 1 else 1)
-    return _weighted(loss, factor, reduction)
+    return _likelihood(input, target, weight, ignore_index, 0 if input.ndim == 1 else 1, reduction)
+
+
+def _likelihood(
+    logarithm: Value, target: Value, weight: Value | None, ignore_index: int, axis: int, reduction: str
+) -> Value:
+    """The reduction of the negatives of log-probabilities at the target classes."""
+    if weight is None:
+        target = _class_indices(logarithm, target, None, axis)
+        return NegativeLikelihood.bind(logarithm, target, axis=axis, ignore_index=ignore_index, reduction=reduction)
+    return _weighted(*_nll_terms(logarithm, target, weight, ignore_index, axis), reduction)
+
+
+class NegativeLikelihood(Composite):
+    """The reduction of the negatives of log-probabilities at class indices along ``axis``."""
+
+    name, saves_inputs = "negative_likelihood", (1,)
+
+    def decompose(self, logarithm: Value, target: Value, *, axis: int, ignore_index: int, reduction: str) -> Value:
+        return _weighted(*_nll_terms(logarithm, target, None, ignore_index, axis), reduction)
+
+    @quiet
+    def evaluate(
+        self, logarithm: np.ndarray, target: np.ndarray, *, axis: int, ignore_index: int, reduction: str
+    ) -> np.ndarray:
+        counted, chosen = _counted_classes(target, ignore_index)
+        CheckTarget.instance.evaluate(chosen, extent=logarithm.shape[axis])
+        classes_last = logarithm if axis == logarithm.ndim - 1 else np.moveaxis(logarithm, axis, -1)
+        rows = classes_last.reshape(-1, logarithm.shape[axis])
+        loss = -rows[np.arange(chosen.size), chosen.reshape(-1)].reshape(target.shape)
+        if counted is not None:
+            loss = np.where(counted, loss, loss.dtype.type(0))
+        if reduction == "none":
+            return loss
+        total = Sum.instance.evaluate(loss, dims=tuple(range(loss.ndim)))
+        return total if reduction == "sum" else total / total.dtype.type(_how_many(counted, target))
+
+    def vjp(self, cotangent: Value, output: Value, logarithm: Value, target: Value, **attrs: Any) -> tuple[Any, ...]:
+        return NegativeLikelihoodGradient.bind(cotangent, target, shape=tuple(logarithm.shape), **attrs), None
+
+
+class NegativeLikelihoodGradient(Composite):
+    """The cotangent of the log-probabilities of :class:`NegativeLikelihood`."""
+
+    name, differentiable = "negative_likelihood_gradient", False
+
+    def decompose(
+        self,
+        cotangent: Value,
+        target: Value,
+        *,
+        shape: tuple[int, ...],
+        axis: int,
+        ignore_index: int,
+        reduction: str,
+    ) -> Value:
+        ignored = target == ignore_index
+        share = where(ignored, 0.0, -cotangent)
+        if reduction == "mean":
+            share = share / sum(cast(ignored == 0, cotangent.dtype))
+        place = unsqueeze(where(ignored, number_like(target, 0, shape=()), target), axis)
+        classes = cotangent.apply(Iota.instance, (), {"shape": shape, "dim": axis, "dtype": target.dtype})
+        return where(classes == place, unsqueeze(share, axis), 0.0)
+
+    @quiet
+    def evaluate(
+        self,
+        cotangent: np.ndarray,
+        target: np.ndarray,
+        *,
+        shape: tuple[int, ...],
+        axis: int,
+        ignore_index: int,
+        reduction: str,
+    ) -> np.ndarray:
+        counted, chosen = _counted_classes(target, ignore_index)
+        share = -cotangent
+        if reduction == "mean":
+            share = share / share.dtype.type(_how_many(counted, target))
+        if counted is not None:
+            share = np.where(counted, share, share.dtype.type(0))
+        moved = (*shape[:axis], *shape[axis + 1 :], shape[axis])
+        rows = np.zeros((chosen.size, shape[axis]), cotangent.dtype)
+        rows[np.arange(chosen.size), chosen.reshape(-1)] = share if share.ndim == 0 else share.reshape(-1)
+        classes_last = rows.reshape(moved)
+        return classes_last if axis == len(shape) - 1 else np.moveaxis(classes_last, -1, axis)
+
+
+def _counted_classes(target: np.ndarray, ignore_index: int) -> tuple[np.ndarray | None, np.ndarray]:
+    """Which targets count (None: all), and the classes, 0 for those that do not."""
+    counted = target != ignore_index
+    return (None, target) if counted.all() else (counted, np.where(counted, target, 0))
+
+
+def _how_many(counted: np.ndarray | None, target: np.ndarray) -> int:
+    return target.size if counted is None else np.count_nonzero(counted)
 
 
 def _nll_terms(
     logarithm: Value, target: Value, weight: Value | None, ignore_index: int, axis: int
 ) -> tuple[Value, Value]:
     """For each target its loss, times its factor: the weight of its class, or 0 where it is ignored."""
-    _require_targets(logarithm, target, weight, axis)
-    if logarithm.ndim == 1 and target.ndim == 1:
-        target = Reshape.bind(target, shape=())
+    target = _class_indices(logarithm, target, weight, axis)
     ignored = target == ignore_index
     chosen = CheckTarget.bind(where(ignored, number_like(target, 0, shape=()), target), extent=logarithm.shape[axis])
     picked = -_pick(logarithm, chosen, axis)
@@ -440,6 +533,12 @@ def _nll_terms(
         return where(ignored, 0.0, picked), factor
     factor = where(ignored, 0.0, IndexSelect.bind(weight, chosen, dim=0))
     return where(ignored, 0.0, picked * factor), factor
+
+
+def _class_indices(logarithm: Value, target: Value, weight: Value | None, axis: int) -> Value:
+    """The target in int64, which may hold any number that is to be ignored: one for each row of the input."""
+    _require_targets(logarithm, target, weight, axis)
+    return cast(Reshape.bind(target, shape=()) if logarithm.ndim == 1 and target.ndim == 1 else target, int64)
 
 
 def _require_targets(logarithm: Value, target: Value, weight: Value | None, axis: int) -> None:

@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from graphc.ir.types import int64
 from graphc.ops.checks import CheckTarget
 from graphc.ops.functions.activation import logsigmoid, relu
 from graphc.ops.functions.arithmetic import clamp_min, exp, log1p, logical_and, logical_not, minimum, square, where
 from graphc.ops.functions.distance import pairwise_distance
-from graphc.ops.functions.loss_reduction import chosen_reduction, known_array, reduced
+from graphc.ops.functions.loss_reduction import chosen_reduction, reduced, require_values
 from graphc.ops.functions.reduction import any as any_of
 from graphc.ops.functions.reduction import argmax, sum
 from graphc.ops.gathers import GatherAlong, IndexSelect
 from graphc.ops.half_precision import rounded_once
 from graphc.ops.operands import cast
 from graphc.ops.sources import Iota
+from graphc.ops.type_names import type_name
 from graphc.ops.views import Reshape
 
 __all__ = ["cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss", "triplet_margin_loss"]
@@ -113,6 +115,7 @@ def multi_margin_loss(
         )
     if weight is not None and weight.shape[0] != classes:
         raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
+    _require_classes(target)
     scores = Reshape.bind(input, shape=(samples, classes))
     column = Reshape.bind(_checked(target, classes, "target out of range"), shape=(samples, 1))
     short = relu(margin - GatherAlong.bind(scores, column, dim=1) + scores)
@@ -124,10 +127,13 @@ def multi_margin_loss(
     return reduced(loss if target.ndim else Reshape.bind(loss, shape=()), reduction)
 
 
+def _require_classes(target: Value) -> None:
+    if target.dtype != int64:
+        raise RuntimeError(f"expected scalar type Long but found {type_name(target.dtype)}")
+
+
 def _checked(target: Value, classes: int, message: str) -> Value:
-    values = known_array(target)
-    if values is not None and not ((values >= 0) & (values < classes)).all():
-        raise RuntimeError(message)
+    require_values(target, lambda values: (values >= 0) & (values < classes), RuntimeError(message))
     return CheckTarget.bind(target, extent=classes)
 
 
@@ -147,9 +153,9 @@ def multilabel_margin_loss(
     samples, classes = _rows_of_classes(input)
     if target.ndim > 2 or tuple(target.shape) != tuple(input.shape):
         raise RuntimeError(f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}")
-    values = known_array(target)
-    if values is not None and not ((values >= -1) & (values < classes)).all():
-        raise RuntimeError("argument #2 'target' is out of range")
+    _require_classes(target)
+    outside = RuntimeError("argument #2 'target' is out of range")
+    require_values(target, lambda values: (values >= -1) & (values < classes), outside)
     rows = (samples, classes)
     scores, labels = Reshape.bind(input, shape=rows), Reshape.bind(target, shape=rows)
     places = scores.apply(Iota.instance, (), {"shape": rows, "dim": 1, "dtype": labels.dtype})

@@ -24,6 +24,7 @@ from graphc.ops.pointwise import Add, Copy
 from graphc.ops.promotion import result_type
 from graphc.ops.sources import number_like
 from graphc.ops.type_names import type_name
+from graphc.sizes import stretches
 
 __all__ = [
     "block_diag",
@@ -267,6 +268,7 @@ _BY_PRODUCT = {
 
 
 @rounded_once
+@stretches
 def cdist(x1: Any, x2: Any, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Any:
     """The p-norms of the differences of each row of ``x1 [..., P, M]`` and each of ``x2 [..., R, M]``: ``[..., P, R]``.
 

@@ -9,14 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from graphc.ir.integers import product
 from graphc.ir.types import DType, float32
+from graphc.ops.comparisons import Ne
+from graphc.ops.functions import convolution as convolutions
 from graphc.ops.functions import ctc, normalization
 from graphc.ops.functions import embedding as embeddings
 from graphc.ops.functions.arithmetic import rsqrt, square
 from graphc.ops.functions.reduction import mean
 from graphc.ops.half_precision import as_single
 from graphc.ops.operands import cast
+from graphc.ops.scatters import IndexAdd
 from graphc.ops.sources import number_like
 from graphc.ops.views import Detach, Reshape
 
@@ -25,6 +30,7 @@ METHODS = ()
 
 Value = Any
 _REDUCTIONS = ("none", "mean", "sum")
+_MODES = ("sum", "mean", "max")
 
 
 def batch_norm(
@@ -39,7 +45,7 @@ def batch_norm(
     cudnn_enabled: bool = False,
 ) -> Value:
     """:func:`graphc.nn.functional.batch_norm` with the parameters before the statistics."""
-    return normalization.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    return normalization.normalized_by_channel(input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
 def instance_norm(
@@ -68,7 +74,9 @@ def native_batch_norm(
     eps: float,
 ) -> tuple[Value, Value, Value]:
     """:func:`batch_norm` and, in training, the mean and the reciprocal deviation of each channel; else two of [0]."""
-    result = normalization.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    result = normalization.normalized_by_channel(
+        input, running_mean, running_var, weight, bias, training, momentum, eps
+    )
     if not training:
         return result, number_like(input, 0, shape=(0,)), number_like(input, 0, shape=(0,))
     centre, scale = _statistics(Detach.bind(input), (0, *range(2, input.ndim)), eps, _kept(input.dtype))
@@ -121,6 +129,91 @@ def embedding(
     return embeddings.embedding(indices, weight, padding, scale_grad_by_freq=scale_grad_by_freq, sparse=sparse)
 
 
+def embedding_bag(
+    weight: Value,
+    indices: Value,
+    offsets: Value,
+    scale_grad_by_freq: bool = False,
+    mode: int = 0,
+    sparse: bool = False,
+    per_sample_weights: Value | None = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> tuple[Value, Value, Value, Value]:
+    """:func:`graphc.nn.functional.embedding_bag` with the table first and the mode as a number: 0 sum, 1 mean, 2 max.
+
+    Beside the bags what PyTorch's backward pass reads: for each index the number of its bag (of plain sums none), how
+    many indices count in each bag (of sums zeros), and the rows that gave the maxima (else those numbers again).
+    Raises RuntimeError for another mode; of mode 2 outside compiled functions only.
+    """
+    if mode not in range(len(_MODES)):
+        raise RuntimeError("`mode` must be sum, mean, or max.")
+    if per_sample_weights is not None and mode:
+        raise RuntimeError("embedding_bag: per_sample_weights only supported with mode='sum'")
+    bags = embeddings.embedding_bag(
+        indices, weight, offsets, None, 2, scale_grad_by_freq, _MODES[mode], sparse, per_sample_weights,
+        include_last_offset, padding_idx,
+    )  # fmt: skip
+    slots = number_like(offsets, 0)
+    if not mode and padding_idx is None:
+        return bags, number_like(indices, 0, shape=(0,)), slots, slots
+    numbers = embeddings.bag_numbers(offsets, indices.shape[0])
+    if not mode:
+        return bags, numbers, slots, slots
+    counted = number_like(indices, 1)
+    if padding_idx is not None:
+        counted = cast(Ne.bind(indices, number_like(indices, padding_idx % weight.shape[0])), indices.dtype)
+    sizes = IndexAdd.bind(slots, numbers, counted, dim=0)
+    if mode == 1:
+        return bags, numbers, sizes, sizes
+    return bags, numbers, sizes, _rows_of_maxima(weight, indices, numbers, counted, bags.shape[0])
+
+
+def _rows_of_maxima(weight: Value, indices: Value, numbers: Value, counted: Value, count: int) -> Value:
+    """For each bag and column the row of the table whose element is the first maximum; 0 of an empty bag."""
+    rows = np.zeros((count, weight.shape[1]), np.int64)
+    table, chosen = (value._value("embedding_bag() of mode 2") for value in (weight, indices))
+    best = np.full(rows.shape, -np.inf)
+    members = zip(chosen.tolist(), numbers._array.tolist(), counted._array.tolist(), strict=True)
+    for row, bag, counts in members:
+        if counts and bag < count:
+            better = table[row] > best[bag]
+            rows[bag][better], best[bag][better] = row, table[row][better]
+    return indices.from_array(rows)
+
+
+def convolution(
+    input: Value,
+    weight: Value,
+    bias: Value | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    transposed: bool,
+    output_padding: Sequence[int],
+    groups: int,
+) -> Value:
+    """A convolution of any number of dims, or with ``transposed`` one turned round; one number stands for all dims.
+
+    Raises RuntimeError, with PyTorch's words, where the input has not the rank of the weight.
+    """
+    rank = weight.ndim - 2
+    if input.ndim != weight.ndim or rank not in (1, 2, 3):
+        raise RuntimeError(
+            f"Expected {weight.ndim}-dimensional input for {weight.ndim}-dimensional weight {list(weight.shape)}, but "
+            f"got {input.ndim}-dimensional input of size {list(input.shape)} instead"
+        )
+    stride, padding, dilation, output_padding = (
+        tuple(sizes) * rank if len(sizes) == 1 else tuple(sizes)
+        for sizes in (stride, padding, dilation, output_padding)
+    )
+    if transposed:
+        turned = (convolutions.conv_transpose1d, convolutions.conv_transpose2d, convolutions.conv_transpose3d)
+        return turned[rank - 1](input, weight, bias, stride, padding, output_padding, groups, dilation)
+    straight = (convolutions.conv1d, convolutions.conv2d, convolutions.conv3d)
+    return straight[rank - 1](input, weight, bias, stride, padding, dilation, groups)
+
+
 def ctc_loss(
     log_probs: Value,
     targets: Value,
@@ -136,8 +229,10 @@ def ctc_loss(
 
 __all__ = [
     "batch_norm",
+    "convolution",
     "ctc_loss",
     "embedding",
+    "embedding_bag",
     "instance_norm",
     "native_batch_norm",
     "native_group_norm",

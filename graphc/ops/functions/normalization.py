@@ -10,7 +10,16 @@ from typing import Any
 
 from graphc.ir.integers import product
 from graphc.ir.types import DType, float64
+from graphc.ops.composites import runs_whole
 from graphc.ops.functions.arithmetic import clamp_min, rsqrt, square
+from graphc.ops.functions.normalized import (
+    BatchNormalized,
+    ChannelMean,
+    ChannelSquares,
+    MovingMean,
+    MovingVariance,
+    Normalized,
+)
 from graphc.ops.functions.pooling import avg_pool2d, avg_pool3d
 from graphc.ops.functions.reduction import mean, norm
 from graphc.ops.gathers import Pad
@@ -18,10 +27,10 @@ from graphc.ops.half_precision import as_single, rounded_once
 from graphc.ops.number_limits import finfo
 from graphc.ops.operands import cast, is_value, keep_dims, normalize_dim
 from graphc.ops.pointwise import Copy
-from graphc.ops.sources import number_like
 from graphc.ops.type_names import type_name
 from graphc.ops.views import Detach, Expand, Reshape
 from graphc.ops.wide_sums import WideSum
+from graphc.sizes import stretches
 
 __all__ = ["group_norm", "layer_norm", "rms_norm"]
 METHODS = ()
@@ -75,8 +84,7 @@ def layer_norm(
     """
     dims = _normalized_dims(input, normalized_shape, weight, bias, "*, ")
     _require_float("LayerNormKernelImpl", input)
-    centred = input - mean(input, dims, keepdim=True)
-    result = centred * rsqrt(mean(square(centred), dims, keepdim=True) + eps)
+    result = Normalized.bind(input, input, dims=dims, eps=eps)
     if weight is not None:
         result = result * weight
     return result if bias is None else result + bias
@@ -122,13 +130,32 @@ def batch_norm(
     statistics. Source: https://arxiv.org/abs/1502.03167
 
     Raises:
-        ValueError: in training, one value per channel, or one running statistic without the other.
+        ValueError: in training, one value per channel, or one running statistic without the other; a negative ``eps``,
+            or one of 0 in training.
         RuntimeError: no running statistics outside training, or parameters of other sizes.
     """
+    if training and input.ndim and product((input.shape[0], *input.shape[2:])) == 1:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
+    if training and eps <= 0:
+        raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
+    if eps < 0:
+        raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
+    return normalized_by_channel(input, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
+def normalized_by_channel(
+    input: Value,
+    running_mean: Value | None,
+    running_var: Value | None,
+    weight: Value | None,
+    bias: Value | None,
+    training: bool,
+    momentum: float | Value,
+    eps: float,
+) -> Value:
+    """:func:`batch_norm` of any ``eps`` and of any number of values per channel."""
     shape = tuple(input.shape)
     others = (0, *range(2, input.ndim))
-    if training and input.ndim and product(shape[dim] for dim in others) == 1:
-        raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
     if shape == (0,):
         return Copy.bind(input)
     normalize_dim(1, input.ndim)
@@ -146,7 +173,10 @@ def batch_norm(
     if (running_mean is None) != (running_var is None):
         raise ValueError("running_mean and running_var must either both be None or neither be None")
     if 0 in shape:
-        return Copy.bind(input)
+        # Gradients of the parameters are zeros, as PyTorch's are.
+        result = Copy.bind(input)
+        scaled = result if weight is None else result * cast(_per_channel(weight, input.ndim), input.dtype)
+        return scaled if bias is None else scaled + cast(_per_channel(bias, input.ndim), input.dtype)
     if input.dtype.is_half:
         # Parameters and statistics may be float32 beside a half; what is updated is the statistics themselves.
         wide = (None if value is None else as_single(value) for value in (weight, bias))
@@ -167,6 +197,12 @@ def _normalized(
     eps: float,
 ) -> Value:
     """What :func:`batch_norm` gives, of an input that is no half; ``others`` are all dimensions but the channels."""
+    if training and weight is not None and bias is not None and runs_whole(input):
+        given = Detach.bind(input)
+        average = ChannelMean.bind(given, dims=others)
+        squares = ChannelSquares.bind(given, average, dims=others)
+        _update_statistics(running_mean, running_var, average, squares, momentum, input.numel() // average.numel())
+        return BatchNormalized.bind(input, input, average, squares, weight, bias, dims=others, eps=eps)
     if training:
         centred, variance = _batch_statistics(input, others, running_mean, running_var, momentum)
     else:
@@ -190,20 +226,24 @@ def _batch_statistics(
     average = cast(WideSum.bind(input, dims=others) / count, input.dtype)
     centred = input - keep_dims(average, shape, others)
     squares = cast(WideSum.bind(square(centred), dims=others), input.dtype)
+    _update_statistics(running_mean, running_var, average, squares, momentum, count)
+    return centred, squares / count
+
+
+def _update_statistics(
+    running_mean: Value | None, running_var: Value | None, average: Value, squares: Value, momentum: Any, count: Any
+) -> None:
+    """Let the running statistics, where there are some, take in the means and sums of squares of a batch."""
     if running_mean is not None:
         old_mean, old_variance = as_single(running_mean), as_single(running_var)
         part, rest = _shares(momentum, old_mean.dtype)
         mean_now, spread = (cast(Detach.bind(value), old_mean.dtype) for value in (average, squares))
-        running_mean._assign(cast(mean_now * part + old_mean * rest, running_mean.dtype))
-        # This product PyTorch does not round.
-        moved = cast(spread / _less_one(spread, count), float64) * part
-        running_var._assign(cast(moved + cast(old_variance * rest, float64), running_var.dtype))
-    return centred, squares / count
-
-
-def _less_one(squares: Value, count: Any) -> Any:
-    """n - 1, also where n is symbolic."""
-    return count - 1 if isinstance(count, int) else number_like(squares, count - 1)
+        shares = {"part": part, "rest": rest}
+        moved_mean, moved_variance = MovingMean.bind, MovingVariance.bind
+        if is_value(part):  # no attribute: an operand of the composition
+            moved_mean, moved_variance = MovingMean.instance.decompose, MovingVariance.instance.decompose
+        running_mean._assign(cast(moved_mean(mean_now, old_mean, **shares), running_mean.dtype))
+        running_var._assign(cast(moved_variance(spread, old_variance, count=count, **shares), running_var.dtype))
 
 
 def _shares(momentum: Any, dtype: DType) -> tuple[Any, Any]:
@@ -246,7 +286,7 @@ def instance_norm(
         return Copy.bind(Reshape.bind(rows, shape=(samples * channels,)))
 
     statistics = [repeated(value) for value in (running_mean, running_var)]
-    result = batch_norm(
+    result = normalized_by_channel(
         Reshape.bind(input, shape=(1, samples * channels, *shape[2:])),
         *statistics,
         repeated(weight),
@@ -291,14 +331,14 @@ def group_norm(
     if 0 in shape:
         return Copy.bind(input)
     rows = Reshape.bind(input, shape=(shape[0], num_groups, product((shape[1] // num_groups, *shape[2:]))))
-    centred = rows - mean(rows, 2, keepdim=True)
-    result = Reshape.bind(centred * rsqrt(mean(square(centred), 2, keepdim=True) + eps), shape=shape)
+    result = Reshape.bind(Normalized.bind(rows, rows, dims=(2,), eps=eps), shape=shape)
     if weight is not None:
         result = result * _per_channel(weight, input.ndim)
     return result if bias is None else result + _per_channel(bias, input.ndim)
 
 
 @rounded_once
+@stretches
 def local_response_norm(input: Value, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Value:
     """input / (k + alpha * mean of squares over ``size`` neighbouring channels) ** beta.
 

@@ -54,6 +54,8 @@ def pad(input: Value, pad: Sequence[int], mode: str = "constant", value: float |
     if mode in _ROUTINES:
         _require_bordered(input, padded, mode)
     low, high = _by_dim(input, widths)
+    if mode in _ROUTINES:
+        _require_elements(input, padded, low, high)
     result = input
     for dim, (before, after) in enumerate(zip(low, high, strict=True)):
         if before or after:
@@ -102,6 +104,16 @@ def _require_bordered(input: Value, padded: int, mode: str) -> None:
         )
     if input.dtype.category == "bool":
         raise NotImplementedError(f"\"{_ROUTINES[mode]}_pad{padded}d\" not implemented for '{type_name(input.dtype)}'")
+
+
+def _require_elements(input: Value, padded: int, low: list[int], high: list[int]) -> None:
+    """Negative widths may leave no elements of a matrix or a volume, but of a row they must leave some."""
+    left = [extent + before + after for extent, before, after in zip(input.shape, low, high, strict=True)]
+    if padded == 1 and left[-1] < 1:
+        raise RuntimeError(f"input (W: {input.shape[-1]}) is too small. Calculated output W: {left[-1]}")
+    negative = next((extent for extent in left if extent < 0), None)
+    if negative is not None:
+        raise RuntimeError(f"Trying to create tensor with negative dimension {negative}: {left}")
 
 
 def _reflected(input: Value, dim: int, before: int, after: int) -> list[int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphc.ir.integers import Dimension
 from graphc.ops.pointwise import Copy
 from graphc.ops.views import Permute, Reshape
 
@@ -14,6 +15,12 @@ __all__ = ["channel_shuffle", "native_channel_shuffle", "pixel_shuffle", "pixel_
 METHODS = ()
 
 Value = Any
+
+
+def _new(moved: Value, input: Value, shape: tuple[Dimension, ...]) -> Value:
+    """What was moved, in a shape, and in memory of its own where nothing had to move."""
+    result = Reshape.bind(moved, shape=shape)
+    return Copy.bind(result) if input.is_eager and result._storage is input._storage else result
 
 
 def pixel_shuffle(input: Value, upscale_factor: int) -> Value:
@@ -34,7 +41,7 @@ def pixel_shuffle(input: Value, upscale_factor: int) -> Value:
     kept, n = channels // (factor * factor), len(leading)
     split = Reshape.bind(input, shape=(*leading, kept, factor, factor, height, width))
     moved = Permute.bind(split, dims=(*range(n), n, n + 3, n + 1, n + 4, n + 2))
-    return Reshape.bind(moved, shape=(*leading, kept, height * factor, width * factor))
+    return _new(moved, input, (*leading, kept, height * factor, width * factor))
 
 
 def pixel_unshuffle(input: Value, downscale_factor: int) -> Value:
@@ -56,7 +63,7 @@ def pixel_unshuffle(input: Value, downscale_factor: int) -> Value:
     n = len(leading)
     split = Reshape.bind(input, shape=(*leading, channels, height // factor, factor, width // factor, factor))
     moved = Permute.bind(split, dims=(*range(n), n, n + 2, n + 4, n + 1, n + 3))
-    return Reshape.bind(moved, shape=(*leading, channels * factor * factor, height // factor, width // factor))
+    return _new(moved, input, (*leading, channels * factor * factor, height // factor, width // factor))
 
 
 def channel_shuffle(input: Value, groups: int) -> Value:
@@ -72,8 +79,7 @@ def channel_shuffle(input: Value, groups: int) -> Value:
         )
     split = Reshape.bind(input, shape=(samples, groups, channels // groups, *extents))
     moved = Permute.bind(split, dims=(0, 2, 1, *range(3, 3 + len(extents))))
-    result = Reshape.bind(moved, shape=tuple(input.shape))
-    return Copy.bind(result) if groups in (1, channels) else result
+    return _new(moved, input, tuple(input.shape))
 
 
 native_channel_shuffle = channel_shuffle

@@ -20,6 +20,7 @@ from graphc.ops.matrix_rules import product_of_chain
 from graphc.ops.operands import is_value, normalize_dim
 from graphc.ops.strided_views import Diagonal
 from graphc.ops.type_names import type_name
+from graphc.sizes import stretches
 
 __all__ = ["chain_matmul", "einsum", "tensordot"]
 METHODS = ()
@@ -156,6 +157,7 @@ def _labels(subscripts: list[str], operand: Any, position: int) -> list[Label]:
     return result
 
 
+@stretches
 def _sizes(labels: list[list[Label]], operands: list[Any]) -> dict[Label, Dimension]:
     """The extent that each name stands for: operands of extent 1 are stretched."""
     sizes: dict[Label, Dimension] = {}
@@ -264,6 +266,7 @@ def _pair_product(left: Term, right: Term, kept: set[Label]) -> Term:
     return views.Reshape.bind(matmul(a, b), shape=tuple(extents[name] for name in result)), result
 
 
+@stretches
 def _prepared(term: Term, beside: Term, kept: set[Label]) -> Term:
     """A term without the dims that play no part in its product with another: those that nothing keeps and the other
     has not are summed, and so are those that the other has with extent 1; those of extent 1 here are dropped."""

@@ -28,6 +28,20 @@ def with_own_names(function: Callable[..., Any], keywords: dict[str, Any]) -> di
     return {own[name]: value for name, value in keywords.items()} if own.keys() != set(own.values()) else None
 
 
+def refuse_other_than_tensor(
+    error: Exception, function: Callable[..., Any], name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]
+) -> None:
+    """Where a call failed for its first argument not being a tensor, raise PyTorch's TypeError that says so."""
+    if type(error) is not AttributeError or not arguments or hasattr(arguments[0], "apply"):
+        return
+    first = next(iter(inspect.signature(function).parameters), "")
+    if first == "input" and not isinstance(arguments[0], Sequence):
+        kind = type(arguments[0]).__name__
+        refusal = TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {kind}")
+        note_call(refusal, name, arguments, keywords)
+        raise refusal from error
+
+
 def public(function: Callable[..., Any], namespace: str | None = None) -> Callable[..., Any]:
     """The function as users call it: one frame more, and nothing else for a call that succeeds, unless PyTorch has a
     node of its own for the function."""
@@ -44,14 +58,16 @@ def _plain(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     def operator(*arguments: Any, **keywords: Any) -> Any:
         try:
             if "out" in keywords:
-                out = keywords.pop("out")
-                result = function(*arguments, **keywords)
+                others = dict(keywords)
+                out = others.pop("out")
+                result = function(*arguments, **others)
                 return result if out is None else write_out(name, result, out)
             return function(*arguments, **keywords)
         except Exception as error:
             renamed = with_own_names(function, keywords) if type(error) is TypeError else None
             if renamed is not None:
                 return operator(*arguments, **renamed)
+            refuse_other_than_tensor(error, function, name, arguments, keywords)
             note_call(error, name, arguments, keywords)
             raise
 
@@ -67,8 +83,9 @@ def _named(function: Callable[..., Any], name: str, naming: CallDescriber) -> Ca
     def operator(*arguments: Any, **keywords: Any) -> Any:
         try:
             if "out" in keywords:
-                out = keywords.pop("out")
-                result = function(*arguments, **keywords)
+                others = dict(keywords)
+                out = others.pop("out")
+                result = function(*arguments, **others)
                 return result if out is None else write_out(name, result, out)
             if not state.gradients or here.whole or (only_with is not None and only_with not in keywords):
                 return function(*arguments, **keywords)
@@ -92,6 +109,7 @@ def _named(function: Callable[..., Any], name: str, naming: CallDescriber) -> Ca
             renamed = with_own_names(function, keywords) if type(error) is TypeError else None
             if renamed is not None:
                 return operator(*arguments, **renamed)
+            refuse_other_than_tensor(error, function, name, arguments, keywords)
             note_call(error, name, arguments, keywords)
             raise
 

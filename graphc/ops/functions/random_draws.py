@@ -10,6 +10,7 @@ from graphc import random_sampling
 from graphc.ir.primitive import Primitive
 from graphc.ir.types import DType, bool_, float32
 from graphc.ops.functions.factories import not_implemented
+from graphc.ops.functions.loss_reduction import require_values
 from graphc.ops.functions.random_values import drawn, draws_here, in_order, laid_out, memory_order, ordered_shape
 from graphc.ops.number_limits import finfo
 from graphc.ops.operands import broadcast_shapes, cast, expand
@@ -17,6 +18,7 @@ from graphc.ops.pointwise import Copy
 from graphc.ops.sources import RandomUniform, converted
 from graphc.ops.type_names import scalar_name
 from graphc.random_stream import RandomStream
+from graphc.sizes import stretches
 
 Value = Any
 # Integers from a range this large take 64 bits each.
@@ -34,6 +36,7 @@ def program_draws(input: Value, primitive: type[Primitive], dtype: DType | None 
     return in_order(drawn(make, primitive, ordered_shape(input, order), own, **attrs), order)
 
 
+@stretches
 def is_empty(input: Value) -> bool:
     """Whether there is nothing to draw: PyTorch then asks no more, not even for a dtype that can be drawn."""
     return 0 in tuple(input.shape)
@@ -58,11 +61,11 @@ def trials(input: Value, p: Value, generator: RandomStream | None) -> Value:
         )
     wide = cast(p, float32) if p.dtype.is_half else p
     stream = draws_here(input, generator, "bernoulli")
+    outside = RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
+    require_values(wide, lambda values: (values >= 0) & (values <= 1), outside)
     if stream is None:
         return cast(program_draws(input, RandomUniform, wide.dtype) < expand(wide, tuple(input.shape)), input.dtype)
     probabilities = np.broadcast_to(wide._array, input._array.shape)
-    if not ((probabilities >= 0) & (probabilities <= 1)).all():
-        raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
     drawn_numbers = laid_out(stream.uniform(input.numel(), wide.dtype.numpy), input, wide.dtype)
     return input.from_array((drawn_numbers < probabilities).astype(input.dtype.numpy))
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from graphc import random_sampling
 from graphc.ir.types import DType, bool_, float32, float64, int64
+from graphc.ops.complex_numbers import ViewAsComplex, ViewAsReal
 from graphc.ops.describing import described
 from graphc.ops.functions import arithmetic, elementary
 from graphc.ops.functions.factories import not_implemented
@@ -59,9 +60,13 @@ def _fill(input: Value, stream: RandomStream, draw: Draw, node: str) -> Value:
 
 
 def _scaled(values: Value, factor: float, offset: float) -> Value:
-    """values * factor + offset; of float32 in double precision, so that the result is rounded once."""
+    """values * factor + offset, these two in the values' precision; of float32 in double precision, so that the result
+    is rounded once. Of complex values both parts are."""
+    if values.dtype.is_complex:
+        return ViewAsComplex.bind(_scaled(ViewAsReal.bind(values), factor, offset))
+    kind = values.dtype.numpy.type
     wide = cast(values, float64) if values.dtype is float32 else values
-    return cast(wide * factor + offset, values.dtype)
+    return cast(wide * float(kind(factor)) + float(kind(offset)), values.dtype)
 
 
 def normal_(input: Value, mean: float = 0, std: float = 1, *, generator: RandomStream | None = None) -> Value:
@@ -76,7 +81,8 @@ def normal_(input: Value, mean: float = 0, std: float = 1, *, generator: RandomS
     if stream is None:
         if not in_blocks:
             refuse_in_capture("normal_() of a tensor that is not contiguous")
-        return _write(input, _scaled(program_draws(input, RandomNormal), std, mean), "NormalBackward0")
+        values = program_draws(input, RandomNormal, rounds_halves=False)
+        return _write(input, cast(_scaled(values, std, mean), input.dtype), "NormalBackward0")
 
     def draw(stream: RandomStream, count: int) -> np.ndarray:
         dtype = input.dtype
@@ -97,19 +103,16 @@ def uniform_(input: Value, *bounds: float, generator: RandomStream | None = None
     _require_uniform_bounds(low, high, input.dtype)
     stream = draws_here(input, generator, "uniform_")
     if stream is not None:
-
-        def draw(stream: RandomStream, count: int) -> np.ndarray:
-            values = stream.uniform(count, input.dtype.numpy, low, high)
-            # A half may be rounded to the upper bound, which is not in the range.
-            return np.where(values == high, low, values) if input.dtype.is_half else values
-
-        return _fill(input, stream, draw, "UniformBackward0")
-    values = program_draws(input, RandomUniform)
-    if (low, high) != (0, 1):
-        values = _scaled(values, high - low, low)
-        if not input.dtype.is_complex:
-            # Rounding may reach the upper bound, which is not in the range.
-            values = arithmetic.where(values == high, number_like(values, low), values)
+        return _fill(input, stream, lambda s, n: s.uniform(n, input.dtype.numpy, low, high), "UniformBackward0")
+    dtype = input.dtype
+    if (low, high) == (0, 1):
+        return _write(input, program_draws(input, RandomUniform), "UniformBackward0")
+    values = program_draws(input, RandomUniform, rounds_halves=False)
+    kind = (values.dtype.to_real() if dtype.is_complex else values.dtype).numpy.type
+    values = cast(_scaled(values, kind(high) - kind(low), low), dtype)
+    if not dtype.is_complex:
+        # Rounding may reach the upper bound, which is not in the range.
+        values = arithmetic.where(values == number_like(values, high), number_like(values, low), values)
     return _write(input, values, "UniformBackward0")
 
 

@@ -12,6 +12,7 @@ from graphc.generator import default_generator
 from graphc.ir.integers import Dimension, product
 from graphc.ir.primitive import Primitive
 from graphc.ir.types import DType, float32
+from graphc.ops.comparisons import Where
 from graphc.ops.complex_numbers import ViewAsComplex
 from graphc.ops.gathers import Cat
 from graphc.ops.pointwise import Cast
@@ -20,6 +21,7 @@ from graphc.ops.type_names import type_name
 from graphc.ops.views import Permute, Reshape, Slice
 from graphc.random_stream import RandomStream
 from graphc.recording import refuse_in_capture, state
+from graphc.sizes import stretches
 from graphc.storage import widest_first
 
 Shape = tuple[Dimension, ...]
@@ -40,11 +42,21 @@ def require_drawable(primitive: type[Primitive], dtype: DType) -> None:
         raise NotImplementedError(f"\"{kernel}\" not implemented for '{type_name(dtype)}'")
 
 
-def drawn(make: Callable[..., Any], primitive: type[Primitive], shape: Shape, dtype: DType, **attrs: Any) -> Any:
+@stretches
+def drawn(
+    make: Callable[..., Any],
+    primitive: type[Primitive],
+    shape: Shape,
+    dtype: DType,
+    *,
+    rounds_halves: bool = True,
+    **attrs: Any,
+) -> Any:
     """What a random primitive draws, in any dtype: ``make(primitive, shape=..., dtype=..., **attrs)`` draws it.
 
-    As PyTorch, halves are float32 values rounded, and the parts of complex values are drawn side by side, normal ones
-    with a variance of 1/2. Raises NotImplementedError for an integer dtype.
+    As PyTorch, halves are float32 values rounded (or, with ``rounds_halves`` False, still to be rounded), and the parts
+    of complex values are drawn side by side, normal ones with a variance of 1/2. Raises NotImplementedError for an
+    integer dtype.
     """
     if 0 not in shape or primitive is RandomUniform:
         require_drawable(primitive, dtype)
@@ -65,7 +77,13 @@ def drawn(make: Callable[..., Any], primitive: type[Primitive], shape: Shape, dt
         values = Reshape.bind(Cat.bind(first, make(primitive, shape=(_BLOCK,), dtype=float32), dim=0), shape=shape)
     else:
         values = make(primitive, shape=shape, dtype=float32, **attrs)
-    return Cast.bind(values, dtype=dtype)
+    if not rounds_halves:
+        return values
+    halves = Cast.bind(values, dtype=dtype)
+    if primitive is RandomUniform:
+        # One is not in the range, and what is rounded to it becomes zero.
+        return Where.bind(halves == number_like(halves, 1), number_like(halves, 0), halves)
+    return halves
 
 
 def draws_here(value: Any, generator: RandomStream | None, name: str) -> RandomStream | None:

@@ -10,11 +10,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from graphc.ir.integers import Dimension, product
 from graphc.ir.primitive import Primitive
 from graphc.ir.types import DType, bool_, int64, uint8
 from graphc.ops import reductions
 from graphc.ops.complex_numbers import parts
+from graphc.ops.composites import Composite, runs_whole
 from graphc.ops.functions import arithmetic, norms
 from graphc.ops.functions.factories import not_implemented, require_tensors
 from graphc.ops.functions.return_types import return_type
@@ -30,7 +33,8 @@ from graphc.ops.operands import (
     require_value,
     truth,
 )
-from graphc.ops.pointwise import Div, PowerScalar, Sub
+from graphc.ops.pointwise import Copy, Div, PowerScalar, Sub
+from graphc.ops.quiet import quiet
 from graphc.ops.type_names import type_name
 from graphc.ops.views import Detach, Reshape
 from graphc.sizes import stretches
@@ -104,7 +108,7 @@ def sum(input: Value, dim: Dim = None, keepdim: bool = False, *, dtype: DType | 
 
 def prod(input: Value, dim: int | None = None, keepdim: bool = False, *, dtype: DType | None = None) -> Value:
     """The product along ``dim``; of integers and bool in int64."""
-    if dim is not None and not isinstance(dim, int):
+    if dim is not None and not hasattr(dim, "__index__"):
         raise TypeError(f"prod(): argument 'dim' must be int, not {type(dim).__name__}")
     return _reduce(reductions.Prod, _accumulated(input, dtype), dim, keepdim)
 
@@ -210,7 +214,49 @@ def var(
     correction: float | None = None,
 ) -> Value:
     """The variance along ``dim``, divided by n - ``correction`` (1; ``unbiased=False`` is 0)."""
+    if runs_whole(input) and input.dtype.is_floating_point and not isinstance(dim, bool):
+        chosen = correction if correction is not None else 1 if unbiased is None else int(unbiased)
+        dims = normalize_dims(dim, input.ndim)
+        variance = Variance.bind(input, input, dims=dims, correction=chosen)
+        return keep_dims(variance, input.shape, dims) if keepdim else variance
     return _squared_deviations("std and var", input, dim, unbiased, keepdim, correction)[0]
+
+
+class Variance(Composite):
+    """The variance over ``dims`` of real numbers; the operand is given twice."""
+
+    name, saves_inputs = "variance", (0,)
+
+    @quiet
+    def evaluate(self, x: np.ndarray, again: np.ndarray, *, dims: tuple[int, ...], correction: float) -> np.ndarray:
+        deviation, freedom = _deviations(x, dims, correction)
+        return reductions.Sum.instance.evaluate(deviation * deviation, dims=dims) / freedom
+
+    def vjp(self, cotangent: Value, output: Value, x: Value, again: Value, **attrs: Any) -> tuple[Value, ...]:
+        deviation = VarianceGradient.bind(cotangent, x, **attrs)
+        return deviation, reductions.CentringGradient.bind(deviation, dims=attrs["dims"], wide=False)
+
+
+def _deviations(x: np.ndarray, dims: tuple[int, ...], correction: float) -> tuple[np.ndarray, Any]:
+    """The differences from the mean, and what the sum of their squares is divided by."""
+    count, kind = math.prod(x.shape[dim] for dim in dims), x.dtype.type
+    return x - reductions.kept_sum(x, dims) / kind(count), kind(builtins.max(count - correction, 0))
+
+
+class VarianceGradient(Composite):
+    """The cotangent of the difference from the mean in :class:`Variance`."""
+
+    name, differentiable = "variance_gradient", False
+
+    def decompose(self, cotangent: Value, x: Value, *, dims: tuple[int, ...], correction: float) -> Value:
+        freedom = builtins.max(_count(x.shape, dims) - correction, 0)
+        return reductions.restored(cotangent * 2 / freedom, x.shape, dims) * (x - mean(x, dims, keepdim=True))
+
+    @quiet
+    def evaluate(self, cotangent: np.ndarray, x: np.ndarray, *, dims: tuple[int, ...], correction: float) -> np.ndarray:
+        deviation, freedom = _deviations(x, dims, correction)
+        kept = tuple(1 if dim in dims else extent for dim, extent in enumerate(x.shape))
+        return (cotangent / freedom).reshape(kept) * (deviation * x.dtype.type(2))
 
 
 @rounded_once
@@ -325,7 +371,7 @@ def _extreme(
         return of_two(input, dim if is_value(dim) else other)
     if dim is None:
         return _reduce(whole, input, None, False, name)
-    if not isinstance(dim, int):
+    if not hasattr(dim, "__index__"):
         raise TypeError(f"{name}(): argument 'dim' must be int, not {type(dim).__name__}")
     require_value(name, input)
     if input.dtype.is_complex:
@@ -333,10 +379,27 @@ def _extreme(
     axis = normalize_dim(dim, input.ndim)
     indices = _reduce(position, input, axis, False, name)
     if not input.ndim:
-        return result(input, indices)
+        return result(Copy.bind(input), indices)
+    if not keepdim and runs_whole(input):
+        return result(ElementsAt.bind(input, indices, dim=axis), indices)
     kept = keep_dims(indices, input.shape, (axis,))
     values = GatherAlong.bind(input, kept, dim=axis)
     return result(values, kept) if keepdim else result(Reshape.bind(values, shape=tuple(indices.shape)), indices)
+
+
+class ElementsAt(Composite):
+    """One element of each row along ``dim``: that at the row's index, which lies within it."""
+
+    name, saves_inputs = "elements_at", (1,)
+
+    def evaluate(self, x: np.ndarray, index: np.ndarray, *, dim: int) -> np.ndarray:
+        rows = (x if dim == x.ndim - 1 else np.moveaxis(x, dim, -1)).reshape(-1, x.shape[dim])
+        return rows[np.arange(index.size), index.reshape(-1)].reshape(index.shape)
+
+    def vjp(self, cotangent: Value, output: Value, x: Value, index: Value, *, dim: int) -> tuple[Any, ...]:
+        kept = keep_dims(index, x.shape, (dim,))
+        along = Reshape.bind(cotangent, shape=tuple(kept.shape))
+        return (*GatherAlong.instance.vjp(along, None, x, kept, dim=dim),)
 
 
 def any(input: Value, dim: Dim = None, keepdim: bool = False) -> Value:
@@ -361,6 +424,7 @@ def count_nonzero(input: Value, dim: Dim = None) -> Value:
     return sum(truth(input), dim)
 
 
+@stretches
 def logsumexp(input: Value, dim: Dim, keepdim: bool = False) -> Value:
     """log(sum(exp(input))) along ``dim``, shifted by the maximum so that nothing overflows."""
     input = input if input.dtype.is_differentiable else input / 1

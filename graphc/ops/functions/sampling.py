@@ -17,6 +17,7 @@ from graphc.layouts import MemoryFormat, preserve_format
 from graphc.ops.describing import described
 from graphc.ops.functions.creation import empty_like
 from graphc.ops.functions.factories import not_implemented
+from graphc.ops.functions.loss_reduction import require_values
 from graphc.ops.functions.new_options import finished
 from graphc.ops.functions.random_draws import integer_range, integers, trials
 from graphc.ops.functions.random_filling import bernoulli_, normal_, uniform_
@@ -119,7 +120,9 @@ def bernoulli(input: Value, p: float | None = None, *, generator: RandomStream |
     require_value("bernoulli", input)
     if p is not None:
         return bernoulli_(empty_like(input), p, generator=generator)
-    return _without_slope(trials(input, input, generator), "BernoulliBackward0", input)
+    # The result lies in row-major order, in which it is drawn, however the probabilities lie.
+    result = input.contiguous() if input.is_eager else input
+    return _without_slope(trials(result, input, generator), "BernoulliBackward0", input)
 
 
 def _require_float(name: str, input: Value) -> None:
@@ -236,8 +239,7 @@ def normal(
     shape = broadcast_shapes(*(tuple(given.shape) for given in tensors))
     made = Copy.bind(number_like(tensors[0], 0, shape=shape))
     if std is tensors[-1]:
-        if state.recorder is None and std._array.size and not (std._array >= 0).all():
-            raise RuntimeError("normal expects all elements of std >= 0.0")
+        require_values(std, lambda values: values >= 0, RuntimeError("normal expects all elements of std >= 0.0"))
         values = normal_(made, generator=generator) * std.detach()
         values = values + (mean.detach() if mean is tensors[0] else mean)
     else:

@@ -23,6 +23,7 @@ from graphc.ops.subscripts import (
     integer_lookups,
     places_of_true,
     require_one_dtype,
+    require_truth_values,
     view_and_lookups,
     wrapped,
     written,
@@ -125,6 +126,8 @@ def index_put(input: Any, indices: Sequence[Any], values: Any, accumulate: bool 
     viewed, lookups = view_and_lookups(input, tuple(map(_as_lookup, indices)))
     if not (all(lookup.is_mask for lookup in lookups) and product(values.shape) == 1 and not accumulate):
         require_one_dtype(input, values)
+    elif len(lookups) == 1:
+        require_truth_values(indices)
     result = written(viewed, integer_lookups(lookups), cast(values, input.dtype), accumulate)
     return views.Reshape.bind(result, shape=tuple(input.shape))
 

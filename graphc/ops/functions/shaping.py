@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphc.ir.integers import Dimension, product
+from graphc.ir.types import DType
 from graphc.ops import gathers, pointwise, views
+from graphc.ops.bit_views import BitView
 from graphc.ops.operands import broadcast_shapes, cast, normalize_dim
 from graphc.ops.promotion import promote_types
 from graphc.ops.type_names import tensor_type_name
-from graphc.sizes import as_int
+from graphc.sizes import as_int, stretches
 
 __all__ = [
     "broadcast_tensors",
@@ -124,8 +126,15 @@ def reshape(input: Any, *sizes: Any, shape: Any = None) -> Any:
     return views.Reshape.bind(input, shape=_resolve_size(input, _sequence(sizes if shape is None else (shape,))))
 
 
-def view(input: Any, *sizes: Any, size: Any = None) -> Any:
-    """As :func:`reshape`, but always sharing memory. Raises RuntimeError where the strides do not allow it."""
+def view(input: Any, *sizes: Any, size: Any = None, dtype: DType | None = None) -> Any:
+    """As :func:`reshape`, but always sharing memory; of a dtype, the bits of the elements read as that dtype.
+
+    Raises RuntimeError where the strides do not allow it.
+    """
+    if len(sizes) == 1 and isinstance(sizes[0], DType):
+        (dtype,) = sizes
+    if dtype is not None:
+        return input if dtype == input.dtype else BitView.bind(input, dtype=dtype)
     result = views.Reshape.bind(input, shape=_resolve_size(input, _sequence(sizes if size is None else (size,))))
     if input.is_eager and result._storage is not input._storage:
         raise RuntimeError(
@@ -249,6 +258,8 @@ def movedim(input: Any, source: int | Sequence[int], destination: int | Sequence
     for what, dims, original in (("source", sources_, given), ("destination", targets, wanted)):
         if len(set(dims)) != len(dims):
             raise RuntimeError(f"movedim: repeated dim in `{what}` ({list(original)})")
+    if not input.ndim:
+        return views.Alias.bind(input)
     order = [-1] * input.ndim
     for old, new in zip(sources_, targets, strict=True):
         order[new] = old
@@ -263,9 +274,8 @@ def moveaxis(input: Any, source: int | Sequence[int], destination: int | Sequenc
 
 def flip(input: Any, *arguments: Any, dims: Any = None) -> Any:
     """The elements in reverse order along dims."""
-    return views.Flip.bind(
-        input, dims=tuple(sorted(wrap_dims(_sequence(arguments if dims is None else (dims,)), input.ndim)))
-    )
+    turned = wrap_dims(_sequence(arguments if dims is None else (dims,)), max(input.ndim, 1))
+    return views.Flip.bind(input, dims=tuple(sorted(turned)) if input.ndim else ())
 
 
 def roll(input: Any, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Any:
@@ -299,6 +309,7 @@ def roll(input: Any, shifts: int | Sequence[int], dims: int | Sequence[int] | No
 # -- broadcasting --------------------------------------------------------------------------------------------------
 
 
+@stretches
 def _expanded(input: Any, wanted: Sizes) -> Any:
     """Raises RuntimeError, with PyTorch's words, for sizes that do not fit."""
     shape = tuple(input.shape)
@@ -343,6 +354,7 @@ def expand_as(input: Any, other: Any) -> Any:
     return _expanded(input, tuple(other.shape))
 
 
+@stretches
 def broadcast_to(input: Any, *sizes: Any, size: Any = None) -> Any:
     """As :func:`expand`; the input itself where it has the size."""
     wanted = _sequence(sizes if size is None else (size,))
@@ -408,6 +420,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
 # -- joining and cutting -------------------------------------------------------------------------------------------
 
 
+@stretches
 def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     """Tensors one after the other along ``dim``; dtypes are promoted, vectors of no elements are passed over."""
     tensors = list(tensors)

@@ -47,7 +47,10 @@ def sum_to_size(input: Any, *size: Any) -> Any:
     dims = tuple(dim for dim in range(len(shape)) if dim < missing or wanted[dim - missing] != shape[dim])
     if dims or not wanted:
         input = input if input.dtype.is_differentiable else cast(input, int64)
-    return views.Reshape.bind(reductions.Sum.bind(input, dims=dims), shape=wanted) if dims else input
+    if not dims and wanted:
+        return input
+    total = reductions.Sum.bind(input, dims=dims)
+    return views.Reshape.bind(total, shape=wanted) if wanted else total
 
 
 def fill_diagonal(input: Any, fill_value: float, wrap: bool = False) -> Any:

@@ -94,7 +94,7 @@ def _qr(torch: Any, x: Any, *arguments: Any) -> Any:
 
 def _lstsq(torch: Any, a: Any, b: Any) -> Any:
     solution, residuals, rank, values = torch.linalg.lstsq(a, b)
-    return solution, residuals.detach(), rank, values  # without residuals there is nothing to differentiate
+    return solution, residuals, rank, values
 
 
 def _det_of_two(torch: Any, x: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphc.ir.types import int32, uint8
 from tests.ops.samples.table import booleans, integers, normal, sample
 
 
@@ -28,6 +29,8 @@ SAMPLES = (
     sample("reshape", normal(0, 3), (-1, 3), label="empty"),
     sample("view", normal(2, 6), 4, 3, oracle=_method("view")),
     sample("view", normal(2, 3, 4), (2, -1), oracle=_method("view"), label="tuple"),
+    sample("view", normal(2, 4), dtype=int32, oracle=_method("view"), smooth=False, label="bits"),
+    sample("view", integers(2, 8, low=0, high=9), dtype=uint8, oracle=_method("view"), label="smaller"),
     sample("view_as", normal(2, 6), normal(3, 4), oracle=_like("view_as"), differentiable=(0,)),
     sample("reshape_as", normal(2, 6), normal(3, 4), oracle=_like("reshape_as"), differentiable=(0,)),
     sample("ravel", normal(2, 3)),

@@ -3,30 +3,51 @@
 
 import torch
 import torch.nn as nn
+
 torch.manual_seed(999)
+
+
 def weights_init(m):
     classname = m.__class__.__name__
-    if classname.find('Conv') != -1:
+    if classname.find("Conv") != -1:
         nn.init.normal_(m.weight.data, 0.0, 0.02)
-    elif classname.find('BatchNorm') != -1:
+    elif classname.find("BatchNorm") != -1:
         nn.init.normal_(m.weight.data, 1.0, 0.02)
         nn.init.constant_(m.bias.data, 0)
+
+
 nz, ngf, nc, ndf = 16, 8, 1, 8
+
+
 class Generator(nn.Module):
     def __init__(self):
         super().__init__()
         self.main = nn.Sequential(
-            nn.ConvTranspose2d(nz, ngf * 2, 4, 1, 0, bias=False), nn.BatchNorm2d(ngf * 2), nn.ReLU(True),
-            nn.ConvTranspose2d(ngf * 2, ngf, 4, 2, 1, bias=False), nn.BatchNorm2d(ngf), nn.ReLU(True),
-            nn.ConvTranspose2d(ngf, nc, 4, 2, 1, bias=False), nn.Tanh())
+            nn.ConvTranspose2d(nz, ngf * 2, 4, 1, 0, bias=False),
+            nn.BatchNorm2d(ngf * 2),
+            nn.ReLU(True),
+            nn.ConvTranspose2d(ngf * 2, ngf, 4, 2, 1, bias=False),
+            nn.BatchNorm2d(ngf),
+            nn.ReLU(True),
+            nn.ConvTranspose2d(ngf, nc, 4, 2, 1, bias=False),
+            nn.Tanh(),
+        )
+
     def forward(self, input):
         return self.main(input)
+
+
 netG = Generator().apply(weights_init)
 print(netG)
 netD = nn.Sequential(
-    nn.Conv2d(nc, ndf, 4, 2, 1, bias=False), nn.LeakyReLU(0.2, inplace=True),
-    nn.Conv2d(ndf, ndf * 2, 4, 2, 1, bias=False), nn.BatchNorm2d(ndf * 2), nn.LeakyReLU(0.2, inplace=True),
-    nn.Conv2d(ndf * 2, 1, 4, 1, 0, bias=False), nn.Sigmoid())
+    nn.Conv2d(nc, ndf, 4, 2, 1, bias=False),
+    nn.LeakyReLU(0.2, inplace=True),
+    nn.Conv2d(ndf, ndf * 2, 4, 2, 1, bias=False),
+    nn.BatchNorm2d(ndf * 2),
+    nn.LeakyReLU(0.2, inplace=True),
+    nn.Conv2d(ndf * 2, 1, 4, 1, 0, bias=False),
+    nn.Sigmoid(),
+)
 netD.apply(weights_init)
 print(netD)
 criterion = nn.BCELoss()
@@ -36,14 +57,14 @@ optG = torch.optim.Adam(netG.parameters(), lr=0.0002, betas=(0.5, 0.999))
 for i in range(4):
     netD.zero_grad()
     real = torch.randn(8, nc, 16, 16).clamp(-1, 1)
-    label = torch.full((8,), 1., dtype=torch.float)
+    label = torch.full((8,), 1.0, dtype=torch.float)
     output = netD(real).view(-1)
     errD_real = criterion(output, label)
     errD_real.backward()
     D_x = output.mean().item()
     noise = torch.randn(8, nz, 1, 1)
     fake = netG(noise)
-    label.fill_(0.)
+    label.fill_(0.0)
     output = netD(fake.detach()).view(-1)
     errD_fake = criterion(output, label)
     errD_fake.backward()
@@ -51,12 +72,15 @@ for i in range(4):
     errD = errD_real + errD_fake
     optD.step()
     netG.zero_grad()
-    label.fill_(1.)
+    label.fill_(1.0)
     output = netD(fake).view(-1)
     errG = criterion(output, label)
     errG.backward()
     optG.step()
-    print('[%d] Loss_D: %.4f Loss_G: %.4f D(x): %.4f D(G(z)): %.4f / %.4f' % (i, errD.item(), errG.item(), D_x, D_G_z1, output.mean().item()))
+    print(
+        "[%d] Loss_D: %.4f Loss_G: %.4f D(x): %.4f D(G(z)): %.4f / %.4f"
+        % (i, errD.item(), errG.item(), D_x, D_G_z1, output.mean().item())
+    )
 with torch.no_grad():
     fake = netG(fixed_noise).detach().cpu()
 print(fake.shape, f"{fake.std():.4f}")
