@@ -494,6 +494,12 @@ def compile(
             first call's, where it is not said; a larger one is another build). True: the first dimension of every
             tensor. None: the first dimension of the arguments, once a call differs from an earlier one in it alone.
             False: every shape is a build.
+
+            To the code such a size is an int. What it compares (``if x.shape[0] > 8``) the build rests on; where a
+            plain number is taken (``range(n)``, ``int(n)``, ``len(x)``, ``[0] * n``, numpy's functions of sizes) the
+            size is fixed, and every other one is a build of its own. ``report()`` tells both, with the lines. A call
+            with no row or one is recorded as it is. Not seen, and as in the call that was recorded: a size within
+            formatted text, and whether reshape() and contiguous() copied, where one row alone would be a view.
         disable: give the function back as it is.
         mode, backend, options: taken for programs written for PyTorch; there is one way to compile.
         memory_limit: the most bytes that the program may hold for itself while it runs, a number or text such as

@@ -228,8 +228,12 @@ class BoundProgram:
                 pointers[slot] = _from_buffer(array)
                 results.append((array, dtype))
             if self._draws:
-                pointers[self._random_slot] = _from_buffer(default_generator.buffer)
-            code = program.run_again()
+                # The stream has one order: others who draw wait until the program has.
+                with default_generator.lock:
+                    pointers[self._random_slot] = _from_buffer(default_generator.buffer)
+                    code = program.run_again()
+            else:
+                code = program.run_again()
             if code:
                 self.executable.raise_error(code)
             for original, copy, changed in (*staged, *self._staged):

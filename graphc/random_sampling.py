@@ -16,7 +16,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from graphc.random_stream import RandomStream, fused_multiply_add
+from graphc.normal_numbers import fused_multiply_add
+from graphc.random_stream import RandomStream
 
 Floats = NDArray[np.float64]
 _DOUBLE = np.dtype(np.float64)
@@ -48,13 +49,13 @@ def _logarithm(value: float) -> float:
 
 def uniforms(stream: RandomStream, count: int) -> Floats:
     """Doubles in [0, 1) of 53 bits."""
-    with stream._lock:
+    with stream.lock:
         return stream._uniform(count, _DOUBLE)
 
 
 def serial_normals(stream: RandomStream, count: int) -> Floats:
     """Normal doubles made one pair after the other, whatever their count."""
-    with stream._lock:
+    with stream.lock:
         return np.array(stream._single_normals(count), np.float64)
 
 
@@ -81,7 +82,7 @@ def log_normal(stream: RandomStream, count: int, mean: float, std: float) -> Flo
 
 def below(stream: RandomStream, count: int, limit: int, wide: bool) -> NDArray[np.uint64]:
     """Integers below a limit (at most 2**64): remainders of draws of 64 bits, or of 32 bits unless ``wide``."""
-    with stream._lock:
+    with stream.lock:
         draws = stream._draw_pairs(count) if wide else stream._draw(count)
     return draws if limit >= 2**64 else draws % np.uint64(limit)
 
@@ -120,7 +121,7 @@ class _Uniforms:
 
 def poisson(stream: RandomStream, rates: Floats) -> Floats:
     """How many events of a mean number occur, for each rate (not negative)."""
-    with stream._lock:
+    with stream.lock:
         draw = _Uniforms(stream)
         found = [_poisson(rate, draw) for rate in rates.tolist()]
         draw.finish()
@@ -163,7 +164,7 @@ def _poisson_by_rejection(rate: float, draw: Callable[[], float]) -> float:
 
 def binomial(stream: RandomStream, counts: Floats, probabilities: Floats) -> Floats:
     """How many of so many trials succeed, for each count and probability."""
-    with stream._lock:
+    with stream.lock:
         draw = _Uniforms(stream)
         pairs = zip(counts.tolist(), probabilities.tolist(), strict=True)
         found = [_binomial(count, probability, draw) for count, probability in pairs]
@@ -248,7 +249,7 @@ def gammas(stream: RandomStream, shapes: NDArray) -> Floats:
 
     Source: G. Marsaglia, W. W. Tsang, "A simple method for generating gamma variables" (2000)
     """
-    with stream._lock:
+    with stream.lock:
         draw = _Uniforms(stream)
         normals = _Normals(stream, draw)
         found = [_gamma(shape, draw, normals) for shape in shapes]

@@ -19,11 +19,12 @@ import ctypes
 import math
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from graphc.normal_numbers import BLOCK, box_muller, each, fused_multiply_add, scale
 from graphc.random_library import fill, library
 
 __all__ = ["DEFAULT_SEED", "RandomStream"]
@@ -38,9 +39,6 @@ _POSITION = WORD_COUNT
 _NORMAL_IS_CACHED = WORD_COUNT + 1
 _CACHED_NORMAL = slice(WORD_COUNT + 2, WORD_COUNT + 4)
 _BUFFER_LENGTH = WORD_COUNT + 4
-
-_BLOCK = 16
-"""Normals are made sixteen at a time: eight radii and eight angles."""
 
 _WIDE_RANGE = 1 << 28
 """Integers from a range this large take 64 bits each, so that the remainder is close to uniform."""
@@ -90,7 +88,7 @@ class RandomStream:
         self.buffer: NDArray[np.uint32] = np.zeros(_BUFFER_LENGTH, np.uint32)
         self._cached_normal = self.buffer[_CACHED_NORMAL].view(np.float64)
         self._engine = _Engine()
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self.manual_seed(seed)
 
     def __repr__(self) -> str:
@@ -104,7 +102,7 @@ class RandomStream:
             raise TypeError(f"a seed is an integer, but got {seed!r} of type {type(seed).__name__}")
         if not -(2**63) <= seed < 2**64:
             raise ValueError(f"a seed lies in [-2**63, 2**64), but got {seed}")
-        with self._lock:
+        with self.lock:
             self._initial_seed = int(seed) % 2**64
             self.buffer[:] = 0
             self.buffer[:WORD_COUNT] = np.random.RandomState(self._initial_seed % 2**32).get_state()[1]
@@ -124,7 +122,7 @@ class RandomStream:
     def get_state(self) -> NDArray[np.uint8]:
         """A copy of the whole state: uint8[5056] in the layout of `torch.get_rng_state()`, which reads it as well."""
         state = np.zeros((), _TORCH_STATE)
-        with self._lock:
+        with self.lock:
             position = int(self.buffer[_POSITION])
             state["initial_seed"] = self._initial_seed
             state["is_seeded"] = 1
@@ -153,7 +151,7 @@ class RandomStream:
         position = WORD_COUNT if left == 1 else next_word
         if not fields["is_seeded"] or not 1 <= left <= WORD_COUNT or position != WORD_COUNT + 1 - left:
             raise ValueError(f"no state of a generator: {left} words left and next word {next_word} of {WORD_COUNT}")
-        with self._lock:
+        with self.lock:
             self._initial_seed = int(fields["initial_seed"])
             self.buffer[:WORD_COUNT] = fields["words"]
             self.buffer[_POSITION] = position
@@ -192,14 +190,14 @@ class RandomStream:
         if not (low <= high and high - low <= float(np.finfo(dtype).max)):
             raise ValueError(f"uniform expects low <= high with a finite distance, but got low={low}, high={high}")
         shape = _shape(shape)
-        with self._lock:
+        with self.lock:
             drawn = self._compiled("uniform", shape, dtype, low, high)
             if drawn is not None:
                 return drawn
             values = self._uniform(math.prod(shape), dtype)
         if low != 0.0 or high != 1.0:
             low, high = dtype.type(low), dtype.type(high)
-            values = _scale(values, high - low, low)
+            values = scale(values, high - low, low)
             values[values == high] = low
         return values.reshape(shape)
 
@@ -226,33 +224,33 @@ class RandomStream:
         dtype = _floating(dtype)
         shape = _shape(shape)
         count = math.prod(shape)
-        with self._lock:
-            if count < _BLOCK:
+        with self.lock:
+            if count < BLOCK:
                 values = np.array(self._single_normals(count), np.float64)
                 return fused_multiply_add(values, std, mean).astype(dtype).reshape(shape)
             drawn = self._compiled("normal", shape, dtype, mean, std)
             if drawn is not None:
                 return drawn
-            remainder = count % _BLOCK
-            uniforms = self._uniform(count + (_BLOCK if remainder else 0), dtype)
+            remainder = count % BLOCK
+            uniforms = self._uniform(count + (BLOCK if remainder else 0), dtype)
         values = np.empty(count, dtype)
         whole = count - remainder
-        values[:whole] = _box_muller(uniforms[:whole])
+        values[:whole] = box_muller(uniforms[:whole])
         if remainder:
-            values[-_BLOCK:] = _box_muller(uniforms[-_BLOCK:])
+            values[-BLOCK:] = box_muller(uniforms[-BLOCK:])
         if mean != 0.0 or std != 1.0:
-            values = _scale(values, dtype.type(std), dtype.type(mean))
+            values = scale(values, dtype.type(std), dtype.type(mean))
         return values.reshape(shape)
 
     def _normal_halves(self, shape: tuple[int, ...], dtype: np.dtype, mean: float, std: float) -> NDArray:
         """Normal values of two bytes: PyTorch draws for them block by block, and nothing for a last block in vain."""
         count = math.prod(shape)
-        remainder = count % _BLOCK if count >= _BLOCK else 0
-        with self._lock:
+        remainder = count % BLOCK if count >= BLOCK else 0
+        with self.lock:
             values = np.empty(count, np.float32)
             values[: count - remainder] = self.normal(count - remainder, np.float32, mean, std)
             if remainder:
-                values[-_BLOCK:] = self.normal(_BLOCK, np.float32, mean, std)
+                values[-BLOCK:] = self.normal(BLOCK, np.float32, mean, std)
         return values.astype(dtype).reshape(shape)
 
     def exponential(self, shape: int | Iterable[int], dtype: DTypeLike = np.float32, rate: float = 1.0) -> NDArray:
@@ -268,12 +266,12 @@ class RandomStream:
         if not rate > 0.0:
             raise ValueError(f"exponential expects rate > 0.0, but got rate={rate}")
         shape = _shape(shape)
-        with self._lock:
+        with self.lock:
             drawn = self._compiled("exponential", shape, dtype, rate)
             if drawn is not None:
                 return drawn
             uniforms = self._uniform(math.prod(shape), np.dtype(np.float64))
-        return (-1.0 / rate * _each(math.log1p, -uniforms)).astype(dtype).reshape(shape)
+        return (-1.0 / rate * each(math.log1p, -uniforms)).astype(dtype).reshape(shape)
 
     def bernoulli(self, probability: float, shape: int | Iterable[int]) -> NDArray[np.bool_]:
         """True with the given probability, as `Tensor.bernoulli_(p)`: a float64 uniform less than it.
@@ -284,7 +282,7 @@ class RandomStream:
         if not 0.0 <= probability <= 1.0:
             raise ValueError(f"a probability lies in [0, 1], but got {probability}")
         shape = _shape(shape)
-        with self._lock:
+        with self.lock:
             drawn = self._compiled("bernoulli", shape, np.dtype(np.bool_), probability)
             if drawn is not None:
                 return drawn
@@ -304,7 +302,7 @@ class RandomStream:
         dtype = _floating(probabilities.dtype)
         if not ((probabilities >= 0) & (probabilities <= 1)).all():
             raise ValueError("a probability lies in [0, 1], but got one outside or NaN")
-        with self._lock:
+        with self.lock:
             uniforms = self._uniform(probabilities.size, dtype)
         return uniforms.reshape(probabilities.shape) < probabilities
 
@@ -318,7 +316,7 @@ class RandomStream:
             raise ValueError(f"integers expects int64 bounds with low < high, but got low={low}, high={high}")
         shape = _shape(shape)
         count, span = math.prod(shape), high - low
-        with self._lock:
+        with self.lock:
             drawn = self._compiled("integers", shape, np.dtype(np.int64), low, high)
             if drawn is not None:
                 return drawn
@@ -333,7 +331,7 @@ class RandomStream:
         """
         if length < 0:
             raise ValueError(f"a permutation has a length >= 0, but got {length}")
-        with self._lock:
+        with self.lock:
             drawn = self._compiled("permutation", (length,), np.dtype(np.int64))
             if drawn is not None:
                 return drawn
@@ -470,150 +468,3 @@ def _shape(shape: int | Iterable[int]) -> tuple[int, ...]:
     if any(size < 0 for size in sizes):
         raise ValueError(f"a shape has no negative size, but got {sizes}")
     return tuple(int(size) for size in sizes)
-
-
-def _each(function: Callable[[float], float], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Applies a function of the C library. numpy's own vector code may differ from it in the last bit; PyTorch and
-    the generated C call the library."""
-    return np.fromiter(map(function, values.tolist()), np.float64, values.size)
-
-
-def _scale(values: NDArray, factor: np.floating, offset: np.floating) -> NDArray:
-    """values * factor + offset, rounded once as by a fused multiply-add."""
-    if values.dtype == np.float32:
-        return _fused_multiply_add(values, factor, offset)
-    return fused_multiply_add(values, factor, offset)
-
-
-def fused_multiply_add(values: NDArray[np.float64], factor: float, offset: float) -> NDArray[np.float64]:
-    """values * factor + offset in float64, rounded as if once: the product's and the sum's own errors are added last.
-
-    Source: T. J. Dekker, "A floating-point technique for extending the available precision" (1971)
-    """
-    high, low = _halves(values)
-    factor_high, factor_low = _halves(np.float64(factor))
-    product = values * factor
-    product_error = ((high * factor_high - product) + high * factor_low + low * factor_high) + low * factor_low
-    total = product + offset
-    other = total - product
-    sum_error = (product - (total - other)) + (offset - other)
-    return total + (sum_error + product_error)
-
-
-def _halves(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Two numbers of 26 bits whose sum each value is."""
-    scaled = values * 134217729.0
-    high = scaled - (scaled - values)
-    return high, values - high
-
-
-def _box_muller(uniforms: NDArray) -> NDArray:
-    """Normals from uniforms, both [16 n]: in each block the first eight give the radius, the others the angle."""
-    blocks = uniforms.reshape(-1, 2, _BLOCK // 2)
-    normals = np.empty_like(blocks)
-    kernel = _box_muller_float32 if uniforms.dtype == np.float32 else _box_muller_float64
-    chunk = 512  # blocks at a time: their temporaries stay in the cache
-    for start in range(0, len(blocks), chunk):
-        part = blocks[start : start + chunk]
-        cosines, sines = kernel(1 - part[:, 0].ravel(), part[:, 1].ravel())
-        normals[start : start + chunk, 0] = cosines.reshape(-1, _BLOCK // 2)
-        normals[start : start + chunk, 1] = sines.reshape(-1, _BLOCK // 2)
-    return normals.ravel()
-
-
-def _box_muller_float64(magnitudes: NDArray, turns: NDArray) -> tuple[NDArray, NDArray]:
-    radii = np.sqrt(-2.0 * _each(math.log, magnitudes))
-    angles = 2.0 * math.pi * turns
-    return radii * _each(math.cos, angles), radii * _each(math.sin, angles)
-
-
-def _box_muller_float32(magnitudes: NDArray, turns: NDArray) -> tuple[NDArray, NDArray]:
-    radii = np.sqrt(np.float32(-2.0) * _logarithm(magnitudes))
-    cosines, sines = _cosine_and_sine(np.float32(2.0 * math.pi) * turns)
-    return radii * cosines, radii * sines
-
-
-def _fused_multiply_add(left: NDArray, right: NDArray | np.float32, addend: NDArray | np.float32) -> NDArray:
-    """left * right + addend in float32, rounded once.
-
-    The product of two float32 is exact in float64. The sum is rounded there and then to float32, which differs from one
-    rounding only where the first ends halfway between two float32: such a sum is moved towards what it has lost.
-    """
-    products = left.astype(np.float64)
-    products *= right
-    sums = products + addend
-    halfway = (sums.view(np.int64) & 0x1FFFFFFF) == 0x10000000
-    if halfway.any():
-        product, total = products[halfway], sums[halfway]
-        added = np.broadcast_to(addend, sums.shape)[halfway].astype(np.float64)
-        other = total - product
-        lost = (product - (total - other)) + (added - other)
-        sums[halfway] = np.where(lost == 0, total, np.nextafter(total, np.copysign(np.inf, lost)))
-    return sums.astype(np.float32)
-
-
-def _polynomial(argument: NDArray, coefficients: tuple[np.float32, ...]) -> NDArray:
-    """Horner's rule with fused steps, the coefficient of the highest power first."""
-    value = _fused_multiply_add(argument, coefficients[0], coefficients[1])
-    for coefficient in coefficients[2:]:
-        value = _fused_multiply_add(value, argument, coefficient)
-    return value
-
-
-def _single(*values: float) -> tuple[np.float32, ...]:
-    return tuple(np.float32(value) for value in values)
-
-
-_SQUARE_ROOT_OF_HALF = np.float32(0.70710678118654752)
-_LOGARITHM = _single(
-    7.0376836292e-2,
-    -1.1514610310e-1,
-    1.1676998740e-1,
-    -1.2420140846e-1,
-    1.4249322787e-1,
-    -1.6668057665e-1,
-    2.0000714765e-1,
-    -2.4999993993e-1,
-    3.3333331174e-1,
-)
-# Numbers of few bits first, so that their products with a small integer are exact.
-_LN_2_HIGH, _LN_2_LOW = _single(0.693359375, -2.12194440e-4)
-_QUARTER_PI = _single(0.78515625, 2.4187564849853515625e-4, 3.77489497744594108e-8)
-_FOUR_OVER_PI = np.float32(1.27323954473516)
-_SINE = _single(-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
-_COSINE = _single(2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
-
-
-def _logarithm(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The natural logarithm of normal positive float32 numbers: exponent, and a polynomial of the fraction."""
-    bits = values.view(np.int32)
-    exponents = (bits >> 23) - 126
-    fractions = ((bits & 0x007FFFFF) | 0x3F000000).view(np.float32)
-    is_low = fractions < _SQUARE_ROOT_OF_HALF
-    exponents = (exponents - is_low).astype(np.float32)
-    rest = (fractions - np.float32(1)) + fractions * is_low
-    squares = rest * rest
-    result = _polynomial(rest, _LOGARITHM) * rest
-    result = _fused_multiply_add(result, squares, exponents * _LN_2_LOW)
-    result = _fused_multiply_add(squares, np.float32(-0.5), result)
-    return _fused_multiply_add(exponents, _LN_2_HIGH, rest + result)
-
-
-def _cosine_and_sine(angles: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Cosine and sine of angles in [0, 2 pi]: reduced to the nearest even multiple of pi / 4, then two polynomials."""
-    octants = ((angles * _FOUR_OVER_PI).astype(np.int32) + 1) & ~1
-    multiples = octants.astype(np.float32)
-    rest = angles
-    for part in _QUARTER_PI:
-        rest = _fused_multiply_add(multiples, -part, rest)
-    squares = rest * rest
-    half = squares * np.float32(0.5)
-    near_cosine = _fused_multiply_add(_polynomial(squares, _COSINE) * squares, squares, -half) + np.float32(1)
-    near_sine = _fused_multiply_add(_polynomial(squares, _SINE) * squares, rest, rest)
-    is_swapped = (octants & 2) != 0
-    sines = np.where(is_swapped, near_cosine, near_sine)
-    cosines = np.where(is_swapped, near_sine, near_cosine)
-    # The sine is negative in octants 4 and 6, the cosine in 2 and 4 (8 is 0 again).
-    np.negative(sines, out=sines, where=(octants & 4) != 0)
-    np.negative(cosines, out=cosines, where=((octants + 2) & 4) != 0)
-    return cosines, sines

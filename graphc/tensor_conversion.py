@@ -58,7 +58,7 @@ class Conversion:
         return self._read("tolist()").tolist()
 
     def __contains__(self, element: Any) -> bool:
-        """Whether an element equals a number or, somewhere, a tensor that is broadcast. Raises RuntimeError for else."""
+        """Whether an element equals a number or, somewhere, a tensor that is broadcast. Else RuntimeError."""
         if not isinstance(element, bool | int | float | complex) and not hasattr(element, "apply"):
             raise RuntimeError(
                 f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -195,3 +196,23 @@ def test_every_way_of_making_a_leaf_gets_its_gradient_at_every_call(make: Callab
             function(x).backward()
             gradients.append([leaf.grad.tolist() for leaf in leaves])
         assert gradients[0] == gradients[1]
+
+
+def test_threads_that_draw_share_one_stream() -> None:
+    """Compiled functions that draw, in threads of their own, leave the generator where the same draws in turn do."""
+    functions = [gc.compile(lambda x: gc.nn.functional.dropout(x, 0.5)) for _ in range(3)]
+    x = gc.ones(3001)
+    for function in functions:
+        function(x)
+    gc.manual_seed(0)
+    for function in functions:
+        for _ in range(40):
+            function(x)
+    expected = gc.rand(1)
+    gc.manual_seed(0)
+    threads = [threading.Thread(target=lambda f=f: [f(x) for _ in range(40)]) for f in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert gc.equal(gc.rand(1), expected)

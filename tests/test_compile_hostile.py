@@ -589,6 +589,7 @@ def test_state_given_new_memory_is_followed() -> None:
 def test_strided_loads_side_by_side_under_a_condition() -> None:
     """gcc 12.2 makes one masked vector load of another place of these, so they are printed as loads at places that are
     there: padded rows of two columns, and the gradient of a part of such rows."""
+
     @gc.compile
     def padded(x: gc.Tensor) -> gc.Tensor:
         return F.pad(x, (0, 0, 1, 1))

@@ -438,7 +438,7 @@ def test_only_what_is_asked_for_is_computed():
     programs = result.grad_fn._program._backward
     ((positions, wanted),) = programs
     assert positions == (0,)
-    assert wanted == ("inputs",)
+    assert wanted == ("input",)
     result.sum().backward()
     assert len(programs) == 2
 

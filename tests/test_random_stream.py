@@ -607,7 +607,7 @@ def test_products_and_sums_round_once():
     two float32 and has lost something, too."""
     from fractions import Fraction
 
-    fused = graphc.random_stream._fused_multiply_add
+    fused = graphc.normal_numbers._fused_multiply_add
     generator = np.random.default_rng(3)
     left = generator.integers(2**23, 2**24, 4000).astype(np.float32)
     right = np.float32(2**23 + 1)

@@ -80,8 +80,8 @@ def _find_split(domain: Domain, expressions: Sequence[Integer]) -> tuple[int, in
                     continue
                 factor = atom.divisor // coefficient
                 extent = domain[places[name]].extent
-                if not isinstance(extent, int) or factor < 2 or extent <= factor or extent % factor:
-                    continue
+                if factor < 2 or (isinstance(extent, int) and extent <= factor) or extent % factor != 0:
+                    continue  # of a size that is known at run time only, whole multiples alone
                 # The largest factor first: smaller divisors then split what is left of the low part.
                 if best is None or (factor, -places[name]) > (best[1], -best[0]):
                     best = (places[name], factor)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from graphc.runtime import cache as cache_module
+from graphc.runtime import native, toolchain
 from graphc.runtime.errors import CompileError, CompilerNotFound, CompilerTimeout, LoadError
 from graphc.runtime.native import build_library, file_stem, load_library
 from graphc.runtime.program import NativeProgram
@@ -220,3 +221,21 @@ def test_strided_loads_under_a_condition_are_compiled_right():
     expected = np.stack([source[::4], source[3::4]], 1)
     expected[50:] = 0
     np.testing.assert_array_equal(result, expected.reshape(-1))
+
+
+def test_a_fault_of_the_compiler_is_gone_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the compiler itself breaks down, as gcc 12's vectorizer does, the program is built without that part."""
+    commands: list[tuple[str, ...]] = []
+
+    def breaks_once(command: tuple[str, ...], folder: Path) -> str:
+        commands.append(command)
+        if len(commands) == 1:
+            raise CompileError(
+                "failed", command=command, status=1, output="program.c:5:1: internal compiler error: in x"
+            )
+        return toolchain.run_compiler(command, folder)
+
+    monkeypatch.setattr(native, "run_compiler", breaks_once)
+    build = build_library(f"/* gone around */{ADD_ONE}", name="add_one")
+    assert _run(build) == [1.0, 2.0, 3.0, 4.0]
+    assert commands[1] == (*commands[0], "-fno-tree-loop-vectorize")

@@ -79,7 +79,10 @@ def native_batch_norm(
     )
     if not training:
         return result, number_like(input, 0, shape=(0,)), number_like(input, 0, shape=(0,))
-    centre, scale = _statistics(Detach.bind(input), (0, *range(2, input.ndim)), eps, _kept(input.dtype))
+    # As wide as the parameters are, where there are some.
+    given = next((value for value in (weight, bias, running_mean) if value is not None), None)
+    dtype = _kept(input.dtype) if given is None else given.dtype
+    centre, scale = _statistics(Detach.bind(input), (0, *range(2, input.ndim)), eps, dtype)
     return result, centre.reshape(-1), scale.reshape(-1)
 
 

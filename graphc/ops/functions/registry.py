@@ -114,7 +114,9 @@ MODULES: tuple[ModuleType, ...] = (
 _INTERNAL = frozenset(
     {
         "at_positions",
+        "bag_numbers",
         "bernoulli_like",
+        "normalized_by_channel",
         "scalar_name",
         "as_dtype",
         "dtype_named",

@@ -134,7 +134,7 @@ def _settle() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     # A thread of the parent may have been drawing random numbers when this copy was made; it does so no more here, and
     # would never give the locks back.
-    default_generator._lock = threading.RLock()
+    default_generator.lock = threading.RLock()
     default_generator._engine = type(default_generator._engine)()
     np.random.set_bit_generator(np.random.MT19937(0))
     state.recorder = None
