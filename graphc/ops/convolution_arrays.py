@@ -25,6 +25,10 @@ Sizes = tuple[int, ...]
 
 # How many elements the columns of one step may have: 1 MiB of float32, what a core's second cache holds.
 COLUMNS = 1 << 18
+# More columns than this are cut into so many parts at least. (One product on numpy's own threads would be as quick, but
+# these go on spinning for milliseconds after it, in the way of everything else.)
+WORTH_SHARING = 1 << 14
+PARTS = 8
 
 
 def convolved_extent(extent: Dimension, kernel: int, stride: int, padding: int, dilation: int) -> Dimension:
@@ -41,9 +45,9 @@ def _for_blas(x: np.ndarray) -> np.ndarray:
     return x if by_rows or by_columns else np.ascontiguousarray(x)
 
 
-def multiply_matrices(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+def multiply_matrices(left: np.ndarray, right: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """The matrix product over the last two dimensions, batches broadcast."""
-    return np.matmul(_for_blas(left), _for_blas(right))
+    return np.matmul(_for_blas(left), _for_blas(right), out=out)
 
 
 @dataclass(frozen=True)
@@ -98,9 +102,12 @@ class Geometry:
             for at, gap, count, step in zip(tap, self.dilation, self.places, self.stride, strict=True)
         )
 
-    def samples_at_once(self, depth: int) -> int:
-        """For how many samples the columns are laid out together, so many of them deep."""
-        return max(1, COLUMNS // max(1, depth * math.prod(self.spread)))
+    def samples_at_once(self, depth: int, samples: int) -> int:
+        """For how many of the samples the columns are laid out together, so many of them deep: as many as the cache
+        holds, but few enough that there are parts for several threads."""
+        each = max(1, depth * math.prod(self.spread))
+        most = max(1, COLUMNS // each)
+        return min(most, -(-samples // PARTS)) if each * samples > WORTH_SHARING else most
 
 
 geometry_of = lru_cache(maxsize=512)(Geometry)
@@ -149,7 +156,7 @@ class _Columns:
     def of(self, samples: slice) -> np.ndarray:
         """``[(g,) c * kernel, m * spread]``: valid until the thread asks for the next."""
         met = self.met[(..., samples, *self.places)]
-        columns = _scratch(met.size, met.dtype).reshape(met.shape)
+        columns = _scratch("columns", met.shape, met.dtype)
         np.copyto(columns, met)
         return columns.reshape(self.shape)
 
@@ -157,19 +164,20 @@ class _Columns:
 _memory = threading.local()
 
 
-def _scratch(count: int, dtype: np.dtype) -> np.ndarray:
-    """Memory for the columns: each thread keeps what it used last, since fresh memory costs more than the copy."""
-    held = getattr(_memory, "bytes", None)
+def _scratch(use: str, shape: Sizes, dtype: np.dtype) -> np.ndarray:
+    """Memory for one part's work: each thread keeps what it used last, since fresh memory costs more than the work."""
+    count = math.prod(shape)
+    held = getattr(_memory, use, None)
     if held is None or held.size < count * dtype.itemsize:
         held = np.empty(count * dtype.itemsize, np.uint8)
         if count <= 4 * COLUMNS:
-            _memory.bytes = held
-    return held[: count * dtype.itemsize].view(dtype)
+            setattr(_memory, use, held)
+    return held[: count * dtype.itemsize].view(dtype).reshape(shape)
 
 
 def _parts(count: int, at_once: int) -> list[slice]:
     """All samples, so many at a time."""
-    return [slice(start, min(start + at_once, count)) for start in range(0, count, at_once)]
+    return [slice(start, min(start + at_once, count)) for start in range(0, count, max(1, at_once))]
 
 
 def _samples_beside_places(x: np.ndarray, spatial: int) -> np.ndarray:
@@ -189,15 +197,17 @@ def convolve(weight: np.ndarray, x: np.ndarray, stride: Sizes, padding: Sizes, d
     if geometry.is_pointwise:
         return multiply_matrices(rows, x.reshape(*x.shape[:-spatial], -1)).reshape(shape)
     result = np.empty(shape, x.dtype)
-    at_once = geometry.samples_at_once(math.prod(groups) * depth)
+    at_once = geometry.samples_at_once(math.prod(groups) * depth, x.shape[0])
     into = _samples_beside_places(result, spatial)
     inside = tuple(map(slice, geometry.places))
     all_places = (slice(None),) * spatial
     columns = _Columns(_padded(x, geometry), geometry)
 
     def work(samples: slice) -> None:
-        product = multiply_matrices(rows, columns.of(samples)).reshape(*groups, outputs, -1, *geometry.spread)
-        into[(..., samples, *all_places)] = product[(..., *inside)]
+        laid_out = columns.of(samples)
+        product = _scratch("product", (*groups, outputs, laid_out.shape[-1]), x.dtype)
+        multiply_matrices(rows, laid_out, product)
+        into[(..., samples, *all_places)] = product.reshape(*groups, outputs, -1, *geometry.spread)[(..., *inside)]
 
     for_each(_parts(x.shape[0], at_once), work)
     return result
@@ -221,7 +231,7 @@ def input_gradient(
     rows = weight.reshape(*groups, weight.shape[-spatial - 2], depth).swapaxes(-1, -2)
     count = cotangent.shape[0]
     x = np.zeros((count, *groups, channels, *geometry.padded), cotangent.dtype)
-    at_once = geometry.samples_at_once(math.prod(groups) * depth)
+    at_once = geometry.samples_at_once(math.prod(groups) * depth, count)
     all_places = (slice(None),) * spatial
     cotangent, planes = _samples_beside_places(cotangent, spatial), _samples_beside_places(x, spatial)
 
@@ -254,7 +264,7 @@ def _weight_gradient(cotangent: np.ndarray, x: np.ndarray, geometry: Geometry) -
     spatial = len(geometry.kernel)
     groups, outputs, channels = x.shape[1 : -spatial - 1], cotangent.shape[-spatial - 1], x.shape[-spatial - 1]
     depth = channels * math.prod(geometry.kernel)
-    at_once = min(geometry.samples_at_once(math.prod(groups) * depth), max(1, x.shape[0]))
+    at_once = max(1, min(geometry.samples_at_once(math.prod(groups) * depth, x.shape[0]), x.shape[0]))
     all_places = (slice(None),) * spatial
     cotangent = _samples_beside_places(cotangent, spatial)
     inside = tuple(map(slice, geometry.places))
@@ -265,10 +275,13 @@ def _weight_gradient(cotangent: np.ndarray, x: np.ndarray, geometry: Geometry) -
     def work(number: int) -> None:
         samples = parts[number]
         # What lies between the rows counts as zero.
-        rows = np.zeros((*groups, outputs, samples.stop - samples.start, *geometry.spread), cotangent.dtype)
+        shape = (*groups, outputs, samples.stop - samples.start, *geometry.spread)
+        rows = _scratch("product", shape, cotangent.dtype)
+        if geometry.spread != geometry.places:
+            rows.fill(0)
         rows[(..., *inside)] = cotangent[(..., samples, *all_places)]
         of_places = columns.of(samples).swapaxes(-1, -2)
-        products[number] = multiply_matrices(rows.reshape(*groups, outputs, -1), of_places)
+        multiply_matrices(rows.reshape(*groups, outputs, -1), of_places, products[number])
 
     for_each(range(len(parts)), work)
     # Added in one order, however many threads there are.
