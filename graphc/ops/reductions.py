@@ -59,7 +59,7 @@ class CentringGradient(Composite):
     def evaluate(self, cotangent: np.ndarray, *, dims: Dims, wide: bool) -> np.ndarray:
         token = silence(IGNORE)
         try:
-            total, count = kept_sum(-cotangent, dims), math.prod(cotangent.shape[dim] for dim in dims)
+            total, count = 0 - kept_sum(cotangent, dims), math.prod(cotangent.shape[dim] for dim in dims)
             mean = total.astype(np.float64) / count if wide else total / total.dtype.type(count)
         finally:
             restore(token)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from graphc.ops.quiet import quiet
 from graphc.ops.reductions import CentringGradient, Dims, kept_sum
 from graphc.ops.sources import number_like
 from graphc.ops.views import Reshape
+from graphc.ops.workers import for_each
 
 Value = Any
 
@@ -87,8 +89,31 @@ def _gradient(cotangent: Value, normalized: Value, factor: Value, dims: Dims) ->
 # -- by channels: the statistics are sums in float64, rounded where PyTorch rounds ------------------------------------
 
 
+# How many elements are computed at a time, so that what lies between two steps stays in a core's cache.
+_AT_ONCE = 1 << 17
+
+
 def _by_channel(value: np.ndarray, rank: int) -> np.ndarray:
     return value.reshape(1, -1, *(1,) * (rank - 2))
+
+
+def _by_samples(x: np.ndarray, work: Callable[[slice], None]) -> None:
+    """``work`` done for a few samples of ``[n, c, ...]`` at a time, on all threads."""
+    count = x.shape[0]
+    step = max(1, _AT_ONCE * count // max(1, x.size))
+    for_each([slice(start, start + step) for start in range(0, count, step)], work)
+
+
+def _sums_by_channel(x: np.ndarray, dtype: np.dtype, terms: Callable[[slice], np.ndarray]) -> np.ndarray:
+    """The sums of each channel's terms, which are computed for a few samples at a time."""
+    sums = np.empty(x.shape[:2], dtype)
+    spatial = tuple(range(2, x.ndim))
+
+    def work(samples: slice) -> None:
+        np.add.reduce(terms(samples), spatial, dtype, out=sums[samples])
+
+    _by_samples(x, work)
+    return kept_sum(sums, (0,)).reshape(-1)
 
 
 class ChannelMean(Composite):
@@ -101,7 +126,7 @@ class ChannelMean(Composite):
 
     @quiet
     def evaluate(self, x: np.ndarray, *, dims: Dims) -> np.ndarray:
-        return (np.add.reduce(x, dims, np.float64) / _count(x, dims)).astype(x.dtype)
+        return (_sums_by_channel(x, np.float64, x.__getitem__) / _count(x, dims)).astype(x.dtype)
 
 
 class ChannelSquares(Composite):
@@ -114,9 +139,14 @@ class ChannelSquares(Composite):
 
     @quiet
     def evaluate(self, x: np.ndarray, average: np.ndarray, *, dims: Dims) -> np.ndarray:
-        centred = x - _by_channel(average, x.ndim)
-        centred *= centred
-        return np.add.reduce(centred, dims, np.float64).astype(x.dtype)
+        average = _by_channel(average, x.ndim)
+
+        def terms(samples: slice) -> np.ndarray:
+            centred = x[samples] - average
+            centred *= centred
+            return centred
+
+        return _sums_by_channel(x, np.float64, terms).astype(x.dtype)
 
 
 class MovingMean(Composite):
@@ -171,9 +201,15 @@ class BatchNormalized(Composite):
         eps: float,
     ) -> np.ndarray:
         factor, _ = _factors(x, squares, dims, eps)
-        result = x - _by_channel(average, x.ndim)
-        result *= _by_channel(factor * weight, x.ndim)
-        result += _by_channel(bias, x.ndim)
+        average, factor, bias = (_by_channel(each, x.ndim) for each in (average, factor * weight, bias))
+        result = np.empty_like(x)
+
+        def work(samples: slice) -> None:
+            part = np.subtract(x[samples], average, out=result[samples])
+            part *= factor
+            part += bias
+
+        _by_samples(x, work)
         return result
 
     def vjp(
@@ -189,15 +225,19 @@ class BatchNormalized(Composite):
         **attrs: Any,
     ) -> tuple[Any, ...]:
         @functools.cache
+        def of_scale() -> Value:
+            return BatchScaleGradient.bind(cotangent, x, average, dims=attrs["dims"])
+
+        @functools.cache
         def of_centred() -> Value:
-            return BatchInputGradient.bind(cotangent, x, average, squares, weight, **attrs)
+            return BatchInputGradient.bind(cotangent, x, average, squares, weight, of_scale(), **attrs)
 
         return (
             of_centred,
             lambda: CentringGradient.bind(of_centred(), dims=attrs["dims"], wide=True),
             None,
             None,
-            lambda: BatchWeightGradient.bind(cotangent, x, average, squares, **attrs),
+            lambda: BatchWeightGradient.bind(cotangent, x, squares, of_scale(), **attrs),
             lambda: sum(cotangent, attrs["dims"]),
         )
 
@@ -216,13 +256,42 @@ def _parts(x: Value, dims: Dims, eps: float) -> tuple[Value, Value]:
     return centred * factor, factor
 
 
+class BatchScaleGradient(Composite):
+    """The cotangent of what multiplies the differences from the mean in :class:`BatchNormalized`."""
+
+    name, differentiable = "batch_scale_gradient", False
+
+    def decompose(self, cotangent: Value, x: Value, average: Value, *, dims: Dims) -> Value:
+        return sum(cotangent * (x - mean(x, dims, keepdim=True)), dims)
+
+    @quiet
+    def evaluate(self, cotangent: np.ndarray, x: np.ndarray, average: np.ndarray, *, dims: Dims) -> np.ndarray:
+        average = _by_channel(average, x.ndim)
+
+        def terms(samples: slice) -> np.ndarray:
+            centred = x[samples] - average
+            centred *= cotangent[samples]
+            return centred
+
+        return _sums_by_channel(x, x.dtype, terms)
+
+
 class BatchInputGradient(Composite):
     """The cotangent of the difference from the mean in :class:`BatchNormalized`, through the variance too."""
 
     name, differentiable = "batch_input_gradient", False
 
     def decompose(
-        self, cotangent: Value, x: Value, average: Value, squares: Value, weight: Value, *, dims: Dims, eps: float
+        self,
+        cotangent: Value,
+        x: Value,
+        average: Value,
+        squares: Value,
+        weight: Value,
+        of_scale: Value,
+        *,
+        dims: Dims,
+        eps: float,
     ) -> Value:
         normalized, factor = _parts(x, dims, eps)
         scale = Reshape.bind(weight, shape=(1, *weight.shape, *(1,) * (x.ndim - 2)))
@@ -236,19 +305,25 @@ class BatchInputGradient(Composite):
         average: np.ndarray,
         squares: np.ndarray,
         weight: np.ndarray,
+        of_scale: np.ndarray,
         *,
         dims: Dims,
         eps: float,
     ) -> np.ndarray:
-        kind, rank, count = x.dtype.type, x.ndim, _count(x, dims)
+        kind, count = x.dtype.type, _count(x, dims)
         factor, wide = _factors(x, squares, dims, eps)
-        centred = x - _by_channel(average, rank)
-        of_factor = kept_sum(cotangent * centred, dims).reshape(-1) * weight
-        of_variance = (of_factor.astype(np.float64) * -0.5 * (wide * wide * wide)).astype(x.dtype)
-        result = cotangent * _by_channel(factor * weight, rank)
-        centred *= kind(2)
-        centred *= _by_channel(of_variance / kind(count), rank)
-        result += centred
+        of_variance = ((of_scale * weight).astype(np.float64) * -0.5 * (wide * wide * wide)).astype(x.dtype)
+        # Twice the one is, bit for bit, twice the other.
+        of_centred = kind(2) * (of_variance / kind(count))
+        average, factor, of_centred = (_by_channel(each, x.ndim) for each in (average, factor * weight, of_centred))
+        result = np.empty_like(x)
+
+        def work(samples: slice) -> None:
+            centred = x[samples] - average
+            centred *= of_centred
+            np.add(np.multiply(cotangent[samples], factor, out=result[samples]), centred, out=result[samples])
+
+        _by_samples(x, work)
         return result
 
 
@@ -257,7 +332,9 @@ class BatchWeightGradient(Composite):
 
     name, differentiable = "batch_weight_gradient", False
 
-    def decompose(self, cotangent: Value, x: Value, average: Value, squares: Value, *, dims: Dims, eps: float) -> Value:
+    def decompose(
+        self, cotangent: Value, x: Value, squares: Value, of_scale: Value, *, dims: Dims, eps: float
+    ) -> Value:
         return sum(cotangent * _parts(x, dims, eps)[0], dims)
 
     @quiet
@@ -265,12 +342,10 @@ class BatchWeightGradient(Composite):
         self,
         cotangent: np.ndarray,
         x: np.ndarray,
-        average: np.ndarray,
         squares: np.ndarray,
+        of_scale: np.ndarray,
         *,
         dims: Dims,
         eps: float,
     ) -> np.ndarray:
-        centred = x - _by_channel(average, x.ndim)
-        centred *= cotangent
-        return kept_sum(centred, dims).reshape(-1) * _factors(x, squares, dims, eps)[0]
+        return of_scale * _factors(x, squares, dims, eps)[0]
