@@ -148,10 +148,11 @@ class BoundProgram:
     def holds(self, tensors: Sequence[Tensor]) -> bool:
         """Whether the recording is right for these arguments and the state of the world now; binds anew what has
         moved."""
-        if generation.count != self._generation:
+        seen = generation.count  # before the guards look: what another thread changes meanwhile is looked at next time
+        if seen != self._generation:
             if not all(guard.holds() for guard in self._checked_on_change) or not self._outside_fits():
                 return False
-            self._bind()
+            self._bind(seen)
         if self._checked_every_call and not all(guard.holds(tensors) for guard in self._checked_every_call):
             return False
         return self._sharing.holds(tensors)
@@ -182,8 +183,9 @@ class BoundProgram:
             for slot, tensor, _ in self.outside
         )
 
-    def _bind(self) -> None:
-        """Take the addresses of tensors from outside and the values of run-time scalars."""
+    def _bind(self, seen: int) -> None:
+        """Take the addresses of tensors from outside and the values of run-time scalars, as they are since the
+        generation that was seen."""
         self._staged = []
         pointers = self._program.pointers
         for slot, tensor, changed in self.outside:
@@ -196,7 +198,7 @@ class BoundProgram:
         self._sharing.bind([(tensor, changed) for _, tensor, changed in self.outside])
         for binding, value in self._scalars:
             value[()] = binding.scalar.current()
-        self._generation = generation.count
+        self._generation = seen
 
     def __call__(self, tensors: Sequence[Tensor]) -> Any:
         """Run on the tensors of one call. Raises IndexError, with no state changed, as eager does."""

@@ -5,6 +5,7 @@ Tensors ask here on every operation, so this module stands below all that uses i
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -99,14 +100,15 @@ class Generation:
     compiled step checks its guards again only when the count has moved: one comparison on the fast path.
     """
 
-    __slots__ = ("count",)
+    __slots__ = ("_numbers", "count")
 
     def __init__(self) -> None:
+        self._numbers = itertools.count(1)
         self.count = 0
 
     def advance(self) -> None:
-        """Note a change."""
-        self.count += 1
+        """Note a change: the count becomes one that it never was, whichever threads note one at once."""
+        self.count = next(self._numbers)
 
 
 generation = Generation()

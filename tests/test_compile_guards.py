@@ -10,6 +10,7 @@ import pytest
 
 import graphc as gc
 from graphc.capture.errors import CaptureError
+from graphc.execution import BoundProgram
 
 Made = list[gc.Tensor]
 
@@ -216,3 +217,22 @@ def test_threads_that_draw_share_one_stream() -> None:
     for thread in threads:
         thread.join()
     assert gc.equal(gc.rand(1), expected)
+
+
+def test_a_change_while_the_guards_are_looked_at_is_seen_at_the_next_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As another thread makes it: after the guard that it breaks was looked at, before the tensors were bound."""
+    layer = gc.nn.Dropout(p=1.0)
+    step = gc.compile(lambda x: layer(x))
+    x = gc.ones(1)
+    assert [step(x).item(), step(x).item()] == [0.0, 0.0]
+    original = BoundProgram._outside_fits
+
+    def meanwhile(self: BoundProgram) -> bool:
+        layer.eval()
+        return original(self)
+
+    layer.eval().train()
+    with monkeypatch.context() as patched:
+        patched.setattr(BoundProgram, "_outside_fits", meanwhile)
+        step(x)
+    assert step(x).item() == 1.0

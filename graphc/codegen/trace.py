@@ -190,40 +190,6 @@ def delinearize(position: Integer, shape: Sequence[Integer]) -> Index:
     return tuple(index)
 
 
-def _matching_group(
-    source: Sequence[Integer], at_source: int, target: Sequence[Integer], at_target: int
-) -> tuple[int, int] | None:
-    """The ends of the shortest runs of dimensions with one product."""
-    s, t = at_source, at_target
-    size_s: Integer = 1
-    size_t: Integer = 1
-    first = True
-    while first or size_s != size_t:
-        first = False
-        if size_s == size_t:
-            if s < len(source) and t < len(target):
-                size_s, size_t, s, t = size_s * source[s], size_t * target[t], s + 1, t + 1
-            elif s < len(source):
-                size_s, s = size_s * source[s], s + 1
-            else:
-                size_t, t = size_t * target[t], t + 1
-            continue
-        grow_source = s < len(source) and (
-            t >= len(target)
-            or (isinstance(size_s, int) and isinstance(size_t, int) and size_s < size_t)
-            or (not isinstance(size_t, int) and isinstance(size_s, int))
-        )
-        if grow_source:
-            size_s, s = size_s * source[s], s + 1
-        elif t < len(target):
-            size_t, t = size_t * target[t], t + 1
-        elif s < len(source):
-            size_s, s = size_s * source[s], s + 1
-        else:
-            return None
-    return s, t
-
-
 # Walking and rewriting expressions, with those inside integer expressions.
 
 
