@@ -236,3 +236,27 @@ def test_a_change_while_the_guards_are_looked_at_is_seen_at_the_next_call(monkey
         patched.setattr(BoundProgram, "_outside_fits", meanwhile)
         step(x)
     assert step(x).item() == 1.0
+
+
+def test_the_mode_of_a_module_that_is_only_asked_for_it() -> None:
+    """The function reads the flag and does not call the module, or calls only a part of it."""
+    net = gc.nn.Sequential(gc.nn.Linear(1, 1), gc.nn.Identity())
+    step = gc.compile(lambda x: x * 2 if net.training else x * 3)
+    part = gc.compile(lambda x: net[1](x) * (2 if net[0].training else 3))
+    x = gc.ones(1)
+    for mode, expected in ((True, 2.0), (False, 3.0), (True, 2.0)):
+        net.train(mode)
+        assert [step(x).item(), part(x).item()] == [expected, expected]
+
+
+def test_a_mode_that_the_function_sets_itself_causes_one_build() -> None:
+    """What the guards hold of a mode is what the function leaves."""
+    net = gc.nn.Sequential(gc.nn.Linear(1, 1), gc.nn.Dropout(1.0)).eval()
+
+    def function(x: gc.Tensor) -> gc.Tensor:
+        net.train()
+        return net[1](x)
+
+    step = gc.compile(function)
+    assert [step(gc.ones(1)).item() for _ in range(3)] == [0.0, 0.0, 0.0]
+    assert "1 build\n" in str(step.report())

@@ -148,6 +148,7 @@ def capture(
     try:
         returned = function(*arguments, **keywords)
         recorder.refuse_overlaps()
+        _guard_modes(recorder, function)
         for tensor, flag in flags:
             if tensor._requires_grad != flag:
                 raise CaptureError("requires_grad of an argument is changed in a compiled function", user_location())
@@ -473,6 +474,14 @@ def argument_names(function: Callable[..., Any], arguments: Sequence[Any], keywo
         inside, _ = flatten(value)
         names.extend(f"{name}_{position}" if len(inside) > 1 else name for position in range(len(inside)))
     return names
+
+
+def _guard_modes(recorder: GraphRecorder, function: Callable[..., Any]) -> None:
+    """Guard the modes of all modules that the function reaches: it may read the flag of one that it doesn't call."""
+    for _, value in reached_by(function):
+        if hasattr(value, "named_parameters"):
+            for module in value.modules():
+                recorder.guard(module, "training", module.training)
 
 
 def outside_names(function: Callable[..., Any]) -> dict[int, str]:
