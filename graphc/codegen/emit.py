@@ -10,13 +10,13 @@ import itertools
 
 from graphc.codegen.domains import Axis, integer_expressions, merge_axes
 from graphc.codegen.fuse import Group
-from graphc.codegen.loops import CallOut, CheckIndex, Contract, Let, Local, Loop, Random, Statement, Store
+from graphc.codegen.loops import CallOut, CheckIndex, Contract, Let, Local, Loop, Random, Sliding, Statement, Store
 from graphc.codegen.nests import LoopWriter
 from graphc.codegen.statements import blocks, nest, rewrite_statements, substitute_statements, unit_score
 from graphc.codegen.storage import Draft, Storage
 from graphc.codegen.trace import Rewriter, Tracer, delinearize, index_variable, index_variables, linear_offset
 from graphc.ir.graph import Node
-from graphc.ir.integers import product
+from graphc.ir.integers import product, substitute
 from graphc.ir.scalars import Index, Load, Scalar
 from graphc.ir.types import int64
 
@@ -69,9 +69,26 @@ def _contract(group: Group, storage: Storage) -> Contract:
         computed[member.node] = Local(key, dtype)
         epilogue += storage.stores(member.node, member.index, computed[member.node])
     batch, rows, columns = (axis.extent for axis in group.outer)
-    contract = Contract(batch, rows, columns, depth, node.type.dtype, left, right, tuple(epilogue))
+    sliding = None if group.swapped else _sliding(node, first.index, tracer)
+    contract = Contract(batch, rows, columns, depth, node.type.dtype, left, right, tuple(epilogue), sliding)
     score = unit_score(group.outer, epilogue)
     return _transposed(contract) if score["m"] > score["n"] else contract
+
+
+def _sliding(node: Node, index: Index, tracer: Tracer) -> Sliding | None:
+    """What the right factor of a contraction reads through a window, at generic coordinates."""
+    types = [operand.type for operand in node.inputs]
+    window = node.op.window(types, node.type, **node.attrs)  # type: ignore[attr-defined]
+    if window is None:
+        return None
+    coordinates = tuple(index_variable(f"y{d}", axis.extent) for d, axis in enumerate(window.axes))
+    channel = index_variable("channel", window.channels)
+    first, *others = node.op.reduced_extents(types, **node.attrs)  # type: ignore[attr-defined]
+    reduced = (channel, *[0] * len(others))
+    if window.summed == "places":
+        reduced = (index_variable("sample", first), *[0] * len(others))
+        index = tuple(substitute(i, {"n": channel * product(axis.taps for axis in window.axes)}) for i in index)
+    return Sliding(window, tracer.picture(node, index, reduced, coordinates))
 
 
 def _transposed(contract: Contract) -> Contract:

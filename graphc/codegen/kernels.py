@@ -72,6 +72,7 @@ def make_kernel(
             left=rewriter.scalar(contract.left),
             right=rewriter.scalar(contract.right),
             epilogue=_rename(contract.epilogue, rewriter, target),
+            sliding=contract.sliding and replace(contract.sliding, picture=rewriter.scalar(contract.sliding.picture)),
         )
     else:
         body = _rename(draft.body, rewriter, target)

@@ -17,6 +17,7 @@ from graphc.ir.graph import Graph, Location, Node
 from graphc.ir.integers import Integer, variables
 from graphc.ir.scalars import Scalar
 from graphc.ir.types import DType, TensorType
+from graphc.ir.window import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,19 @@ Statement = Let | Accumulator | Accumulate | LocalArray | Store | Loop | If | Ch
 
 
 @dataclass(frozen=True, slots=True)
+class Sliding:
+    """The right factor of a contraction once more: as a picture under a window. What it says adds nothing to the factor
+    itself, but tells a target how to read each element of the picture once.
+
+    ``picture`` is an expression of the variables ``b``, ``channel``, ``y0``, ``y1``, ... (the coordinates), and where
+    places are summed, ``sample``.
+    """
+
+    window: Window
+    picture: Scalar
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """For each batch b, row m, column n: the epilogue of ``sum over k of left(b,m,k) * right(b,k,n)``.
 
@@ -163,6 +177,7 @@ class Contract:
     left: Scalar
     right: Scalar
     epilogue: tuple[Statement, ...]
+    sliding: Sliding | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,10 @@ class Tracer:
         operand = self._operand(node.inputs[side])
         return node.op.factor(side, index, reduced, operand, types, node.type, **node.attrs)
 
+    def picture(self, node: Node, index: Index, reduced: Index, coordinates: Index) -> Scalar:
+        """An element of the picture that a contraction reads through a window."""
+        return node.op.picture(index, reduced, coordinates, self._operand(node.inputs[1]), **node.attrs)
+
     def target(self, node: Node, at: Index) -> Index:
         """Where the element ``at`` of a scatter's source goes."""
         self.visited[node] = None

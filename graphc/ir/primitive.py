@@ -25,6 +25,7 @@ import numpy as np
 from graphc.ir.integers import Dimension
 from graphc.ir.scalars import Call, Index, Operand, Scalar
 from graphc.ir.types import TensorType, dtype_of
+from graphc.ir.window import Window
 
 Attributes = dict[str, Any]
 PRIMITIVES: dict[str, Primitive] = {}
@@ -244,6 +245,15 @@ class Contraction(Reduction):
         **attrs: Any,
     ) -> Scalar:
         """The left (``side`` 0) or right (1) factor at a point of the result and of the reduction domain."""
+        raise NotImplementedError
+
+    def window(self, types: Sequence[TensorType], output: TensorType, **attrs: Any) -> Window | None:
+        """How the right factor reads a picture through a moving window; None where it does not."""
+        return None
+
+    def picture(self, index: Index, reduced: Index, coordinates: Index, operand: Operand, **attrs: Any) -> Scalar:
+        """The right operand's element at spatial coordinates: of the sample, group, and channel that a point of the
+        result and of the reduction domain names. Only called where there is a window."""
         raise NotImplementedError
 
     def element(

@@ -21,6 +21,7 @@ from graphc.ir.integers import Dimension, Integer
 from graphc.ir.primitive import Contraction, register
 from graphc.ir.scalars import Constant, Index, Operand, Scalar, both, choose, within
 from graphc.ir.types import DType, TensorType
+from graphc.ir.window import Window, WindowAxis
 from graphc.ops import views
 from graphc.ops.conjugation import conjugate
 from graphc.ops.convolution_arrays import (
@@ -161,6 +162,31 @@ class _Convolution(Contraction):
         inside = both(*(within(position, 0, extent) for position, extent in zip(at, extents, strict=True)))
         return choose(inside, x(*leading, *at), _zero(dtype))
 
+    def _window_on_x(
+        self,
+        types: Sequence[TensorType],
+        places: Sequence[Dimension],
+        taps: Sequence[Dimension],
+        summed: str,
+        *,
+        stride: Sizes,
+        padding: Sizes,
+        dilation: Sizes,
+    ) -> Window:
+        """The window of a contraction that reads an x as :meth:`_x_under_kernel` does."""
+        spatial = len(stride)
+        shape = types[1].shape
+        axes = tuple(
+            WindowAxis(extent, place, tap, step, gap, -width)
+            for extent, place, tap, step, width, gap in zip(
+                shape[-spatial:], places, taps, stride, padding, dilation, strict=True
+            )
+        )
+        return Window(axes, shape[-spatial - 1], summed)
+
+    def picture(self, index: Index, reduced: Index, coordinates: Index, operand: Operand, **attrs: Any) -> Scalar:
+        return operand(*index[: -len(coordinates) - 1], reduced[0], *coordinates)
+
     def _require_places(self, extents: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes) -> None:
         if min(map(convolved_extent, extents, kernel, stride, padding, dilation)) < 1:
             raise ValueError(f"{self.name}: the kernel {kernel} is larger than the input's extents {extents}")
@@ -209,6 +235,10 @@ class Convolution(_Convolution):
         leading = (sample, *groups, reduced[0])
         extents = types[1].shape[-spatial:]
         return self._x_under_kernel(operand, leading, places, reduced[1:], extents, output.dtype, **attrs)
+
+    def window(self, types: Sequence[TensorType], output: TensorType, **attrs: Any) -> Window:
+        spatial = len(attrs["stride"])
+        return self._window_on_x(types, output.shape[-spatial:], types[0].shape[-spatial:], "taps", **attrs)
 
     def vjp(self, cotangent: Any, output: Any, weight: Any, x: Any, **attrs: Any) -> tuple[Any, ...]:
         kernel_size, input_size = (tuple(value.shape[-len(attrs["stride"]) :]) for value in (weight, x))
@@ -284,6 +314,26 @@ class ConvolutionInputGradient(_Convolution):
             at.append(shifted // step)
         return choose(both(*conditions), operand(*batch, out_channel, *at), _zero(output.dtype))
 
+    def window(
+        self,
+        types: Sequence[TensorType],
+        output: TensorType,
+        *,
+        stride: Sizes,
+        padding: Sizes,
+        dilation: Sizes,
+        **attrs: Any,
+    ) -> Window:
+        spatial = len(stride)
+        weight, result = types[0].shape, types[1].shape
+        axes = tuple(
+            WindowAxis(extent, place, tap, 1, -gap, width, step)
+            for extent, place, tap, step, width, gap in zip(
+                result[-spatial:], output.shape[-spatial:], weight[-spatial:], stride, padding, dilation, strict=True
+            )
+        )
+        return Window(axes, result[-spatial - 1], "taps")
+
     def vjp(
         self, cotangent: Any, output: Any, weight: Any, result: Any, *, input_size: Any, **attrs: Any
     ) -> tuple[Any, ...]:
@@ -353,6 +403,13 @@ class ConvolutionWeightGradient(_Convolution):
         leading = (sample, *groups, channel)
         extents = types[1].shape[-spatial:]
         return self._x_under_kernel(operand, leading, tuple(places), kernel_places, extents, output.dtype, **attrs)
+
+    def window(self, types: Sequence[TensorType], output: TensorType, *, kernel_size: Sizes, **attrs: Any) -> Window:
+        return self._window_on_x(types, types[0].shape[-len(kernel_size) :], kernel_size, "places", **attrs)
+
+    def picture(self, index: Index, reduced: Index, coordinates: Index, operand: Operand, **attrs: Any) -> Scalar:
+        *groups, _, channel = index[: -len(coordinates)]
+        return operand(reduced[0], *groups, channel, *coordinates)
 
     def vjp(
         self, cotangent: Any, output: Any, result: Any, x: Any, *, kernel_size: Any, **attrs: Any

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 PEAK = 90.0  # floating-point operations in a nanosecond, when all is well
-COPY = 0.8  # nanoseconds to pack an element
+COPY = 0.8  # nanoseconds to pack an element that lies in memory by strides, often across them
+GATHER = 0.4  # nanoseconds to pack an element of an expression, most of them in vectors
 VISIT = 0.3  # nanoseconds for an element of the epilogue
 LANE_SUM = 3.0  # nanoseconds to add the lanes of a vector
 BLOCK_ELEMENTS = 1 << 15  # of the block and of a local copy: together they stay in the second-level cache
@@ -38,6 +39,11 @@ class Side:
     @property
     def in_memory(self) -> bool:
         return self.stride is not None and self.depth_stride is not None
+
+    @property
+    def copy_cost(self) -> float:
+        """Nanoseconds to pack an element."""
+        return COPY if self.in_memory else GATHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +145,12 @@ def _outer(batch: int, a: Side, b: Side, k: int, lanes: int, registers: int, vec
     efficiency = min(1.0, sums / 10) * sums / (sums + 0.35 * (tile_m + vectors))
     copies = 0.0
     if a_place == "shared":
-        copies += m * k * (batch if a.by_batch else 1)
+        copies += m * k * (batch if a.by_batch else 1) * a.copy_cost
     if b_place == "shared":
-        copies += columns * k * (batch if b.by_batch else 1)
+        copies += columns * k * (batch if b.by_batch else 1) * b.copy_cost
     elif b_place == "local":
-        copies += columns * k * batch * (m_blocks if block_k < k else 1)
-    cost = 2.0 * batch * m * columns * k / (PEAK * efficiency) + copies * COPY + batch * m * n * VISIT
+        copies += columns * k * batch * (m_blocks if block_k < k else 1) * b.copy_cost
+    cost = 2.0 * batch * m * columns * k / (PEAK * efficiency) + copies + batch * m * n * VISIT
     return Tiling(
         form="outer",
         lanes=lanes,

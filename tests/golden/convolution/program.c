@@ -1,5 +1,5 @@
 /* graphc: convolution */
-/* 6 launches; 1 argument: 512 bytes; 4 states: 320 bytes; 2 scalars: 16 bytes; 3 outputs: 164 bytes; arena: 15,488 bytes */
+/* 6 launches; 1 argument: 512 bytes; 4 states: 320 bytes; 2 scalars: 16 bytes; 3 outputs: 164 bytes; arena: 9,472 bytes */
 
 #include <math.h>
 #include <stdbool.h>
@@ -96,6 +96,16 @@ GC_INLINE void gc_f32v_store_part(float *to, gc_f32v value, int64_t count)
 GC_INLINE gc_f32v gc_f32v_splat(float value)
 {
     return (gc_f32v){ value, value, value, value, value, value, value, value };
+}
+
+/* Whether all of some numbers are finite: x - x is 0 for those, and NaN for the others. */
+GC_INLINE bool gc_f32_finite(const float *from, int64_t count)
+{
+    float total = 0;
+#pragma omp simd reduction(+ : total)
+    for (int64_t i = 0; i < count; ++i)
+        total += from[i] - from[i];
+    return total == 0;
 }
 
 /* a * b + c, rounded once where the machine can. */
@@ -211,41 +221,19 @@ __attribute__((unused)) static void gc_f32_pack_transposed(float *restrict to, i
 
 /* convolution, add, relu
    tests/test_golden.py:66 */
-/* 2 x [4, 9] @ [9, 64]
-   outer tile 4 x 24, block 4 x 24 x 9; a: memory, b: local panels */
-
-static void convolution_add_relu_fill_b(const float *restrict in1, float *restrict panel, int64_t batch, int64_t n0, int64_t n1,
-    int64_t k0, int64_t k1)
-{
-    enum { TILE = 24 };
-    if (n1 - n0 < TILE)
-        memset(panel, 0, (size_t)((k1 - k0) * TILE) * sizeof *panel);
-    int32_t at_n0[TILE];
-    for (int64_t n = n0; n < n1; ++n)
-        at_n0[n - n0] = (int32_t)(n / 8);
-    int32_t at_n1[TILE];
-    for (int64_t n = n0; n < n1; ++n)
-        at_n1[n - n0] = (int32_t)(n % 8);
-    for (int64_t k = k0; k < k1; ++k) {
-        const int32_t limit0 = (int32_t)(1 - k / 3);
-        const int32_t limit1 = (int32_t)(9 - k / 3);
-        const int32_t limit2 = (int32_t)(1 - k % 3);
-        const int32_t limit3 = (int32_t)(9 - k % 3);
-        for (int64_t n = n0; n < n1; ++n)
-            panel[(k - k0) * TILE + n - n0] = at_n0[n - n0] >= limit0 && at_n0[n - n0] < limit1 && (at_n1[n - n0] >= limit2 && at_n1[n - n0] < limit3) ? in1[batch * 64 + k / 3 * 8 + n + k % 3 - 9] : 0.0f;
-    }
-}
+/* 2 x [4, 9] @ [9, 72]
+   outer tile 4 x 24, block 4 x 36 x 9; a: memory, b: local planes */
 
 /* block[rows, vectors * 8] = a[rows, depth] @ b[depth, vectors * 8], or += when not the first; the sums stay in registers. */
-GC_INLINE void convolution_add_relu_tile(const float *restrict a, const float *restrict b,
+GC_INLINE void convolution_add_relu_tile(const float *restrict a, const float *restrict b, const int32_t *restrict b_offset,
     float *restrict block, int64_t depth, bool first, const int rows, const int vectors)
 {
     gc_f32v sum[4][3];
     GC_UNROLL for (int i = 0; i < rows; ++i)
         GC_UNROLL for (int j = 0; j < vectors; ++j)
-            sum[i][j] = first ? gc_f32v_splat(0) : gc_f32v_load(block + i * 24 + j * 8);
+            sum[i][j] = first ? gc_f32v_splat(0) : gc_f32v_load(block + i * 40 + j * 8);
     for (int64_t k = 0; k < depth; ++k) {
-        const float *const a_column = a + k, *const b_row = b + k * 24;
+        const float *const a_column = a + k, *const b_row = b + b_offset[k];
         gc_f32v b_vector[3];
         GC_UNROLL for (int j = 0; j < vectors; ++j)
             b_vector[j] = gc_f32v_load_once(b_row + j * 8);
@@ -257,60 +245,69 @@ GC_INLINE void convolution_add_relu_tile(const float *restrict a, const float *r
     }
     GC_UNROLL for (int i = 0; i < rows; ++i)
         GC_UNROLL for (int j = 0; j < vectors; ++j)
-            gc_f32v_store(block + i * 24 + j * 8, sum[i][j]);
+            gc_f32v_store(block + i * 40 + j * 8, sum[i][j]);
 }
 
-__attribute__((noinline)) static void convolution_add_relu_tile_4x3(const float *a, const float *b, float *block, int64_t depth, bool first)
+__attribute__((noinline)) static void convolution_add_relu_tile_4x3(const float *a, const float *b, const int32_t *b_offset, float *block, int64_t depth, bool first)
 {
-    convolution_add_relu_tile(a, b, block, depth, first, 4, 3);
+    convolution_add_relu_tile(a, b, b_offset, block, depth, first, 4, 3);
 }
 
-__attribute__((noinline)) static void convolution_add_relu_tile_4x2(const float *a, const float *b, float *block, int64_t depth, bool first)
+__attribute__((noinline)) static void convolution_add_relu_tile_4x2(const float *a, const float *b, const int32_t *b_offset, float *block, int64_t depth, bool first)
 {
-    convolution_add_relu_tile(a, b, block, depth, first, 4, 2);
+    convolution_add_relu_tile(a, b, b_offset, block, depth, first, 4, 2);
 }
 
 static void convolution_add_relu_multiply(const float *restrict in0, const float *restrict in1, const float *restrict in2, float *restrict out0, float *restrict shared, float *restrict local,
     int64_t first, int64_t last)
 {
-    enum { TILE_M = 4, TILE_N = 24, BLOCK_M = 4, BLOCK_N = 24, BLOCK_K = 9, PITCH = 24 };
-    const int64_t M = 4, N = 64, K = 9;
+    enum { TILE_M = 4, TILE_N = 24, BLOCK_M = 4, BLOCK_N = 36, BLOCK_K = 9, PITCH = 40 };
+    const int64_t M = 4, N = 72, K = 9;
     float *const b_stage = local;
     int64_t b_copied = -1;
     (void)shared;
+    static const int32_t tap[9] = { 0, 1, 2, 9, 10, 11, 18, 19, 20 };
+    int32_t b_at[BLOCK_K];
+    for (int32_t k = 0; k < BLOCK_K; ++k)
+        b_at[k] = k / 9 * 54 + tap[k % 9];
     for (int64_t item = first; item < last; ++item) {
         const int64_t k_first = 0, k_last = K;
-        float *const block = local + 224;
-        const int64_t batch = item / (1 * 3), place = item % (1 * 3);
+        float *const block = local + 80;
+        const int64_t batch = item / (1 * 2), place = item % (1 * 2);
         const int64_t n0 = place * BLOCK_N, m0 = 0;
         const int64_t m1 = m0 + BLOCK_M < M ? m0 + BLOCK_M : M, n1 = n0 + BLOCK_N < N ? n0 + BLOCK_N : N;
         for (int64_t k0 = k_first; k0 < k_last; k0 += BLOCK_K) {
             const int64_t k1 = k0 + BLOCK_K < k_last ? k0 + BLOCK_K : k_last;
-            const int64_t b_wanted = (batch * 64 + n0) * K + k0;
+            const int64_t b_wanted = (batch * 72 + n0) * K + k0;
             if (b_wanted != b_copied) { /* the copy of the item before is kept where it is the same */
                 b_copied = b_wanted;
-                for (int64_t n = n0; n < n1; n += TILE_N)
-                    convolution_add_relu_fill_b(in1, b_stage + (n - n0) * (k1 - k0), batch, n,
-                        n + TILE_N < n1 ? n + TILE_N : n1, k0, k1);
+                memset(b_stage, 0, 68 * sizeof *b_stage);
+                const int64_t top = n0 / 9, bottom = n1 / 9;
+                for (int64_t channel = 0; channel < k1 / 9; ++channel)
+                    for (int64_t y = top > 1 ? top - 1 : 0; y < (bottom + 1 < 8 ? bottom + 1 : 8); ++y)
+                        for (int64_t x = 0; x < 8; ++x)
+                            b_stage[channel * 54 + (y + 1 - top) * 9 + x + 1] = in1[batch * 64 + y * 8 + x];
             }
             for (int64_t n = n0; n < n1; n += TILE_N)
                 for (int64_t m = m0; m < m1; m += TILE_M) {
                     const float *const a = in0 + m * 9 + k0;
-                    const float *const b = b_stage + (n - n0) * (k1 - k0);
+                    const float *const b = b_stage + n - n0;
                     float *const to = block + (m - m0) * PITCH + n - n0;
                     if (n1 - n > 16)
-                        convolution_add_relu_tile_4x3(a, b, to, k1 - k0, k0 == k_first);
+                        convolution_add_relu_tile_4x3(a, b, b_at, to, k1 - k0, k0 == k_first);
                     else
-                        convolution_add_relu_tile_4x2(a, b, to, k1 - k0, k0 == k_first);
+                        convolution_add_relu_tile_4x2(a, b, b_at, to, k1 - k0, k0 == k_first);
                 }
         }
-        for (int64_t m = m0; m < m1; ++m)
-            #pragma omp simd
-            for (int64_t n = n0; n < n1; ++n) {
-                const float total = block[(m - m0) * PITCH + n - n0];
-                const float t0 = total + in2[m];
-                out0[batch * 256 + m * 64 + n] = t0 <= 0.0f ? 0.0f : t0;
-            }
+        for (int64_t m = m0; m < m1; ++m) {
+            for (int64_t y = n0 / 9; y < n1 / 9; ++y)
+                #pragma omp simd
+                for (int64_t x = 0; x < 8; ++x) {
+                    const float total = block[(m - m0) * PITCH + y * 9 + x - n0];
+                    const float t0 = total + in2[m];
+                    out0[batch * 256 + m * 64 + y * 8 + x] = t0 <= 0.0f ? 0.0f : t0;
+                }
+        }
     }
 }
 
@@ -372,126 +369,131 @@ static void max_pool_position_max_pool_spread_le(const float *restrict in0, cons
 
 /* convolution_weight_gradient, mul, add, mul, sub
    backward of tests/test_golden.py:66; update of tests/test_golden.py:68 */
-/* [9, 128] @ [128, 4]
-   outer tile 9 x 8, block 9 x 4 x 128; a: shared panels, b: local panels */
+/* [4, 168] @ [168, 9]
+   dot tile 4 x 2, block 4 x 9 x 168; a: local places, b: local planes */
 
-static void convolution_weight_gradient_mul_add_fill_a(const float *restrict in1, float *restrict panel, int64_t m0, int64_t m1,
-    int64_t k0, int64_t k1)
+/* block[rows, columns] = a[rows, depth] @ b[columns, depth].T, or += when not the first; the sums stay in registers. */
+GC_INLINE void convolution_weight_gradient_mul_add_tile(const float *restrict a, const float *restrict b, const int32_t *restrict b_offset,
+    float *restrict block, int64_t depth, bool first, const int rows, const int columns)
 {
-    enum { TILE = 9 };
-    if (m1 - m0 < TILE)
-        memset(panel, 0, (size_t)((k1 - k0) * TILE) * sizeof *panel);
-    int32_t at_m0[TILE];
-    for (int64_t m = m0; m < m1; ++m)
-        at_m0[m - m0] = (int32_t)(m / 3);
-    int32_t at_m1[TILE];
-    for (int64_t m = m0; m < m1; ++m)
-        at_m1[m - m0] = (int32_t)(m % 3);
-    int32_t at_m2[TILE];
-    for (int64_t m = m0; m < m1; ++m)
-        at_m2[m - m0] = (int32_t)(m / 3 * 8 + m % 3);
-    for (int64_t k = k0; k < k1; ++k) {
-        const int32_t limit0 = (int32_t)(1 - k / 8 % 8);
-        const int32_t limit1 = (int32_t)(9 - k / 8 % 8);
-        const int32_t limit2 = (int32_t)(1 - k % 8);
-        const int32_t limit3 = (int32_t)(9 - k % 8);
-        const float *const from4 = in1 + k - 9;
-        for (int64_t m = m0; m < m1; ++m)
-            panel[(k - k0) * TILE + m - m0] = at_m0[m - m0] >= limit0 && at_m0[m - m0] < limit1 && (at_m1[m - m0] >= limit2 && at_m1[m - m0] < limit3) ? from4[(int64_t)at_m2[m - m0]] : 0.0f;
-    }
-}
-
-static void convolution_weight_gradient_mul_add_fill_b(const float *restrict in0, float *restrict panel, int64_t n0, int64_t n1,
-    int64_t k0, int64_t k1)
-{
-    enum { TILE = 8 };
-    if (n1 - n0 < TILE)
-        memset(panel, 0, (size_t)((k1 - k0) * TILE) * sizeof *panel);
-    for (int64_t k = k0; k < k1; ++k)
-        for (int64_t n = n0; n < n1; ++n)
-            panel[(k - k0) * TILE + n - n0] = in0[k / 64 * 256 + n * 64 + k % 64];
-}
-
-static void convolution_weight_gradient_mul_add_pack(const float *restrict in1, float *restrict shared, float *restrict local,
-    int64_t first, int64_t last)
-{
-    (void)local;
-    for (int64_t part = first; part < last; ++part) {
-        const int64_t m0 = part * 9;
-        const int64_t m1 = m0 + 9 < 9 ? m0 + 9 : 9;
-        convolution_weight_gradient_mul_add_fill_a(in1, shared + part * 9 * 128, m0, m1, 0, 128);
-    }
-}
-
-/* block[rows, vectors * 8] = a[rows, depth] @ b[depth, vectors * 8], or += when not the first; the sums stay in registers. */
-GC_INLINE void convolution_weight_gradient_mul_add_tile(const float *restrict a, const float *restrict b,
-    float *restrict block, int64_t depth, bool first, const int rows, const int vectors)
-{
-    gc_f32v sum[9][1];
+    gc_f32v sum[4][2], b_vector[2];
     GC_UNROLL for (int i = 0; i < rows; ++i)
-        GC_UNROLL for (int j = 0; j < vectors; ++j)
-            sum[i][j] = first ? gc_f32v_splat(0) : gc_f32v_load(block + i * 8 + j * 8);
-    for (int64_t k = 0; k < depth; ++k) {
-        const float *const a_column = a + k * 9, *const b_row = b + k * 8;
-        gc_f32v b_vector[1];
-        GC_UNROLL for (int j = 0; j < vectors; ++j)
-            b_vector[j] = gc_f32v_load_once(b_row + j * 8);
+        GC_UNROLL for (int j = 0; j < columns; ++j)
+            sum[i][j] = gc_f32v_splat(0);
+    const int64_t whole = depth / 8 * 8;
+    for (int64_t k = 0; k < whole; k += 8) {
+        GC_UNROLL for (int j = 0; j < columns; ++j)
+            b_vector[j] = gc_f32v_load_once(b + b_offset[j] + k);
         GC_UNROLL for (int i = 0; i < rows; ++i) {
-            const gc_f32v a_vector = gc_f32v_splat(a_column[i]);
-            GC_UNROLL for (int j = 0; j < vectors; ++j)
+            const gc_f32v a_vector = gc_f32v_load_once(a + i * 168 + k);
+            GC_UNROLL for (int j = 0; j < columns; ++j)
                 sum[i][j] = gc_f32v_fma(a_vector, b_vector[j], sum[i][j]);
         }
     }
     GC_UNROLL for (int i = 0; i < rows; ++i)
-        GC_UNROLL for (int j = 0; j < vectors; ++j)
-            gc_f32v_store(block + i * 8 + j * 8, sum[i][j]);
+        GC_UNROLL for (int j = 0; j < columns; j += 4) {
+            float total[4], *const to = block + i * 16 + j;
+            const int count = columns - j < 4 ? columns - j : 4;
+            if (count == 4)
+                gc_f32v_sum4(total, sum[i][j], sum[i][j + 1], sum[i][j + 2], sum[i][j + 3]);
+            else
+                for (int each = 0; each < count; ++each)
+                    total[each] = gc_f32v_sum(sum[i][j + each]);
+            for (int each = 0; each < count; ++each)
+                to[each] = first ? total[each] : to[each] + total[each];
+        }
 }
 
-__attribute__((noinline)) static void convolution_weight_gradient_mul_add_tile_9x1(const float *a, const float *b, float *block, int64_t depth, bool first)
+__attribute__((noinline)) static void convolution_weight_gradient_mul_add_tile_4x2(const float *a, const float *b, const int32_t *b_offset, float *block, int64_t depth, bool first)
 {
-    convolution_weight_gradient_mul_add_tile(a, b, block, depth, first, 9, 1);
+    convolution_weight_gradient_mul_add_tile(a, b, b_offset, block, depth, first, 4, 2);
 }
 
-static void convolution_weight_gradient_mul_add_multiply(const float *restrict in0, const double *restrict in2, const double *restrict in3, float *restrict out0, float *restrict out1, float *restrict out2, float *restrict shared, float *restrict local,
+__attribute__((noinline)) static void convolution_weight_gradient_mul_add_tile_4x1(const float *a, const float *b, const int32_t *b_offset, float *block, int64_t depth, bool first)
+{
+    convolution_weight_gradient_mul_add_tile(a, b, b_offset, block, depth, first, 4, 1);
+}
+
+/* One element by itself: a tile also adds zeros times what lies in the gaps, which may be infinite. */
+static float convolution_weight_gradient_mul_add_exact(const float *restrict in0, const float *restrict in1, int64_t m, int64_t n)
+{
+    float total = 0;
+    for (int64_t k = 0; k < 128; ++k)
+        total += in0[k / 64 * 256 + m * 64 + k % 64] * (n / 3 + k / 8 % 8 - 1 >= 0 && n / 3 + k / 8 % 8 - 1 < 8 && (k % 8 + n % 3 - 1 >= 0 && k % 8 + n % 3 - 1 < 8) ? in1[n / 3 * 8 + k + n % 3 - 9] : 0.0f);
+    return total;
+}
+
+static void convolution_weight_gradient_mul_add_multiply(const float *restrict in0, const float *restrict in1, const double *restrict in2, const double *restrict in3, float *restrict out0, float *restrict out1, float *restrict out2, float *restrict shared, float *restrict local,
     int64_t first, int64_t last)
 {
-    enum { TILE_M = 9, TILE_N = 8, BLOCK_M = 9, BLOCK_N = 4, BLOCK_K = 128, PITCH = 8 };
-    const int64_t M = 9, N = 4, K = 128;
-    const float *const a_stage = shared;
-    float *const b_stage = local;
+    enum { TILE_M = 4, TILE_N = 2, BLOCK_M = 4, BLOCK_N = 9, BLOCK_K = 168, PITCH = 16 };
+    const int64_t M = 4, N = 9, K = 168;
+    float *const a_stage = local;
+    int64_t a_copied = -1;
+    float *const b_stage = local + 672;
     int64_t b_copied = -1;
+    (void)shared;
+    static const int32_t tap[9] = { 0, 1, 2, 9, 10, 11, 18, 19, 20 };
+    int32_t b_at[BLOCK_N];
+    for (int32_t k = 0; k < BLOCK_N; ++k)
+        b_at[k] = k / 9 * 172 + tap[k % 9];
     for (int64_t item = first; item < last; ++item) {
         const int64_t k_first = 0, k_last = K;
-        float *const block = local + 1024;
-        const int64_t n0 = 0, m0 = 0;
+        float *const block = local + 864;
+        const int64_t m0 = 0, n0 = 0;
         const int64_t m1 = m0 + BLOCK_M < M ? m0 + BLOCK_M : M, n1 = n0 + BLOCK_N < N ? n0 + BLOCK_N : N;
         for (int64_t k0 = k_first; k0 < k_last; k0 += BLOCK_K) {
             const int64_t k1 = k0 + BLOCK_K < k_last ? k0 + BLOCK_K : k_last;
+            const int64_t a_wanted = (m0) * K + k0;
+            if (a_wanted != a_copied) { /* the copy of the item before is kept where it is the same */
+                a_copied = a_wanted;
+                memset(a_stage, 0, (size_t)((m1 - m0) * BLOCK_K) * sizeof *a_stage);
+                const int64_t first_sample = k0 / BLOCK_K * 2;
+                const int64_t last_sample = first_sample + 2 < 2 ? first_sample + 2 : 2;
+                for (int64_t m = m0; m < m1; ++m)
+                    for (int64_t sample = first_sample; sample < last_sample; ++sample)
+                        for (int64_t y = 0; y < 8; ++y)
+                            for (int64_t x = 0; x < 8; ++x)
+                                a_stage[(m - m0) * BLOCK_K + (sample - first_sample) * 81 + y * 9 + x] = in0[sample * 256 + m * 64 + y * 8 + x];
+            }
             const int64_t b_wanted = (n0) * K + k0;
             if (b_wanted != b_copied) { /* the copy of the item before is kept where it is the same */
                 b_copied = b_wanted;
-                for (int64_t n = n0; n < n1; n += TILE_N)
-                    convolution_weight_gradient_mul_add_fill_b(in0, b_stage + (n - n0) * (k1 - k0), n,
-                        n + TILE_N < n1 ? n + TILE_N : n1, k0, k1);
+                memset(b_stage, 0, 188 * sizeof *b_stage);
+                const int64_t first_sample = k0 / BLOCK_K * 2;
+                const int64_t last_sample = first_sample + 2 < 2 ? first_sample + 2 : 2;
+                for (int64_t channel = 0; channel < n1 / 9; ++channel)
+                    for (int64_t sample = first_sample; sample < last_sample; ++sample)
+                        for (int64_t y = 0; y < 8; ++y)
+                            for (int64_t x = 0; x < 8; ++x)
+                                b_stage[channel * 172 + (sample - first_sample) * 81 + (y + 1) * 9 + x + 1] = in1[sample * 64 + y * 8 + x];
             }
             for (int64_t n = n0; n < n1; n += TILE_N)
                 for (int64_t m = m0; m < m1; m += TILE_M) {
-                    const float *const a = a_stage + m * K + k0 * TILE_M;
-                    const float *const b = b_stage + (n - n0) * (k1 - k0);
+                    const float *const a = a_stage + (m - m0) * BLOCK_K;
+                    const float *const b = b_stage;
                     float *const to = block + (m - m0) * PITCH + n - n0;
-                    convolution_weight_gradient_mul_add_tile_9x1(a, b, to, k1 - k0, k0 == k_first);
+                    if (n1 - n > 1)
+                        convolution_weight_gradient_mul_add_tile_4x2(a, b, b_at + n - n0, to, k1 - k0, k0 == k_first);
+                    else
+                        convolution_weight_gradient_mul_add_tile_4x1(a, b, b_at + n - n0, to, k1 - k0, k0 == k_first);
                 }
         }
-        for (int64_t n = n0; n < n1; ++n)
+        for (int64_t m = m0; m < m1; ++m)
+            if (!gc_f32_finite(block + (m - m0) * PITCH, n1 - n0))
+                for (int64_t n = n0; n < n1; ++n)
+                    if (!isfinite(block[(m - m0) * PITCH + n - n0]))
+                        block[(m - m0) * PITCH + n - n0] = convolution_weight_gradient_mul_add_exact(in0, in1, m, n);
+        for (int64_t m = m0; m < m1; ++m)
             #pragma omp simd
-            for (int64_t m = m0; m < m1; ++m) {
+            for (int64_t n = n0; n < n1; ++n) {
                 const float total = block[(m - m0) * PITCH + n - n0];
-                out0[n * 9 + m] = total;
-                const float t0 = out1[n * 9 + m];
+                out0[m * 9 + n] = total;
+                const float t0 = out1[m * 9 + n];
                 const float t1 = t0 * (float)in2[0] + total;
-                out1[n * 9 + m] = t1;
-                const float t2 = out2[n * 9 + m];
-                out2[n * 9 + m] = t2 - t1 * (float)in3[0];
+                out1[m * 9 + n] = t1;
+                const float t2 = out2[m * 9 + n];
+                out2[m * 9 + n] = t2 - t1 * (float)in3[0];
             }
     }
 }
@@ -537,16 +539,16 @@ int64_t graphc_run(void *const *buffers, const int64_t *extents, unsigned char *
     float *const result = buffers[7]; /* output f32[] */
     float *const weight_grad = buffers[8]; /* output f32[4,1,3,3] */
     float *const bias_grad = buffers[9]; /* output f32[4] */
-    float *const t10 = (float *)(arena + 2560); /* relu f32[2,4,8,8] */
-    float *const t11 = (float *)(arena + 0); /* max_pool f32[2,4,4,4] */
-    float *const t12 = (float *)(arena + 13440); /* where f32[2,4,8,8] */
+    float *const t10 = (float *)(arena + 0); /* relu f32[2,4,8,8] */
+    float *const t11 = (float *)(arena + 2048); /* max_pool f32[2,4,4,4] */
+    float *const t12 = (float *)(arena + 7424); /* where f32[2,4,8,8] */
     (void)extents;
     (void)threads;
     (void)error;
 
     const int64_t thread = 0;
     /* 0: convolution, add, relu tests/test_golden.py:66 */
-    convolution_add_relu_multiply(weight, x, bias, t10, NULL, (float *)(arena + 0 + thread * 1280), 0, 6);
+    convolution_add_relu_multiply(weight, x, bias, t10, NULL, (float *)(arena + 2048 + thread * 960), 0, 4);
     /* 1: max_pool tests/test_golden.py:66 */
     max_pool(t10, t11, 0, 32);
     /* 2: sum tests/test_golden.py:66 */
@@ -554,9 +556,7 @@ int64_t graphc_run(void *const *buffers, const int64_t *extents, unsigned char *
     /* 3: max_pool_position, max_pool_spread, le, where backward of tests/test_golden.py:66 */
     max_pool_position_max_pool_spread_le(t11, t10, t12, 0, 32);
     /* 4: convolution_weight_gradient, mul, add, sub backward of tests/test_golden.py:66; update of tests/test_golden.py:68 */
-    convolution_weight_gradient_mul_add_pack(x, (float *)(arena + 0), (float *)(arena + 4608 + thread * 4416), 0, 1);
-    /* 4: convolution_weight_gradient, mul, add, sub backward of tests/test_golden.py:66; update of tests/test_golden.py:68 */
-    convolution_weight_gradient_mul_add_multiply(t12, momentum, lr, weight_grad, weight_momentum_buffer, weight, (float *)(arena + 0), (float *)(arena + 4608 + thread * 4416), 0, 1);
+    convolution_weight_gradient_mul_add_multiply(t12, x, momentum, lr, weight_grad, weight_momentum_buffer, weight, NULL, (float *)(arena + 0 + thread * 3712), 0, 1);
     /* 5: sum, mul, add, sub backward of tests/test_golden.py:66; update of tests/test_golden.py:68 */
     sum_mul_add(momentum, lr, t12, bias_grad, bias_momentum_buffer, bias, 0, 4);
     return 0;
