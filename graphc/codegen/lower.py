@@ -222,8 +222,8 @@ class _Lowering:
         """
         if group.kind not in ("loops", "contraction"):
             return False
-        early = group.kind == "loops" and any(other.level > member.level for other in group.members)
-        if early and (member.role != "outer" or prefers_lanes(group)):
+        later = {id(other) for other in group.members if group.kind == "loops" and _comes_after(other, member)}
+        if later and (member.role != "outer" or prefers_lanes(group)):
             return False  # a later sweep may compute the value again
         # What may fail comes first too: then no state has changed.
         readers = [other for other in (*self.failing, *self.readers.get(state, ())) if other is not group]
@@ -233,7 +233,7 @@ class _Lowering:
                     continue
                 if other_member.role == "contraction" or index != member.index:
                     return False
-                if early and (other_member.role != "outer" or other_member.level > member.level):
+                if id(other_member) in later:
                     return False
         if any((reader.before >> group.number) & 1 for reader in readers):
             return False
@@ -334,6 +334,13 @@ def _is_valid(element: Scalar, extent: Integer) -> bool:
         return False
     low, high = bounds(extent + least)[0], bounds(extent - greatest)[0]
     return low is not None and low >= 0 and high is not None and high > 0
+
+
+def _comes_after(other: Member, member: Member) -> bool:
+    """Whether another member of a group of loops is computed by a sweep that begins once this one is stored."""
+    return other.level > member.level or (
+        member.role == "outer" and other.role != "outer" and other.level == member.level
+    )
 
 
 def _work(group: Group) -> Integer:

@@ -227,6 +227,19 @@ def test_state_that_is_swapped_or_read_after_its_update() -> None:
     lowered(graph(b, {"c": op("exp", new)}, {u: new}), {"u": normal(4)})
 
 
+def test_state_that_a_sweep_reads_is_overwritten_after_it() -> None:
+    """A row of state that every row of a value reads keeps its entry value for all of them, though its update reads it
+    element for element in the same kernel."""
+    b = Builder("row")
+    weight, x = b.input("weight", tensor(1, 12), "state"), b.input("x", tensor(9, 1))
+    wide = op("mul", op("expand", x, shape=(9, 12)), op("expand", weight, shape=(9, 12)))
+    outputs = {"wide": wide, "total": op("sum", wide, dims=(0,))}
+    lowered(
+        graph(b, outputs, {weight: op("mul", weight, number(b, 0.5, (1, 12)))}),
+        {"weight": normal(1, 12), "x": normal(9, 1)},
+    )
+
+
 def test_symbolic_batch() -> None:
     """A batch size that is known only at run time stays a symbol in loops and buffers."""
     from graphc.ir.integers import variable
