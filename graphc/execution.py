@@ -266,6 +266,8 @@ class BoundProgram:
     def returned(self, results: list[tuple[np.ndarray, DType]], tensors: Sequence[Tensor]) -> Any:
         """Put gradients where they belong, and make what the function returns."""
         recording = self.recording
+        for flag in recording.flags:
+            flag.owner.of(tensors).requires_grad_(flag.value)
         call: CompiledBackward | None = None
         if self._differentiable is not None:
             saved = {node: results[output][0] for node, output in recording.saved.items()}

@@ -35,6 +35,9 @@ class Recorder(Protocol):
     def gradient_written(self, tensor: Tensor) -> None:
         """``tensor.grad`` is about to be replaced."""
 
+    def flag_written(self, tensor: Tensor) -> None:
+        """``tensor.requires_grad`` is about to change."""
+
     def attribute_written(self, holder: Any, name: str, value: Any) -> None:
         """A tensor was stored as an attribute of a module."""
 

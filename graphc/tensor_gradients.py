@@ -45,6 +45,8 @@ class Differentiation:
                 "a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
             )
         if self._requires_grad != requires_grad:
+            if state.recorder is not None:
+                state.recorder.flag_written(self)
             self._requires_grad = requires_grad
             generation.advance()
         return self

@@ -217,3 +217,48 @@ def test_errors_of_a_backward_from_outside_are_those_of_the_tape():
         net.weight.add_(1)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         loss.backward()
+
+
+def test_requires_grad_that_the_function_changes_is_so_after_every_call():
+    """An argument, a parameter that is frozen for a part of the step, and one that stays frozen: flags and gradients
+    after each call are eager's, also where the result is differentiated outside."""
+
+    def run(decorate):
+        gc.manual_seed(0)
+        weight, gate = (gc.randn(3, requires_grad=True) for _ in range(2))
+
+        @decorate
+        def step(x):
+            x.requires_grad_()
+            gate.requires_grad_(False)
+            inner = (x * weight * gate).sin().sum()
+            (slope,) = gc.autograd.grad(inner, x, create_graph=True)
+            gate.requires_grad_(True)
+            weight.requires_grad = len(x) == 3
+            return (slope**2).sum() + (gate * x).sum()
+
+        left = []
+        for number in range(3):
+            x = gc.randn(3)
+            weight.grad = gate.grad = None
+            step(x).backward()
+            left += [x.grad, weight.grad, gate.grad]
+            assert [x.requires_grad, weight.requires_grad, gate.requires_grad] == [True] * 3, number
+        return left
+
+    for found, expected in zip(run(gc.compile), run(lambda function: function), strict=True):
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-5)
+
+
+def test_requires_grad_is_given_back_where_a_capture_is_refused():
+    """What a refused call changed is as it was."""
+    x = gc.ones(2)
+
+    @gc.compile
+    def step(x):
+        x.requires_grad_()
+        return float(x.sum().detach().numpy())
+
+    with pytest.raises(gc.CaptureError):
+        step(x)
+    assert not x.requires_grad

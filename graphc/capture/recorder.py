@@ -180,6 +180,8 @@ class GraphRecorder:
         # Nodes that were computed where gradients were switched off.
         self.stopped: set[Node] = set()
         self.gradients: dict[int, GradientSlot] = {}
+        # Tensors whose `requires_grad` was changed, and what it was at entry.
+        self.flags: dict[int, tuple[Tensor, bool]] = {}
         # Leaves from outside that were computed with, and whether they wanted a gradient.
         self.leaves: dict[int, tuple[Tensor, bool]] = {}
         # The values that a leaf that wants a gradient had where it was used.
@@ -261,7 +263,19 @@ class GraphRecorder:
     def node_of(self, tensor: Tensor) -> Node:
         """The value of a tensor now."""
         memory = self._find(tensor) or self._outside(tensor)
-        return self._follow(memory.node, tensor._chain[len(memory.prefix) :])[-1]
+        leaf = tensor if tensor._base is None else tensor._base
+        node = self._flagged(memory.node, leaf._requires_grad) if id(leaf) in self.flags else memory.node
+        return self._follow(node, tensor._chain[len(memory.prefix) :])[-1]
+
+    def _flagged(self, node: Node, wants_gradient: bool) -> Node:
+        """A leaf's value since its ``requires_grad`` was changed: a node of its own, so that a sweep from outside tells
+        it from the value that was used before."""
+        variant = f"requires_grad={wants_gradient}"
+        copy = self.builder.add(PRIMITIVES["copy"], [node], {}, self.location(), variant)
+        self._variants[copy] = variant
+        if not wants_gradient:
+            self.stopped.add(copy)
+        return copy
 
     def _follow(self, node: Node, chain: Sequence[View]) -> list[Node]:
         stages = [node]
@@ -357,6 +371,9 @@ class GraphRecorder:
     def gradient_written(self, tensor: Tensor) -> None:
         self._gradient_slot(tensor, read=False)
 
+    def flag_written(self, tensor: Tensor) -> None:
+        self.flags.setdefault(id(tensor), (tensor, tensor._requires_grad))
+
     def _gradient_slot(self, tensor: Tensor, read: bool) -> None:
         if id(tensor) not in self.gradients:
             self.gradients[id(tensor)] = GradientSlot(tensor, tensor._grad, read, self.location())
@@ -429,12 +446,14 @@ class GraphRecorder:
         self.guards.setdefault((id(holder), key), Guard(holder, key, bool(value) if truth else value, truth))
 
     def undo(self) -> None:
-        """Give memory from outside, and gradients, the values that they had at entry."""
+        """Give memory from outside, gradients, and ``requires_grad`` the values that they had at entry."""
         # The last write first: a copy of memory that overlaps other memory may hold what was written there before it.
         for memory in reversed(self._saved):
             np.copyto(memory.tensor._array, memory.at_entry)
         for slot in self.gradients.values():
             slot.tensor._grad = slot.at_entry
+        for tensor, flag in self.flags.values():
+            tensor._requires_grad = flag
         np.copyto(default_generator.buffer, self._generator_at_entry)
 
     def made_within(self, tensor: Tensor) -> bool:

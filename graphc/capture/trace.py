@@ -99,6 +99,14 @@ class GradientEffect:
 
 
 @dataclass(frozen=True, slots=True)
+class FlagEffect:
+    """After the run the owner's ``requires_grad`` is this."""
+
+    owner: Owner
+    value: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """A captured function: its graph, and how inputs, results, and side effects relate to Python objects."""
 
@@ -120,6 +128,7 @@ class Recording:
     fixed_values: Mapping[str, int] = field(default_factory=dict)  # and which numbers
     # Tensors from outside that want a gradient and are not the whole of an input, by their names in `differentiable`.
     leaves: Mapping[str, Tensor] = field(default_factory=dict)
+    flags: tuple[FlagEffect, ...] = ()
 
 
 def capture(
@@ -139,7 +148,6 @@ def capture(
     tensors, _ = flatten((tuple(arguments), keywords))
     recorder = GraphRecorder(getattr(function, "__name__", "graph"), lambda: outside_names(function))
     surroundings = Surroundings(function)
-    flags = [(tensor, tensor._requires_grad) for tensor in tensors]
     entered: list[Memory] = []
     unknown: Exception | None = None
     for position, (tensor, name) in enumerate(zip(tensors, argument_names(function, arguments, keywords), strict=True)):
@@ -149,9 +157,6 @@ def capture(
         returned = function(*arguments, **keywords)
         recorder.refuse_overlaps()
         _guard_modes(recorder, function)
-        for tensor, flag in flags:
-            if tensor._requires_grad != flag:
-                raise CaptureError("requires_grad of an argument is changed in a compiled function", user_location())
     except Exception as error:
         updating = any(node.location and node.location.phase == "update" for node in recorder.builder.nodes)
         if any(symbols) and not updating:
@@ -255,8 +260,8 @@ def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memo
     gradients: list[GradientEffect] = []
     guards: list[Any] = list(recorder.guards.values())
     for slot in slots:
-        if recorder.made(slot.tensor):
-            continue  # the gradient of a view that the function made itself, such as a detached argument
+        if recorder.made(slot.tensor) or recorder.made_within(slot.tensor):
+            continue  # the gradient of a tensor that the function made itself, such as a detached argument
         owner = _owner(slot.tensor, arguments)
         if slot.read_first:
             guards.append(GradientGuard(owner, slot.at_entry is not None))
@@ -264,10 +269,7 @@ def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memo
         if final is None:
             gradients.append(GradientEffect(owner, None))
         elif final is not slot.at_entry or not slot.read_first:
-            of = recorder.memory_of(slot.tensor)
-            memory = recorder.memory_of(final)
-            if of is not None and of.input is None:
-                continue  # the gradient of a tensor that the function made itself
+            of, memory = recorder.memory_of(slot.tensor), recorder.memory_of(final)
             if memory is None or memory.input is not None:
                 gradients.append(GradientEffect(owner, None, final))
             else:
@@ -300,8 +302,17 @@ def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memo
             final_results.append(AliasResult(kept[memory.input.name], same, recorder.symbolic(chain)))
     outside = {id(binding.tensor._storage) for binding in bindings if isinstance(binding, FromOutside)}
     for tensor, flag in recorder.leaves.values():
-        if id(tensor._storage) in outside:
+        if id(tensor._storage) in outside and id(tensor) not in recorder.flags:
             guards.append(RequiresGradGuard(tensor, flag))
+    flags: list[FlagEffect] = []
+    for tensor, flag in recorder.flags.values():
+        if recorder.made(tensor) or recorder.made_within(tensor):
+            continue
+        owner = _owner(tensor, arguments)
+        if owner.tensor is not None:
+            guards.append(RequiresGradGuard(tensor, flag))
+        if tensor._requires_grad != flag:
+            flags.append(FlagEffect(owner, tensor._requires_grad))
     return Recording(
         graph,
         _forward_part(recorder, graph),
@@ -319,6 +330,7 @@ def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memo
         recorder.fixed,
         recorder.fixed_values,
         leaves,
+        tuple(flags),
     )
 
 
