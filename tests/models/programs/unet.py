@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import graphc as gc
 import graphc.nn.functional as F
 from graphc import nn, optim
@@ -24,7 +26,7 @@ class UNet(nn.Module):
         super().__init__()
         self.down = nn.ModuleList(double(a, b) for a, b in zip((1, *widths), widths, strict=False))
         turned = widths[::-1]
-        self.up = nn.ModuleList(nn.ConvTranspose2d(a, b, 2, stride=2) for a, b in zip(turned, turned[1:], strict=False))
+        self.up = nn.ModuleList(nn.ConvTranspose2d(a, b, 2, stride=2) for a, b in itertools.pairwise(turned))
         self.join = nn.ModuleList(double(2 * b, b) for b in turned[1:])
         self.head = nn.Conv2d(widths[0], 2, 1)
 
