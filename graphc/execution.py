@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 
 from graphc.capture.recorder import GradientGuard, Owner
+from graphc.capture.results import Result, Seen, Shared
 from graphc.capture.trace import (
-    AliasResult,
     FromArgument,
     FromGradient,
     FromOutside,
     FromScalar,
-    NewResult,
     Recording,
     unflatten,
 )
@@ -97,7 +96,6 @@ class BoundProgram:
         self._extents: tuple[int, ...] = ()
         whole = recording.differentiable
         self._differentiable = None if whole is None else DifferentiableProgram(whole, build)
-        self._place = {output: place for place, output in enumerate(recording.differentiated)}
 
     def _outputs_for(self, sizes: Mapping[str, int]) -> list[tuple[int, tuple[int, ...], DType]]:
         """The slot, shape, and dtype of every output."""
@@ -268,50 +266,67 @@ class BoundProgram:
         recording = self.recording
         for flag in recording.flags:
             flag.owner.of(tensors).requires_grad_(flag.value)
-        call: CompiledBackward | None = None
+        sizes = self.sizes(tensors) if self._places else {}
+        memories = [
+            Tensor._wrap(array if order is None else array.transpose(order), dtype)
+            for (array, dtype), order in zip(results, recording.orders, strict=True)
+        ]
+        leaves = {
+            position: self._leaf(result, memories, tensors, sizes)
+            for position, result in enumerate(recording.results)
+            if result.leaf
+        }
         if self._differentiable is not None:
             saved = {node: results[output][0] for node, output in recording.saved.items()}
-            inputs = self.inputs(tensors) | dict(recording.leaves)
+            made = {name: leaves[position] for name, position in recording.made_leaves.items()}
+            inputs = self.inputs(tensors) | dict(recording.leaves) | made
             call = CompiledBackward.of_call(self._differentiable, inputs, saved)
-        made: dict[int, Tensor] = {}
+            for place, output in enumerate(recording.differentiated):
+                call.result(place, memories[output])
         for effect in recording.gradients:
-            if effect.output is None:
-                effect.owner.of(tensors)._grad = effect.value
-            else:
-                made[effect.output] = effect.owner.of(tensors)._grad = Tensor._wrap(*results[effect.output])
-        sizes = self.sizes(tensors) if self._places else {}
-        returned = [self._result(result, results, tensors, call, made, sizes) for result in recording.results]
+            gradient = effect.value if effect.place is None else _seen(effect.place, memories, sizes)
+            effect.owner.of(tensors)._grad = gradient
+        returned: list[Any] = []
+        for position, result in enumerate(recording.results):
+            tensor = leaves.get(position)
+            if tensor is None:
+                tensor = self._at(result.place, memories, tensors, sizes)
+            if result.gradient is not None:
+                tensor._grad = _seen(result.gradient, memories, sizes)
+            if result.kind is not Tensor and isinstance(result.place, Seen):
+                tensor.__class__ = result.kind
+            returned.append(tensor.item() if result.number else tensor)
         if recording.description is Tensor:
             return returned[0]
         return unflatten(recording.description, iter(returned), {**sizes, **recording.fixed_values})
 
-    def _result(
-        self,
-        result: NewResult | AliasResult,
-        results: list[tuple[np.ndarray, DType]],
-        tensors: Sequence[Tensor],
-        call: CompiledBackward | None,
-        made: dict[int, Tensor],
-        sizes: Mapping[str, int],
+    def _at(
+        self, place: Seen | Shared, memories: list[Tensor], tensors: Sequence[Tensor], sizes: Mapping[str, int]
     ) -> Tensor:
-        if isinstance(result, NewResult):
-            tensor = made.get(result.output)
-            if tensor is None:
-                tensor = made[result.output] = Tensor._wrap(*results[result.output])
-                if result.differentiable:
-                    call.result(self._place[result.output], tensor)
-            followed = _follow(tensor, result.chain, sizes)
-            return followed.item() if result.number else followed
-        if result.same is not None:
-            return result.same
-        binding = self.recording.bindings[result.input]
-        return _follow(self._bound_to(binding, tensors), result.chain, sizes)
+        if isinstance(place, Seen):
+            return _seen(place, memories, sizes)
+        if place.same is not None:
+            return place.same
+        return _follow(self._bound_to(self.recording.bindings[place.input], tensors), place.chain, sizes)
+
+    def _leaf(
+        self, result: Result, memories: list[Tensor], tensors: Sequence[Tensor], sizes: Mapping[str, int]
+    ) -> Tensor:
+        """A leaf that the function made, anew."""
+        shown = self._at(result.place, memories, tensors, sizes)
+        leaf = Tensor._wrap(shown._array, shown.dtype, shown._storage, shown._chain, kind=result.kind)
+        leaf._requires_grad = True
+        return leaf
 
     @staticmethod
     def _bound_to(binding: FromArgument | FromGradient | FromOutside, tensors: Sequence[Tensor]) -> Tensor:
         if isinstance(binding, FromArgument):
             return tensors[binding.position]
         return binding.owner.of(tensors)._grad if isinstance(binding, FromGradient) else binding.tensor
+
+
+def _seen(place: Seen, memories: list[Tensor], sizes: Mapping[str, int]) -> Tensor:
+    return _follow(memories[place.output], place.chain, sizes)
 
 
 def _follow(tensor: Tensor, chain: Sequence[View], sizes: Mapping[str, int]) -> Tensor:

@@ -86,9 +86,42 @@ class MemoryFormat:
             return tensor
         order = self._checked(array.ndim)
         if not self.holds(array):
-            turned = np.ascontiguousarray(array.transpose(order)).transpose(np.argsort(order))
-            tensor._array = tensor._storage.array = turned
+            _turn(tensor, order)
         return tensor
+
+
+def _turn(tensor: Any, order: tuple[int, ...]) -> None:
+    turned = np.ascontiguousarray(tensor._array.transpose(order)).transpose(np.argsort(order))
+    tensor._array = tensor._storage.array = turned
+
+
+def order_in_memory(array: np.ndarray) -> tuple[int, ...] | None:
+    """The dimensions from the widest stride to the narrowest, where the elements fill their memory; None elsewhere."""
+    if array.flags.c_contiguous:
+        return tuple(range(array.ndim))
+    order = tuple(sorted(range(array.ndim), key=lambda dim: -array.strides[dim]))
+    return order if array.transpose(order).flags.c_contiguous else None
+
+
+def lay_out_as(tensor: Any, pattern: np.ndarray) -> Any:
+    """Move the elements of a new tensor, that nothing else shares, into the order of a pattern; gives the tensor."""
+    order = _order_of(pattern)
+    if tensor._array.strides != pattern.strides and not tensor._array.transpose(order).flags.c_contiguous:
+        _turn(tensor, order)
+    return tensor
+
+
+def copied_as(array: np.ndarray, pattern: np.ndarray) -> np.ndarray:
+    """A copy whose elements lie in the order that a pattern of the same shape has."""
+    if pattern.flags.c_contiguous:
+        return array.copy()
+    order = _order_of(pattern)
+    return array.transpose(order).copy().transpose(np.argsort(order))
+
+
+def _order_of(pattern: np.ndarray) -> tuple[int, ...]:
+    """The order of a pattern's dimensions: that of rows where its elements do not fill their memory."""
+    return order_in_memory(pattern) or tuple(range(pattern.ndim))
 
 
 contiguous_format = MemoryFormat("contiguous_format", None)

@@ -35,6 +35,9 @@ class Recorder(Protocol):
     def gradient_written(self, tensor: Tensor) -> None:
         """``tensor.grad`` is about to be replaced."""
 
+    def view_made(self, tensor: Tensor) -> None:
+        """A tensor was made that shows another's memory as it is, as a parameter does."""
+
     def flag_written(self, tensor: Tensor) -> None:
         """``tensor.requires_grad`` is about to change."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from graphc.autograd.hooks import Hook, HookHandle
 from graphc.autograd.naming import describe_written
 from graphc.autograd.tape import AccumulateGrad, TapeNode, dressed, gradient_edge
+from graphc.layouts import copied_as, lay_out_as
 from graphc.ops.arithmetic import Add
 from graphc.recording import generation, state
 from graphc.source_lines import explained
@@ -146,9 +147,14 @@ class Differentiation:
 
     def _accumulate(self, cotangent: Tensor) -> None:
         if self.grad is None:
-            # A cotangent may be another leaf's too, or the caller's: a gradient has memory of its own.
-            fresh = cotangent.clone()
-            self.grad = fresh if state.gradients or state.recorder is None else fresh.detach()
+            # A cotangent may be another leaf's too, or the caller's: a gradient has memory of its own, in which its
+            # elements lie as the leaf's do.
+            if state.gradients:
+                self.grad = lay_out_as(cotangent.clone(), self._array)
+            elif state.recorder is not None:
+                self.grad = lay_out_as(cotangent.clone(), self._array).detach()
+            else:
+                self.grad = self._wrap(copied_as(cotangent._array, self._array), cotangent.dtype)
         elif state.gradients:
             self.grad = self._grad + cotangent
         elif not self._grad._updated(Add.instance, cotangent):

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 import graphc as gc
-from graphc.capture.trace import AliasResult, FromArgument, FromOutside, Recording
+from graphc.capture.results import Shared
+from graphc.capture.trace import FromArgument, FromOutside, Recording
 from graphc.capture.trees import flatten
 from graphc.compiler import observe_builds
 from graphc.ir.graph import Graph
@@ -92,12 +93,15 @@ def interpreted(recording: Recording, graph: Graph, arguments: list[Tensor]) -> 
             inputs[node.name] = np.array(binding.scalar.current(), node.type.dtype.numpy)
     found = interpret(graph, inputs)
     after = {name: found.updates.get(name, array) for name, array in inputs.items()}
-    outputs = list(found.outputs.values())
+    outputs = [
+        value if order is None else value.transpose(order)
+        for value, order in zip(found.outputs.values(), recording.orders, strict=True)
+    ]
     results = []
     for result in recording.results:
-        aliases = isinstance(result, AliasResult)
-        value = after[graph.inputs[result.input].name] if aliases else outputs[result.output]
-        for primitive, attrs in result.chain:
+        place = result.place
+        value = after[graph.inputs[place.input].name] if isinstance(place, Shared) else outputs[place.output]
+        for primitive, attrs in place.chain:
             value = primitive.evaluate(value, **attrs)
         results.append(np.array(value))
     names = {

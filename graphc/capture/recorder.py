@@ -241,7 +241,7 @@ class GraphRecorder:
         self._memories.setdefault(tensor._storage, []).append(memory)
         return memory
 
-    def _outside(self, tensor: Tensor) -> Memory:
+    def enter(self, tensor: Tensor) -> Memory:
         """Memory that the function reaches from outside, as a whole."""
         if id(tensor._storage) not in self._names:
             # Made since the names were looked up, as an optimizer's state is in its first step.
@@ -262,7 +262,7 @@ class GraphRecorder:
 
     def node_of(self, tensor: Tensor) -> Node:
         """The value of a tensor now."""
-        memory = self._find(tensor) or self._outside(tensor)
+        memory = self._find(tensor) or self.enter(tensor)
         leaf = tensor if tensor._base is None else tensor._base
         node = self._flagged(memory.node, leaf._requires_grad) if id(leaf) in self.flags else memory.node
         return self._follow(node, tensor._chain[len(memory.prefix) :])[-1]
@@ -347,7 +347,7 @@ class GraphRecorder:
 
     def assign(self, target: Tensor, value: Tensor) -> None:
         new = self.node_of(value)
-        memory = self._find(target) or self._outside(target)
+        memory = self._find(target) or self.enter(target)
         if memory.input is not None and memory.at_entry is None:
             memory.at_entry = memory.tensor._array.copy()
             self._saved.append(memory)
@@ -377,6 +377,9 @@ class GraphRecorder:
     def _gradient_slot(self, tensor: Tensor, read: bool) -> None:
         if id(tensor) not in self.gradients:
             self.gradients[id(tensor)] = GradientSlot(tensor, tensor._grad, read, self.location())
+
+    def view_made(self, tensor: Tensor) -> None:
+        self._made[id(tensor)] = tensor
 
     def object_made(self, holder: Any) -> None:
         self._objects[id(holder)] = holder

@@ -21,8 +21,9 @@ from graphc.capture.recorder import (
     Scalar,
     SizeGuard,
 )
+from graphc.capture.results import Outputs, Result, Seen, give_own_memory
 from graphc.capture.surroundings import Surroundings, reached_by
-from graphc.capture.trees import flatten, map_tensors, unflatten
+from graphc.capture.trees import flatten, unflatten
 from graphc.ir.graph import Graph, Location, Node, Output
 from graphc.ir.integers import IntegerExpression
 from graphc.ir.rewrite import live_nodes
@@ -68,33 +69,11 @@ Binding = FromArgument | FromOutside | FromGradient | FromScalar
 
 
 @dataclass(frozen=True, slots=True)
-class NewResult:
-    """A returned tensor in new memory, that of the graph's output at this position: views to apply to it."""
-
-    output: int
-    differentiable: bool
-    chain: tuple[View, ...] = ()
-    number: bool = False  # the caller gets the number in it
-
-
-@dataclass(frozen=True, slots=True)
-class AliasResult:
-    """A returned tensor that shares the memory of an input: views to apply to it."""
-
-    input: int
-    same: Tensor | None  # the very tensor that was returned, where it came from outside
-    chain: tuple[View, ...]
-
-
-Result = NewResult | AliasResult
-
-
-@dataclass(frozen=True, slots=True)
 class GradientEffect:
-    """After the run the owner has this ``grad``: the graph's output at a position, or None, or one from outside."""
+    """After the run the owner has this ``grad``: one that the program made, or None, or one from outside."""
 
     owner: Owner
-    output: int | None
+    place: Seen | None
     value: Tensor | None = None
 
 
@@ -128,7 +107,11 @@ class Recording:
     fixed_values: Mapping[str, int] = field(default_factory=dict)  # and which numbers
     # Tensors from outside that want a gradient and are not the whole of an input, by their names in `differentiable`.
     leaves: Mapping[str, Tensor] = field(default_factory=dict)
+    # The results that are leaves, made within, that other results may be differentiated by.
+    made_leaves: Mapping[str, int] = field(default_factory=dict)
     flags: tuple[FlagEffect, ...] = ()
+    # How the dimensions of each output are permuted, where it is not in row-major order.
+    orders: tuple[tuple[int, ...] | None, ...] = ()
 
 
 def capture(
@@ -177,15 +160,27 @@ def capture(
     try:
         surroundings.refuse_changes(recorder)
         recording = _finish(recorder, tensors, entered, returned)
-        return recording, map_tensors(returned, _number_or_tensor)
+        return recording, _handed_out(recording, returned, tensors)
     except Exception:
         # The function itself ran well: what can't be recorded leaves everything as it was.
         recorder.undo()
         raise
 
 
-def _number_or_tensor(tensor: Tensor) -> Any:
-    return tensor.item() if type(tensor) is RunTimeNumber else tensor
+def _handed_out(recording: Recording, returned: Any, arguments: Sequence[Tensor]) -> Any:
+    """What the first call returns: as it was computed, but in memory like that of later calls."""
+    for effect in recording.gradients:
+        if effect.place is not None and effect.place.part:
+            give_own_memory(effect.owner.of(arguments)._grad)
+    tensors, description = flatten(returned)
+    return unflatten(description, iter(map(_as_later, tensors, recording.results)))
+
+
+def _as_later(tensor: Tensor, result: Result) -> Any:
+    for place, held in ((result.place, tensor), (result.gradient, tensor._grad)):
+        if isinstance(place, Seen) and place.part:
+            give_own_memory(held)
+    return tensor.item() if result.number else tensor
 
 
 def trace(function: Callable[..., Any] | Tensor | None = None, *example: Any, **keywords: Any) -> Graph | Tensor:
@@ -214,92 +209,60 @@ def trace(function: Callable[..., Any] | Tensor | None = None, *example: Any, **
 
 def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memory], returned: Any) -> Recording:
     tensors, description = flatten(returned)
-    outputs: list[tuple[str, Node]] = []
     slots = list(recorder.gradients.values())
-    within = [memory for memory in map(recorder.memory_of, [*tensors, *_final_gradients(slots)]) if memory is not None]
-    whole_outputs: dict[int, int] = {}  # memory that several results share is one output, by the memory's id
-
-    def output_of(tensor: Tensor, memory: Memory, name: str) -> tuple[int, tuple[View, ...]]:
-        """The output that holds a tensor, and the views that lead from it to the tensor."""
-        if sum(other is memory for other in within) == 1:
-            outputs.append((name, recorder.node_of(tensor)))
-            return len(outputs) - 1, ()
-        if id(memory) not in whole_outputs:
-            whole_outputs[id(memory)] = len(outputs)
-            outputs.append((name, memory.node))
-        return whole_outputs[id(memory)], tensor._chain[len(memory.prefix) :]
-
-    results: list[tuple[str, Any]] = []
+    outputs = Outputs(recorder, [*tensors, *_final_gradients(slots)])
+    results: list[Result] = []
+    pending: dict[int, None] = {}
     for position, tensor in enumerate(tensors):
-        memory = recorder.memory_of(tensor)
-        if memory is None or memory.input is not None:
-            memory = memory or recorder._outside(tensor)
-            found = not recorder.made(tensor) and not any(tensor is argument for argument in arguments)
-            same = tensor if found else None
-            results.append(("alias", (memory, same, tensor._chain[len(memory.prefix) :])))
-        else:
-            output, chain = output_of(tensor, memory, f"result_{position}" if len(tensors) > 1 else "result")
-            origin = memory.tensor if chain else tensor
-            pending = origin.grad_fn is not None and not origin.grad_fn.released
-            rule = python_rule_below(origin.grad_fn) if pending else None
-            if rule is not None:
-                raise CaptureError(
-                    f"the result of a compiled function could be differentiated through {rule.name()}, whose rule is "
-                    "Python and no part of the program: call backward() inside, or detach() the result",
-                    rule.location,
-                )
-            hooked = hooked_below(origin.grad_fn, recorder.first_sequence) if pending else None
-            if hooked is not None:
-                raise CaptureError(
-                    f"the result of a compiled function could be differentiated through {hooked.name()}, on which a "
-                    "hook was registered that no later call would register: call backward() inside, or register hooks "
-                    "on the results, outside",
-                    hooked.location,
-                )
-            results.append(("new", (output, pending, chain, type(tensor) is RunTimeNumber)))
+        place = outputs.place(tensor, f"result_{position}" if len(tensors) > 1 else "result", arguments)
+        leaf = outputs.is_new(tensor) and tensor.is_leaf and tensor.requires_grad
+        number = type(tensor) is RunTimeNumber
+        results.append(Result(place, leaf, Tensor if number else type(tensor), number=number))
+        if isinstance(place, Seen) and tensor.requires_grad and not leaf:
+            origin = recorder.memory_of(tensor).tensor if place.chain else tensor
+            if origin.grad_fn is not None and not origin.grad_fn.released:
+                _refuse_python_rules(recorder, origin)
+                pending[place.output] = None
     gradients: list[GradientEffect] = []
     guards: list[Any] = list(recorder.guards.values())
     for slot in slots:
-        if recorder.made(slot.tensor) or recorder.made_within(slot.tensor):
-            continue  # the gradient of a tensor that the function made itself, such as a detached argument
+        final = slot.tensor._grad
+        if outputs.is_new(slot.tensor):
+            # Of a tensor that the function made itself, such as a detached argument: of use where it is returned.
+            at = [position for position, tensor in enumerate(tensors) if tensor is slot.tensor]
+            if at and final is not None and outputs.is_new(final):
+                results[at[0]] = replace(results[at[0]], gradient=outputs.place(final, f"result_{at[0]}.grad"))
+            continue
         owner = _owner(slot.tensor, arguments)
         if slot.read_first:
             guards.append(GradientGuard(owner, slot.at_entry is not None))
-        final = slot.tensor._grad
         if final is None:
             gradients.append(GradientEffect(owner, None))
         elif final is not slot.at_entry or not slot.read_first:
-            of, memory = recorder.memory_of(slot.tensor), recorder.memory_of(final)
-            if memory is None or memory.input is not None:
-                gradients.append(GradientEffect(owner, None, final))
+            if outputs.is_new(final):
+                memory = recorder.memory_of(slot.tensor)
+                name = "tensor" if memory is None else memory.input.name
+                gradients.append(GradientEffect(owner, outputs.place(final, f"{name}.grad")))
             else:
-                gradients.append(GradientEffect(owner, output_of(final, memory, f"{_name(of)}.grad")[0]))
+                gradients.append(GradientEffect(owner, None, final))
     memories = recorder.memories()
     updates = [(memory.input, memory.node) for memory in memories if memory.node is not memory.input]
-    pending = dict.fromkeys(detail[0] for kind, detail in results if kind == "new" and detail[1])
-    whole = recorder.builder.build(outputs, updates)
+    whole = recorder.builder.build(outputs.named, updates)
     written = {state for state, _ in updates}
     differentiable: Differentiable | None = None
     leaves: dict[str, Tensor] = {}
+    made_leaves: dict[str, int] = {}
     saved: dict[Node, int] = {}
     if pending:
-        ends = tuple(outputs[output][1] for output in pending)
-        differentiable, leaves = _differentiable(recorder, whole, arguments, entered, ends, written)
+        made_leaves = {f"{outputs.named[-1][0]}.leaf_{at}": at for at, result in enumerate(results) if result.leaf}
+        ends = tuple(outputs.values[output] for output in pending)
+        made = {name: tensors[position] for name, position in made_leaves.items()}
+        differentiable, leaves = _differentiable(recorder, whole, arguments, entered, ends, written, made)
         for node in split_backward(differentiable).saved:
-            saved[node] = len(outputs)
-            outputs.append((f"saved_{len(saved)}", node))
-    whole = Graph(whole.name, whole.inputs, whole.nodes, tuple(Output(*output) for output in outputs), whole.updates)
-    graph = _tidy(whole)
-    kept = {node.name: position for position, node in enumerate(graph.inputs)}
+            saved[node] = outputs.save(f"saved_{len(saved) + 1}", node)
+    named = tuple(Output(*output) for output in outputs.named)
+    graph = _tidy(Graph(whole.name, whole.inputs, whole.nodes, named, whole.updates))
     bindings = _bind(recorder, graph, entered, arguments)
-    final_results: list[Result] = []
-    for kind, detail in results:
-        if kind == "new":
-            output, differs, chain, number = detail
-            final_results.append(NewResult(output, differs, recorder.symbolic(chain), number))
-        else:
-            memory, same, chain = detail
-            final_results.append(AliasResult(kept[memory.input.name], same, recorder.symbolic(chain)))
     outside = {id(binding.tensor._storage) for binding in bindings if isinstance(binding, FromOutside)}
     for tensor, flag in recorder.leaves.values():
         if id(tensor._storage) in outside and id(tensor) not in recorder.flags:
@@ -317,7 +280,7 @@ def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memo
         graph,
         _forward_part(recorder, graph),
         bindings,
-        tuple(final_results),
+        tuple(results),
         description,
         tuple(gradients),
         tuple(guards),
@@ -330,8 +293,29 @@ def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memo
         recorder.fixed,
         recorder.fixed_values,
         leaves,
+        made_leaves,
         tuple(flags),
+        tuple(outputs.orders),
     )
+
+
+def _refuse_python_rules(recorder: GraphRecorder, result: Tensor) -> None:
+    """Raise CaptureError where a result would be differentiated from outside through what is no part of a program."""
+    rule = python_rule_below(result.grad_fn)
+    if rule is not None:
+        raise CaptureError(
+            f"the result of a compiled function could be differentiated through {rule.name()}, whose rule is "
+            "Python and no part of the program: call backward() inside, or detach() the result",
+            rule.location,
+        )
+    hooked = hooked_below(result.grad_fn, recorder.first_sequence)
+    if hooked is not None:
+        raise CaptureError(
+            f"the result of a compiled function could be differentiated through {hooked.name()}, on which a "
+            "hook was registered that no later call would register: call backward() inside, or register hooks "
+            "on the results, outside",
+            hooked.location,
+        )
 
 
 def _sharing(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memory]) -> Sharing:
@@ -355,21 +339,31 @@ def _differentiable(
     entered: list[Memory],
     ends: tuple[Node, ...],
     written: set[Node],
+    made: Mapping[str, Tensor],
 ) -> tuple[Differentiable, dict[str, Tensor]]:
     """The graph as whoever called the function may differentiate it: results, and what wants a gradient, by name.
 
     An argument, and a tensor that is the whole of an input, has the input's name; other tensors, such as a parameter
-    that shows a part of some memory, have names of their own, by which they are given too.
+    that shows a part of some memory, have names of their own, by which they are given too. ``made`` are leaves that
+    were made within and are handed out; at others that were made within a sweep ends.
     """
     wanted: dict[str, dict[Node, None]] = {}
     leaves: dict[str, Tensor] = {}
+    ended: set[Node] = set()
+    names_of_made = {id(tensor): name for name, tensor in made.items()}
     for tensor, memory in zip(arguments, entered, strict=True):
         if tensor.requires_grad and tensor.grad_fn is not None:
             wanted[memory.input.name] = {memory.input: None}
     for tensor, _ in recorder.leaves.values():
         memory = recorder.memory_of(tensor)
         values = recorder.leaf_values.get(id(tensor))
-        if not values or memory is None or memory.input is None:
+        if not values or memory is None:
+            continue
+        if memory.input is None or recorder.made(tensor):
+            if id(tensor) in names_of_made:
+                wanted[names_of_made[id(tensor)]] = dict(values)
+            else:
+                ended.update(values)
             continue
         name = memory.input.name
         if memory.tensor is not tensor and not any(tensor is argument for argument in arguments):
@@ -377,7 +371,7 @@ def _differentiable(
             leaves[name] = tensor
         wanted.setdefault(name, {}).update(values)
     values_of = {name: tuple(values) for name, values in wanted.items()}
-    savable, stopped = frozenset(whole.nodes) | written, frozenset(recorder.stopped)
+    savable, stopped = frozenset(whole.nodes) | written, frozenset(recorder.stopped | ended)
     return Differentiable(recorder.builder, ends, values_of, savable, stopped, written), leaves
 
 
@@ -399,10 +393,6 @@ def _tidy(graph: Graph) -> Graph:
         [(output.name, mapping[output.node]) for output in graph.outputs],
         [(mapping[update.state], mapping[update.node]) for update in graph.updates],
     )
-
-
-def _name(memory: Memory | None) -> str:
-    return "tensor" if memory is None else memory.input.name
 
 
 def _final_gradients(slots: Sequence[GradientSlot]) -> list[Tensor]:

@@ -15,6 +15,7 @@ from graphc import source_lines
 from graphc.creation import empty
 from graphc.ir.primitive import Attributes, Primitive
 from graphc.ir.types import DType
+from graphc.recording import state
 from graphc.storage import Size
 from graphc.tensor import Tensor
 
@@ -35,8 +36,7 @@ class Parameter(Tensor, metaclass=_PrintsAsTorchs):
         parameter = _window(empty(0) if data is None else data, cls)
         if requires_grad and parameter.dtype.category not in ("float", "complex"):
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
-        parameter._requires_grad = requires_grad
-        return parameter
+        return parameter.requires_grad_(requires_grad)
 
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
@@ -66,7 +66,10 @@ class Buffer(Tensor, metaclass=_MarkedAsBuffer):
 
 
 def _window(source: Tensor, kind: type[Tensor]) -> Tensor:
-    return Tensor._wrap(source._array, source.dtype, source._storage, source._chain, kind=kind)
+    window = Tensor._wrap(source._array, source.dtype, source._storage, source._chain, kind=kind)
+    if state.recorder is not None:
+        state.recorder.view_made(window)
+    return window
 
 
 class Uninitialized(Tensor, metaclass=_PrintsAsTorchs):
