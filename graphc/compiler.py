@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from graphc.byte_sizes import byte_count
+from graphc.capture.containers import refill
 from graphc.capture.dynamic import (
     Declared,
     Symbols,
@@ -27,7 +28,7 @@ from graphc.capture.dynamic import (
 )
 from graphc.capture.errors import CaptureError
 from graphc.capture.trace import Recording, capture
-from graphc.capture.trees import flatten
+from graphc.capture.trees import difference, flatten, flatten_results, is_gone
 from graphc.checking import checked_call
 from graphc.codegen.executable import CompiledProgram, Executable, compile_loops, load
 from graphc.codegen.listing import print_program
@@ -218,12 +219,20 @@ class CompiledFunction:
                     try:
                         result = checked_call(entry.bound, tensors) if self.check else entry.bound(tensors)
                         entry.calls += 1
-                        return result
+                        return self._refilled(entry.bound, result, arguments, keywords)
                     except GuardMissed as miss:
                         missed.append((entry, miss.number))
         if len(missed) and sum(1 for entry in entries if entry.path) >= self.max_paths:
             return self._too_many_paths(missed[-1], arguments, keywords)
         return self._first_call(key, tensors, arguments, keywords, missed)
+
+    @staticmethod
+    def _refilled(bound: BoundProgram, result: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """What a run returned, after containers among the arguments were changed as the function changes them."""
+        if bound.recording.refilled:
+            result, contents = result
+            refill(bound.recording.refilled, contents, arguments, keywords)
+        return result
 
     def _family(self, key: Any) -> Any:
         """The kind of arguments but for their shapes."""
@@ -273,7 +282,7 @@ class CompiledFunction:
             for entry in self._entries.get(key, ()):
                 with entry.bound.lock, contextlib.suppress(GuardMissed):
                     if entry.bound.holds(tensors):  # another thread has built it meanwhile
-                        return entry.bound(tensors)
+                        return self._refilled(entry.bound, entry.bound(tensors), arguments, keywords)
             symbols, few = without_few(self._symbols(key, tensors, arguments, keywords), tensors)
             recording, returned = capture(self.function, arguments, keywords, symbols or ())
             if few and self.dynamic is not None:
@@ -298,7 +307,7 @@ class CompiledFunction:
             limited = functools.partial(_executable_of, memory_limit=self._most_bytes)
             bound = BoundProgram(recording, executable, limited)
             self._newest = _Entry(self._stages, bound, reason, tensors, symbols)
-            for tensor in flatten(returned)[0]:
+            for tensor in flatten_results(returned)[0]:
                 # As at later calls: what was swept inside can't be swept again.
                 if tensor._grad_fn is not None and tensor._grad_fn.released:
                     tensor._leave_graph()
@@ -315,9 +324,24 @@ class CompiledFunction:
             return f"another way at {guard.location}, where the value was {guard.attrs['expected']}"
         if key in self._entries:
             return self._entries[key][0].bound.broken(tensors) or "another thread changed what the build rests on"
-        kinds = ", ".join(str(TensorType(tensor.dtype, tensor._array.shape)) for tensor in tensors)
         unfit = [entry.unfit(tensors) for entry in self._families.get(self._family(key), ()) if entry.symbols]
-        return "; ".join((f"other arguments: {kinds or 'no tensors'}", *dict.fromkeys(filter(None, unfit))))
+        return "; ".join((f"other arguments: {self._told(key, tensors)}", *dict.fromkeys(filter(None, unfit))))
+
+    def _told(self, key: Any, tensors: list[Tensor]) -> str:
+        """How a kind of arguments differs from that of the newest build, in words."""
+        before = next(reversed(self._entries))
+        modes = ("gradients", "autocast", "the default dtype")
+        for mode, old, new in zip(modes, before[1:_FIRST_KIND], key[1:_FIRST_KIND], strict=True):
+            if old != new:
+                return f"{mode}: {new}, was {old}"
+        told = ", ".join(str(TensorType(tensor.dtype, tensor._array.shape)) for tensor in tensors) or "no tensors"
+        wanted = [[part[-1] for part in kind[_FIRST_KIND:]] for kind in (before, key)]
+        if wanted[0] != wanted[1] and [part[:-1] for part in before[_FIRST_KIND:]] == [
+            part[:-1] for part in key[_FIRST_KIND:]
+        ]:
+            return f"{told}, with requires_grad {wanted[1]}, was {wanted[0]}"
+        other = difference(before[0], key[0], "arguments")
+        return f"{told}; {other}" if other else told
 
     def report(self, *, times: bool = False) -> Report:
         """What was built and why, what each build rests on, and the kernels with their bytes and operations.
@@ -357,11 +381,13 @@ class CompiledFunction:
         self._builds += not entry.path
         if self._builds == MANY_BUILDS:
             warnings.warn(
-                f"{self.__name__} has had {MANY_BUILDS} builds; every new shape and every new Python number among its "
-                "arguments is one (give numbers that change as tensors)",
+                f"{self.__name__} has had {MANY_BUILDS} builds; every new shape, every new Python number, and every "
+                "new object that has a state of its own, among its arguments, is one (give numbers that change as "
+                f"tensors; make such objects once). The latest: {entry.reason}",
                 RuntimeWarning,
                 stacklevel=4,
             )
+        self._forget_gone()
         self._entries.setdefault(key, []).insert(0, entry)
         self._families.setdefault(self._family(key), []).insert(0, entry)
         while sum(map(len, self._families.values())) > MOST_BUILDS:
@@ -373,6 +399,12 @@ class CompiledFunction:
                 self._entries[kind] = [each for each in entries if each is not gone]
                 if not self._entries[kind]:
                     del self._entries[kind]
+
+    def _forget_gone(self) -> None:
+        """Let builds go for objects that exist no longer: no call can be theirs."""
+        for table in (self._entries, self._families):
+            for key in [key for key in table if is_gone(key[0])]:
+                del table[key]
 
     def _options(self) -> dict[str, Any]:
         names = ("fallback", "max_paths", "check", "fullgraph", "dynamic", "memory_limit")

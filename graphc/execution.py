@@ -262,7 +262,8 @@ class BoundProgram:
         return inputs | dict(zip(scalars, numbers, strict=True))
 
     def returned(self, results: list[tuple[np.ndarray, DType]], tensors: Sequence[Tensor]) -> Any:
-        """Put gradients where they belong, and make what the function returns."""
+        """Put gradients where they belong, and make what the function returns; where it changes containers among its
+        arguments, also what is new in them."""
         recording = self.recording
         for flag in recording.flags:
             flag.owner.of(tensors).requires_grad_(flag.value)
@@ -288,6 +289,9 @@ class BoundProgram:
             effect.owner.of(tensors)._grad = gradient
         returned: list[Any] = []
         for position, result in enumerate(recording.results):
+            if result.twin is not None:
+                returned.append(returned[result.twin])
+                continue
             tensor = leaves.get(position)
             if tensor is None:
                 tensor = self._at(result.place, memories, tensors, sizes)
@@ -296,9 +300,12 @@ class BoundProgram:
             if result.kind is not Tensor and isinstance(result.place, Seen):
                 tensor.__class__ = result.kind
             returned.append(tensor.item() if result.number else tensor)
-        if recording.description is Tensor:
+        if recording.description is Tensor and not recording.refilled:
             return returned[0]
-        return unflatten(recording.description, iter(returned), {**sizes, **recording.fixed_values})
+        numbers = {**sizes, **recording.fixed_values}
+        rest = iter(returned)
+        whole = unflatten(recording.description, rest, numbers)
+        return (whole, unflatten(recording.contents, rest, numbers)) if recording.refilled else whole
 
     def _at(
         self, place: Seen | Shared, memories: list[Tensor], tensors: Sequence[Tensor], sizes: Mapping[str, int]

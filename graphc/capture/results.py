@@ -53,6 +53,7 @@ class Result:
         kind: its class.
         gradient: the ``grad`` that it was left with.
         number: the caller gets the number in it.
+        twin: the position of the result that is the same tensor.
     """
 
     place: Seen | Shared
@@ -60,6 +61,7 @@ class Result:
     kind: type[Tensor] = Tensor
     gradient: Seen | None = None
     number: bool = False
+    twin: int | None = None
 
 
 class Outputs:

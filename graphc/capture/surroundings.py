@@ -7,7 +7,7 @@ appends to, would silently stay as the first call left it, so that is refused.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -46,12 +46,14 @@ def reached_by(function: Callable[..., Any]) -> list[tuple[str, Any]]:
 class Surroundings:
     """The values that a function's variables have before it runs, and one level of what they hold."""
 
-    def __init__(self, function: Callable[..., Any]):
+    def __init__(self, function: Callable[..., Any], given: Sequence[tuple[str, Any]] = ()):
+        """``given``: arguments that are told apart by identity, by name."""
         self._function = function
+        self._given = given
         self._before = dict(self._look())
 
     def _look(self) -> Iterator[tuple[str, Any]]:
-        for name, value in reached_by(self._function):
+        for name, value in (*reached_by(self._function), *self._given):
             if isinstance(value, _NOT_FOLLOWED):
                 continue
             yield name, value

@@ -9,6 +9,7 @@ from typing import Any
 
 from graphc.autograd.function_node import hooked_below, python_rule_below
 from graphc.autograd.partition import Differentiable, split_backward
+from graphc.capture.containers import Containers, Refilled, fill_in, is_container
 from graphc.capture.errors import CaptureError
 from graphc.capture.recorder import (
     GradientGuard,
@@ -23,7 +24,7 @@ from graphc.capture.recorder import (
 )
 from graphc.capture.results import Outputs, Result, Seen, give_own_memory
 from graphc.capture.surroundings import Surroundings, reached_by
-from graphc.capture.trees import flatten, unflatten
+from graphc.capture.trees import flatten, flatten_results, unflatten
 from graphc.ir.graph import Graph, Location, Node, Output
 from graphc.ir.integers import IntegerExpression
 from graphc.ir.rewrite import live_nodes
@@ -112,6 +113,9 @@ class Recording:
     flags: tuple[FlagEffect, ...] = ()
     # How the dimensions of each output are permuted, where it is not in row-major order.
     orders: tuple[tuple[int, ...] | None, ...] = ()
+    # Containers among the arguments that the function changed, and what is new in them: a tree after that of results.
+    refilled: tuple[Refilled, ...] = ()
+    contents: Any = None
 
 
 def capture(
@@ -130,7 +134,9 @@ def capture(
         raise CaptureError("a compiled function is called while another is being recorded", user_location())
     tensors, _ = flatten((tuple(arguments), keywords))
     recorder = GraphRecorder(getattr(function, "__name__", "graph"), lambda: outside_names(function))
-    surroundings = Surroundings(function)
+    given = [*((f"arguments[{place}]", value) for place, value in enumerate(arguments)), *keywords.items()]
+    surroundings = Surroundings(function, [(name, value) for name, value in given if not is_container(value)])
+    containers = Containers(arguments, keywords)
     entered: list[Memory] = []
     unknown: Exception | None = None
     for position, (tensor, name) in enumerate(zip(tensors, argument_names(function, arguments, keywords), strict=True)):
@@ -146,6 +152,7 @@ def capture(
             unknown = error
         elif isinstance(error, CaptureError):
             recorder.undo()
+            containers.restore()
             raise
         else:
             raise
@@ -154,26 +161,35 @@ def capture(
     if unknown is not None:
         # Perhaps it was asked of a size that is known at run time only: what eager mode accepts, numbers do too.
         recorder.undo()
+        containers.restore()
         recording, returned = capture(function, arguments, keywords)
         reason = f"what can't be done otherwise: {type(unknown).__name__}: {str(unknown)[:MOST_WORDS]}"
         return replace(recording, fixed=recorder.fixed | dict.fromkeys(recorder.symbols, reason)), returned
     try:
         surroundings.refuse_changes(recorder)
-        recording = _finish(recorder, tensors, entered, returned)
-        return recording, _handed_out(recording, returned, tensors)
+        refilled, contents = containers.changes()
+        recording = replace(_finish(recorder, tensors, entered, returned, contents), refilled=refilled)
+        returned, contents = _handed_out(recording, returned, contents, tensors)
+        fill_in(refilled, contents, arguments, keywords)
+        return recording, returned
     except Exception:
         # The function itself ran well: what can't be recorded leaves everything as it was.
         recorder.undo()
+        containers.restore()
         raise
 
 
-def _handed_out(recording: Recording, returned: Any, arguments: Sequence[Tensor]) -> Any:
-    """What the first call returns: as it was computed, but in memory like that of later calls."""
+def _handed_out(
+    recording: Recording, returned: Any, contents: list[Any], arguments: Sequence[Tensor]
+) -> tuple[Any, list[Any]]:
+    """What the first call returns, and puts into containers: as it was computed, but in memory like that of later
+    calls."""
     for effect in recording.gradients:
         if effect.place is not None and effect.place.part:
             give_own_memory(effect.owner.of(arguments)._grad)
-    tensors, description = flatten(returned)
-    return unflatten(description, iter(map(_as_later, tensors, recording.results)))
+    tensors = [*flatten_results(returned)[0], *flatten_results(contents)[0]]
+    later = map(_as_later, tensors, recording.results)
+    return unflatten(recording.description, later), unflatten(recording.contents, later)
 
 
 def _as_later(tensor: Tensor, result: Result) -> Any:
@@ -207,13 +223,22 @@ def trace(function: Callable[..., Any] | Tensor | None = None, *example: Any, **
     return Graph(graph.name, graph.inputs, graph.nodes, outputs, graph.updates)
 
 
-def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memory], returned: Any) -> Recording:
-    tensors, description = flatten(returned)
+def _finish(
+    recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memory], returned: Any, contents: list[Any]
+) -> Recording:
+    tensors, description = flatten_results(returned)
+    more, described_contents = flatten_results(contents)
+    tensors += more
     slots = list(recorder.gradients.values())
-    outputs = Outputs(recorder, [*tensors, *_final_gradients(slots)])
+    outputs = Outputs(recorder, {id(tensor): tensor for tensor in (*tensors, *_final_gradients(slots))}.values())
+    first: dict[int, int] = {}
     results: list[Result] = []
     pending: dict[int, None] = {}
     for position, tensor in enumerate(tensors):
+        if first.setdefault(id(tensor), position) != position:
+            known = results[first[id(tensor)]]
+            results.append(Result(known.place, number=known.number, twin=first[id(tensor)]))
+            continue
         place = outputs.place(tensor, f"result_{position}" if len(tensors) > 1 else "result", arguments)
         leaf = outputs.is_new(tensor) and tensor.is_leaf and tensor.requires_grad
         number = type(tensor) is RunTimeNumber
@@ -296,6 +321,7 @@ def _finish(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memo
         made_leaves,
         tuple(flags),
         tuple(outputs.orders),
+        contents=described_contents,
     )
 
 
