@@ -11,10 +11,12 @@ import functools
 import threading
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from graphc.builds import Entry, Stages
 from graphc.byte_sizes import byte_count
 from graphc.capture.containers import refill
 from graphc.capture.dynamic import (
@@ -23,54 +25,27 @@ from graphc.capture.dynamic import (
     check_declared,
     declared_symbols,
     shown_symbols,
-    sizes_of,
     without_few,
 )
 from graphc.capture.errors import CaptureError
 from graphc.capture.trace import Recording, capture
 from graphc.capture.trees import difference, flatten, flatten_results, is_gone
 from graphc.checking import checked_call
-from graphc.codegen.executable import CompiledProgram, Executable, compile_loops, load
-from graphc.codegen.listing import print_program
+from graphc.codegen.executable import Executable, compile_loops, load
 from graphc.codegen.lower import lower
 from graphc.codegen.memory import MemoryPlan
 from graphc.codegen.trace import is_host_work
 from graphc.execution import BoundProgram
-from graphc.ir.graph import Graph, exact_key
-from graphc.ir.passes.pipeline import PassRecord, optimize
+from graphc.ir.graph import Graph
+from graphc.ir.passes.pipeline import optimize
 from graphc.ir.types import TensorType
 from graphc.ops.checks import GuardMissed
 from graphc.ops.promotion import get_default_dtype
 from graphc.recording import state
 from graphc.report import Report, describe_build
 from graphc.runtime.errors import CompileError, CompilerNotFound
+from graphc.source_lines import defined_at
 from graphc.tensor import Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class Stages:
-    """What every stage of one build made, and how long it took."""
-
-    recording: Recording
-    optimized: Graph
-    passes: tuple[PassRecord, ...]
-    compiled: CompiledProgram
-    seconds: dict[str, float]
-
-    @property
-    def captured(self) -> Graph:
-        """The forward part, as the user's code ran."""
-        return self.recording.forward
-
-    @property
-    def joint(self) -> Graph:
-        """Forward, backward, and update together, before any pass."""
-        return self.recording.graph
-
-    @property
-    def loops(self) -> str:
-        """The loop-nest IR as text."""
-        return print_program(self.compiled.program)
 
 
 def build(recording: Recording, memory_limit: int | None = None) -> Stages:
@@ -102,58 +77,6 @@ _FIRST_KIND = 4  # where in a key the kinds of tensors begin
 MOST_KINDS = 1024
 # Ways through one function that differ by the values of tensors and get a program each.
 MOST_PATHS = 16
-
-
-class _Entry:
-    """One build of a function: for one shape of arguments and one state of what it depends on outside."""
-
-    __slots__ = ("bound", "calls", "guards", "path", "reason", "shapes", "stages", "symbols")
-
-    def __init__(
-        self, stages: Stages, bound: BoundProgram, reason: str, tensors: Sequence[Tensor], symbols: Symbols | None
-    ):
-        self.stages = stages
-        self.bound = bound
-        self.reason = reason
-        self.shapes = [tensor._array.shape for tensor in tensors]
-        names = bound.symbols
-        # Of dimensions that were declared or shown to be dynamic, those that the recording did not fix.
-        self.symbols = tuple(
-            {dim: symbol for dim, symbol in dims.items() if str(symbol) in names} for dims in symbols or ()
-        )
-        self.calls = 0
-        self.guards = [node for node in stages.recording.graph.nodes if node.op.effect == "guard"]
-        self.path = tuple(exact_key(guard.attrs["expected"]) for guard in self.guards)
-
-    def fits(self, tensors: Sequence[Tensor]) -> bool:
-        """Whether the build is one for tensors of these shapes; their ranks and dtypes are known to be right."""
-        shapes = [tensor._array.shape for tensor in tensors]
-        if not self.symbols:
-            return shapes == self.shapes
-        for dims, shape, own in zip(self.symbols, shapes, self.shapes, strict=True):
-            if any(extent != own[dim] and dim not in dims for dim, extent in enumerate(shape)):
-                return False
-        sizes = sizes_of(self.symbols, shapes)
-        return sizes is not None and self.bound.right_for(sizes)
-
-    def unfit(self, tensors: Sequence[Tensor]) -> str:
-        """Which size a build of dynamic sizes is not right for, in words; empty where it is another."""
-        shapes = [tensor._array.shape for tensor in tensors]
-        most = self.bound.most_sizes()
-        for dims, shape in zip(self.symbols, shapes, strict=True):
-            for dim, symbol in dims.items():
-                if shape[dim] > most[str(symbol)]:
-                    return f"{symbol} is {shape[dim]}, and the build is for at most {most[str(symbol)]}"
-        sizes = sizes_of(self.symbols, shapes)
-        return "" if sizes is None else self.bound.wrong_for(sizes)
-
-    def must_miss(self, missed: list[tuple[_Entry, int]]) -> bool:
-        """Whether a guard that was missed on another path of the same code is one of this path too."""
-        return any(
-            self.path[:number] != other.path[:number]
-            or self.path[number : number + 1] == other.path[number : number + 1]
-            for other, number in missed
-        )
 
 
 class CompiledFunction:
@@ -189,18 +112,23 @@ class CompiledFunction:
         self.dynamic = dynamic
         self.memory_limit = memory_limit
         # Builds by the exact kind of arguments, and all of them by their kind but for shapes.
-        self._entries: dict[Any, list[_Entry]] = {}
-        self._families: dict[Any, list[_Entry]] = {}
-        self._newest: _Entry | None = None
+        self._entries: dict[Any, list[Entry]] = {}
+        self._families: dict[Any, list[Entry]] = {}
+        self._newest: Entry | None = None
         self._stages: Stages | None = None
         self._lock = threading.RLock()
-        self._without_compiler = False
         self._builds = 0
+        self._captures = 0
+        self._let_go = 0
+        self._eager = ""  # why the whole function runs eagerly from now on
+        self._eager_calls: Counter[str] = Counter()  # calls that ran eagerly, by the reason
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        if state.recorder is not None or self._without_compiler:
+        if state.recorder is not None:
             # Within another capture the function's operations become part of that program.
             return self.function(*arguments, **keywords)
+        if self._eager:
+            return self._eagerly(self._eager, arguments, keywords)
         tensors, description = flatten((arguments, keywords) if keywords else arguments)
         key = (
             description,
@@ -209,7 +137,7 @@ class CompiledFunction:
             get_default_dtype(),
             *[(tensor._array.shape, tensor.dtype.short, _wants_gradient(tensor)) for tensor in tensors],
         )
-        missed: list[tuple[_Entry, int]] = []
+        missed: list[tuple[Entry, int]] = []
         entries = self._entries.get(key)
         if entries is None:
             entries = self._of_other_sizes(key, tensors)
@@ -238,7 +166,7 @@ class CompiledFunction:
         """The kind of arguments but for their shapes."""
         return tuple(part if position < _FIRST_KIND else (len(part[0]), *part[1:]) for position, part in enumerate(key))
 
-    def _of_other_sizes(self, key: Any, tensors: Sequence[Tensor]) -> list[_Entry]:
+    def _of_other_sizes(self, key: Any, tensors: Sequence[Tensor]) -> list[Entry]:
         """Builds for other sizes that are right for these; from now on they are known to be."""
         with self._lock:
             found = [
@@ -275,7 +203,7 @@ class CompiledFunction:
         tensors: list[Tensor],
         arguments: tuple[Any, ...],
         keywords: dict[str, Any],
-        missed: list[tuple[_Entry, int]],
+        missed: list[tuple[Entry, int]],
     ) -> Any:
         with self._lock:
             reason = self._reason(key, tensors, missed)
@@ -284,29 +212,21 @@ class CompiledFunction:
                     if entry.bound.holds(tensors):  # another thread has built it meanwhile
                         return self._refilled(entry.bound, entry.bound(tensors), arguments, keywords)
             symbols, few = without_few(self._symbols(key, tensors, arguments, keywords), tensors)
-            recording, returned = capture(self.function, arguments, keywords, symbols or ())
-            if few and self.dynamic is not None:
-                recording = replace(recording, fixed={**few, **recording.fixed})
-            if self.fullgraph:
-                refuse_call_outs(recording.graph)
-            self._stages = build(recording, self._most_bytes)
-            for observer in _observers:
-                observer(self.__name__, self._stages)
-            try:
-                executable = load(self._stages.compiled)
-            except CompilerNotFound as error:
-                self._without_compiler = True
-                _warn_once(f"compiled functions run eagerly: {error}")
-                return returned
-            except CompileError as error:
-                if not self.fallback:
-                    raise
-                self._without_compiler = True
-                warnings.warn(f"{self.__name__} keeps running eagerly: {error}", RuntimeWarning, stacklevel=3)
+            made: list[Executable | None] = []
+
+            def use(recording: Recording) -> None:
+                if few and self.dynamic is not None:
+                    recording = replace(recording, fixed={**few, **recording.fixed})
+                made.append(self._built(recording, reason))
+
+            self._captures += 1
+            _, returned = capture(self.function, arguments, keywords, symbols or (), use)
+            (executable,) = made
+            if executable is None:
                 return returned
             limited = functools.partial(_executable_of, memory_limit=self._most_bytes)
-            bound = BoundProgram(recording, executable, limited)
-            self._newest = _Entry(self._stages, bound, reason, tensors, symbols)
+            bound = BoundProgram(self._stages.recording, executable, limited)
+            self._newest = Entry(self._stages, bound, reason, tensors, symbols)
             for tensor in flatten_results(returned)[0]:
                 # As at later calls: what was swept inside can't be swept again.
                 if tensor._grad_fn is not None and tensor._grad_fn.released:
@@ -314,7 +234,32 @@ class CompiledFunction:
             self._keep(key, self._newest)
             return returned
 
-    def _reason(self, key: Any, tensors: list[Tensor], missed: list[tuple[_Entry, int]]) -> str:
+    def _built(self, recording: Recording, reason: str) -> Executable | None:
+        """The program of a recording; None where the function runs eagerly from now on."""
+        if self.fullgraph:
+            refuse_call_outs(recording.graph)
+        self._stages = build(recording, self._most_bytes)
+        for observer in _observers:
+            observer(self.__name__, self._stages)
+        try:
+            return load(self._stages.compiled)
+        except CompilerNotFound as error:
+            self._eager = f"there is no C compiler: {error}"
+            _warn_once(f"compiled functions run eagerly: {error}", 7)
+        except CompileError as error:
+            if not self.fallback:
+                raise
+            line = defined_at(self.function)
+            self._eager = f"the C compiler refused a program (its reason: {reason}): {error}"
+            warnings.warn(
+                f"{self.__name__}{f' ({line})' if line is not None else ''} keeps running eagerly, whatever its "
+                f"arguments: {self._eager}",
+                RuntimeWarning,
+                stacklevel=6,
+            )
+        return None
+
+    def _reason(self, key: Any, tensors: list[Tensor], missed: list[tuple[Entry, int]]) -> str:
         """Why a call needs a build of its own."""
         if not self._entries:
             return "first call"
@@ -353,30 +298,28 @@ class CompiledFunction:
         entries = [entry for family in self._families.values() for entry in reversed(family)]
         return Report(
             self.__name__,
-            tuple(
-                describe_build(
-                    entry.stages.compiled,
-                    entry.bound,
-                    entry.reason,
-                    entry.path,
-                    entry.calls,
-                    entry.stages.seconds,
-                    times,
-                )
-                for entry in entries
-            ),
+            tuple(describe_build(entry, times) for entry in entries),
+            self._captures,
+            self._eager,
+            dict(self._eager_calls),
+            self._let_go,
         )
 
-    def _too_many_paths(self, missed: tuple[_Entry, int], arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    def _eagerly(self, reason: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        with self._lock:
+            self._eager_calls[reason] += 1
+        return self.function(*arguments, **keywords)
+
+    def _too_many_paths(self, missed: tuple[Entry, int], arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         entry, number = missed
         location = entry.guards[number].location
         _warn_once(
             f"{self.__name__} has taken {self.max_paths} ways (max_paths) through what its code decides by the "
             f"values of tensors, most lately at {location}; other ways run eagerly"
         )
-        return self.function(*arguments, **keywords)
+        return self._eagerly(f"max_paths = {self.max_paths}: another way at {location}", arguments, keywords)
 
-    def _keep(self, key: Any, entry: _Entry) -> None:
+    def _keep(self, key: Any, entry: Entry) -> None:
         """Keep a build, newest first: after a change outside it is the one that holds. Old ones are let go."""
         self._builds += not entry.path
         if self._builds == MANY_BUILDS:
@@ -393,6 +336,7 @@ class CompiledFunction:
         while sum(map(len, self._families.values())) > MOST_BUILDS:
             oldest = next(iter(self._families))
             gone = self._families[oldest].pop()
+            self._let_go += 1
             if not self._families[oldest]:
                 del self._families[oldest]
             for kind, entries in list(self._entries.items()):
@@ -402,9 +346,10 @@ class CompiledFunction:
 
     def _forget_gone(self) -> None:
         """Let builds go for objects that exist no longer: no call can be theirs."""
-        for table in (self._entries, self._families):
-            for key in [key for key in table if is_gone(key[0])]:
-                del table[key]
+        for family in [family for family in self._families if is_gone(family[0])]:
+            self._let_go += len(self._families.pop(family))
+        for key in [key for key in self._entries if is_gone(key[0])]:
+            del self._entries[key]
 
     def _options(self) -> dict[str, Any]:
         names = ("fallback", "max_paths", "check", "fullgraph", "dynamic", "memory_limit")
@@ -477,11 +422,11 @@ def refuse_call_outs(graph: Graph) -> None:
 _warned: set[str] = set()
 
 
-def _warn_once(message: str) -> None:
+def _warn_once(message: str, stacklevel: int = 4) -> None:
     """Warn the caller of a compiled function of what holds for all of them, and so is said once in a process."""
     if message not in _warned:
         _warned.add(message)
-        warnings.warn(message, RuntimeWarning, stacklevel=4)
+        warnings.warn(message, RuntimeWarning, stacklevel=stacklevel)
 
 
 _observers: list[Callable[[str, Stages], None]] = []

@@ -9,7 +9,7 @@ leaves such nodes: the derivative of the forward and backward part together, of 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -59,6 +59,14 @@ class DifferentiableProgram:
                 found = self._backward[positions, wanted] = BackwardProgram(self, half)
             return found
 
+    def programs(self, name: str) -> Iterator[tuple[str, Executable]]:
+        """The programs that were built so far, each with what it is for."""
+        with self._lock:
+            found = list(self._backward.items())
+        for (positions, wanted), program in found:
+            results = ", ".join(map(str, positions))
+            yield from program.programs(f"{name} of results {results} for {', '.join(wanted)}")
+
 
 class BackwardProgram:
     """One backward part of a compiled function; what it needs is built when it is first needed."""
@@ -84,6 +92,17 @@ class BackwardProgram:
                 self._recorded[names] = DifferentiableProgram(again, self.forward.build), extra, program
             return self._recorded[names]
 
+    def programs(self, name: str) -> Iterator[tuple[str, Executable]]:
+        """The programs that were built so far, each with what it is for."""
+        with self._lock:
+            recorded = list(self._recorded.values())
+        kept = [runnable for _, _, runnable in recorded if runnable is not self.plain]
+        for runnable, what in ((self.plain, name), *((each, f"{name}, differentiable") for each in kept)):
+            if runnable.executable is not None:
+                yield what, runnable.executable
+        for again, _, _ in recorded:
+            yield from again.programs(f"backward of {name}")
+
 
 class RunnableGraph:
     """A graph to run on arrays; built when it is first run."""
@@ -91,25 +110,25 @@ class RunnableGraph:
     def __init__(self, graph: Graph, build: Build):
         self.graph = graph
         self._build = build
-        self._executable: Executable | None = None
+        self.executable: Executable | None = None
         self._lock = threading.Lock()
 
     def __call__(self, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
         """Run on arrays for the graph's inputs; gives those of its outputs. ``sizes`` are those of this call that are
         known at run time only."""
         with self._lock:
-            if self._executable is None:
-                self._executable = self._build(self.graph)
-        program = self._executable.program
+            if self.executable is None:
+                self.executable = self._build(self.graph)
+        program = self.executable.program
         given = [np.array(array, order="C", copy=None) for array in arrays]
-        extents = [sizes[symbol] for symbol in self._executable.compiled.program.symbols]
+        extents = [sizes[symbol] for symbol in self.executable.compiled.program.symbols]
         types = [output.node.type.bind(sizes) for output in self.graph.outputs]
         results = [np.empty(type.shape, type.dtype.numpy) for type in types]
         with program.lock:
-            self._executable.set_sizes(extents)
+            self.executable.set_sizes(extents)
             code = program.call([*given, *results], extents)
         if code:
-            self._executable.raise_error(code)
+            raise self.executable.failure()
         return results
 
 

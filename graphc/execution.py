@@ -6,7 +6,7 @@ addresses of arguments and results, and runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -143,6 +143,11 @@ class BoundProgram:
         extents = [extent for node in self.recording.graph.inputs for extent in node.type.shape]
         return {str(extent): bounds(extent)[1] or 0 for extent in extents if str(extent) in self.symbols}
 
+    def backward_programs(self) -> Iterator[tuple[str, Executable]]:
+        """The programs that were needed so far to differentiate calls from outside, each with what it is for."""
+        if self._differentiable is not None:
+            yield from self._differentiable.programs("backward")
+
     def holds(self, tensors: Sequence[Tensor]) -> bool:
         """Whether the recording is right for these arguments and the state of the world now; binds anew what has
         moved."""
@@ -235,7 +240,7 @@ class BoundProgram:
             else:
                 code = program.run_again()
             if code:
-                self.executable.raise_error(code)
+                raise self.executable.failure()
             for original, copy, changed in (*staged, *self._staged):
                 if changed:
                     np.copyto(original, copy)

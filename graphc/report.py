@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from graphc.builds import Entry
 from graphc.codegen.c.program import describe, notable
-from graphc.codegen.executable import CompiledProgram, compile_loops, load
+from graphc.codegen.executable import Executable, compile_loops, load
 from graphc.codegen.host import statement_of
 from graphc.codegen.loops import Launch
 from graphc.codegen.rematerialize import Rematerialization
-from graphc.execution import BoundProgram
 from graphc.ir.integers import bounds, substitute
+from graphc.random_stream import RandomStream
 
 # Runs of an instrumented program: the first ones warm caches.
 WARM_UPS, RUNS = 3, 20
@@ -23,7 +24,10 @@ WARM_UPS, RUNS = 3, 20
 
 @dataclass(frozen=True, slots=True)
 class LaunchReport:
-    """One launch of a kernel: primitives, Python lines, bytes of its buffers, scalar operations, seconds if timed."""
+    """One launch of a kernel: primitives, Python lines, bytes of its buffers, scalar operations, seconds if timed.
+
+    ``kernel`` numbers the distinct kernels of a program: equal launches have one.
+    """
 
     operations: str
     places: str
@@ -31,22 +35,55 @@ class LaunchReport:
     work: int
     seconds: float | None
     calls_out: bool
+    kernel: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramReport:
+    """One C program. ``cached``: the C compiler had nothing to do. ``untimed`` says why its launches have no times
+    although they were asked for: with made-up arguments it ends early."""
+
+    name: str
+    cached: bool
+    compile_seconds: float
+    arena_bytes: int
+    launches: tuple[LaunchReport, ...]
+    untimed: str = ""
+
+    @property
+    def kernels(self) -> int:
+        """How many distinct kernels there are."""
+        return len({launch.kernel for launch in self.launches})
 
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """One build. ``path`` are the values by which the user's code decided; ``seconds`` tells stages of the build, and
-    ``cached`` whether the C compiler had nothing to do."""
+    """One build. ``path`` are the values by which the user's code decided; ``seconds`` tells stages of the build.
+    ``backward`` are the programs that differentiate it from outside, as far as they were needed."""
 
     reason: str
     path: tuple[Any, ...]
     guards: tuple[str, ...]
     calls: int
-    cached: bool
     seconds: Mapping[str, float]
-    arena_bytes: int
-    launches: tuple[LaunchReport, ...]
+    program: ProgramReport
+    backward: tuple[ProgramReport, ...] = ()
     rematerialization: Rematerialization | None = None
+
+    @property
+    def cached(self) -> bool:
+        """Whether the C compiler had nothing to do."""
+        return self.program.cached
+
+    @property
+    def arena_bytes(self) -> int:
+        """The memory that the program holds for itself while it runs."""
+        return self.program.arena_bytes
+
+    @property
+    def launches(self) -> tuple[LaunchReport, ...]:
+        """The launches of the program, in order."""
+        return self.program.launches
 
     @property
     def call_outs(self) -> tuple[LaunchReport, ...]:
@@ -56,100 +93,145 @@ class BuildReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All builds of a compiled function, oldest first for each kind of arguments. Prints as text."""
+    """All builds of a compiled function, oldest first for each kind of arguments. Prints as text.
+
+    Attributes:
+        captures: how often the function was recorded, refused recordings included.
+        eager: why the whole function runs eagerly from now on; empty where it does not.
+        eager_calls: how many calls ran eagerly, by the reason.
+        let_go: builds that are kept no longer.
+    """
 
     name: str
     builds: tuple[BuildReport, ...]
+    captures: int = 0
+    eager: str = ""
+    eager_calls: Mapping[str, int] = field(default_factory=dict)
+    let_go: int = 0
+
+    @property
+    def calls(self) -> int:
+        """Calls that a build served which was there already: the cache hits."""
+        return sum(build.calls for build in self.builds)
 
     def __str__(self) -> str:
-        lines = [f"{self.name}: {len(self.builds)} build{'s' if len(self.builds) != 1 else ''}"]
+        counts = [_counted(len(self.builds), "build"), _counted(self.captures, "capture")]
+        counts += [f"{_counted(self.calls, 'call')} served by a build that was there"]
+        counts += [f"{_counted(self.let_go, 'build')} let go"] if self.let_go else []
+        lines = [f"{self.name}: {', '.join(counts)}"]
+        lines += [f"runs eagerly from now on: {self.eager}"] if self.eager else []
+        lines += [f"{_counted(count, 'call')} ran eagerly: {reason}" for reason, count in self.eager_calls.items()]
         for number, build in enumerate(self.builds):
             lines += ["", *_build_lines(number, build)]
         return "\n".join(lines)
 
 
-def describe_build(
-    compiled: CompiledProgram,
-    bound: BoundProgram,
-    reason: str,
-    path: tuple[Any, ...],
-    calls: int,
-    seconds: Mapping[str, float],
-    times: bool,
-) -> BuildReport:
+def describe_build(entry: Entry, times: bool) -> BuildReport:
     """The report of one build; ``times`` runs it, instrumented, on copies of its state."""
-    build = bound.executable.build
-    measured = _measure(bound) if times else None
-    launches = tuple(
-        _describe_launch(launch, None if measured is None else float(measured[position]))
-        for position, launch in enumerate(compiled.program.launches)
-    )
+    bound, compiled = entry.bound, entry.stages.compiled
+    outside = {slot: tensor._array for slot, tensor, _ in bound.outside}
+    sizes = bound.most_sizes() if times else None
+    program = _describe_program("forward", bound.executable, outside, sizes)
     return BuildReport(
-        reason,
-        tuple(value for _, value in path),
+        entry.reason,
+        tuple(value for _, value in entry.path),
         tuple(bound.guards()),
-        calls,
-        build.cached,
-        {**seconds, "compile": build.seconds},
-        compiled.plan.arena_bytes,
-        launches,
+        entry.calls,
+        {**entry.stages.seconds, "compile": program.compile_seconds},
+        program,
+        tuple(_describe_program(name, executable, {}, sizes) for name, executable in bound.backward_programs()),
         compiled.rematerialization,
     )
 
 
-def _describe_launch(launch: Launch, seconds: float | None) -> LaunchReport:
+def _describe_program(
+    name: str, executable: Executable, values: Mapping[int, np.ndarray], sizes: Mapping[str, int] | None
+) -> ProgramReport:
+    compiled = executable.compiled
+    measured, untimed = (None, "") if sizes is None else _measure(executable, values, sizes)
+    numbers: dict[Any, int] = {}
+    launches = tuple(
+        _describe_launch(
+            launch,
+            None if measured is None else float(measured[position]),
+            numbers.setdefault(launch.kernel, len(numbers)),
+        )
+        for position, launch in enumerate(compiled.program.launches)
+    )
+    build = executable.build
+    return ProgramReport(name, build.cached, build.seconds, compiled.plan.arena_bytes, launches, untimed)
+
+
+def _describe_launch(launch: Launch, seconds: float | None, kernel: int) -> LaunchReport:
     nbytes = sum(bounds(parameter.size * parameter.dtype.itemsize)[1] or 0 for parameter in launch.kernel.parameters)
     operations = ", ".join(dict.fromkeys(notable(launch.kernel.operations)))
     work = bounds(launch.operations)[1] or 0
-    return LaunchReport(operations, describe(launch), nbytes, work, seconds, statement_of(launch) is not None)
+    calls_out = statement_of(launch) is not None
+    return LaunchReport(operations, describe(launch), nbytes, work, seconds, calls_out, kernel)
 
 
-def _measure(bound: BoundProgram) -> np.ndarray | None:
-    """Seconds of each launch, or None where made-up arguments lead the program another way."""
-    program = bound.executable.compiled.program
-    executable = load(compile_loops(program, timed=True))
+def _measure(
+    executable: Executable, values: Mapping[int, np.ndarray], sizes: Mapping[str, int]
+) -> tuple[np.ndarray | None, str]:
+    """Seconds of each launch on copies of the values given by slot, and made-up ones elsewhere, for these sizes; or
+    None, and how the program ended with them."""
+    program = executable.compiled.program
+    timed = load(compile_loops(program, timed=True))
     generator = np.random.default_rng(0)
-    outside = {slot: tensor._array for slot, tensor, _ in bound.outside}
     arrays = []
-    sizes = bound.most_sizes()
-    extents = [sizes[symbol] for symbol in program.symbols]
-    for slot, buffer in enumerate(executable.compiled.buffers):
-        if slot in outside:
-            arrays.append(np.array(outside[slot], order="C"))
+    for slot, buffer in enumerate(timed.compiled.buffers):
+        if slot in values:
+            arrays.append(np.array(values[slot], order="C"))
         elif buffer.dtype.is_floating_point and buffer.kind != "output":
             arrays.append(generator.standard_normal(substitute(buffer.size, sizes)).astype(buffer.dtype.numpy))
         else:
             arrays.append(np.zeros(substitute(buffer.size, sizes), buffer.dtype.numpy))
-    if executable.compiled.draws_random:
-        from graphc.random_stream import RandomStream
-
+    if timed.compiled.draws_random:
         arrays.append(RandomStream().buffer)
-    try:
-        for run in range(WARM_UPS + RUNS):
-            if run == WARM_UPS:
-                executable.seconds[:] = 0
-            executable.run(arrays, extents)
-    except Exception:
-        return None
-    return executable.seconds / RUNS
+    for run in range(WARM_UPS + RUNS):
+        if run == WARM_UPS:
+            timed.seconds[:] = 0
+        if timed.attempt(arrays, [sizes[symbol] for symbol in program.symbols]):
+            error = timed.failure()
+            return None, f"with made-up arguments it ends with {type(error).__name__}: {error}"
+    return timed.seconds / RUNS, ""
 
 
-def _build_lines(number: int, build: BuildReport) -> list[str]:
+def _counted(count: int, name: str) -> str:
+    return f"{count} {name}{'' if count == 1 else 's'}"
+
+
+def _build_lines(number: int, build: BuildReport) -> Iterator[str]:
     stages = ", ".join(f"{name} {seconds * 1e3:.1f} ms" for name, seconds in build.seconds.items())
-    lines = [f"build {number}: {build.reason}; {build.calls} calls since"]
-    lines.append(f"    {stages}{' (from the cache)' if build.cached else ''}; arena {build.arena_bytes:,} bytes")
+    yield f"build {number}: {build.reason}; {_counted(build.calls, 'call')} since"
+    yield f"    {stages}{' (from the cache)' if build.cached else ''}; arena {build.arena_bytes:,} bytes"
     if build.rematerialization is not None:
-        lines.append(f"    {build.rematerialization}")
+        yield f"    {build.rematerialization}"
     if build.path:
-        lines.append(f"    values read: {', '.join(map(str, build.path))}")
+        yield f"    values read: {', '.join(map(str, build.path))}"
     for guard, count in Counter(build.guards).items():
-        lines.append(f"    rests on: {guard}" + (f" ({count} times)" if count > 1 else ""))
+        yield f"    rests on: {guard}" + (f" ({count} times)" if count > 1 else "")
     if build.call_outs:
-        lines.append(f"    carried out by the host: {', '.join(launch.operations for launch in build.call_outs)}")
-    timed = any(launch.seconds is not None for launch in build.launches)
-    lines.append(f"    {'launch':>6} {'bytes':>12} {'operations':>13}{'us':>10}" + "  kernel")
-    for position, launch in enumerate(build.launches):
-        time = f"{launch.seconds * 1e6:10.1f}" if timed and launch.seconds is not None else f"{'-':>10}"
-        text = f"{launch.operations}  {launch.places}"
-        lines.append(f"    {position:6} {launch.nbytes:12,} {launch.work:13,}{time}  {text}")
-    return lines
+        yield f"    carried out by the host: {', '.join(launch.operations for launch in build.call_outs)}"
+    yield from _launch_lines(build.program)
+    for program in build.backward:
+        built = f"compile {program.compile_seconds * 1e3:.1f} ms{' (from the cache)' if program.cached else ''}"
+        yield f"    {program.name}: {built}; arena {program.arena_bytes:,} bytes"
+        yield from _launch_lines(program)
+
+
+def _launch_lines(program: ProgramReport) -> Iterator[str]:
+    if program.untimed:
+        yield f"    no times: {program.untimed}"
+    yield f"    {'launch':>6} {'bytes':>14} {'operations':>16} {'us':>10} {'GB/s':>7} {'Gop/s':>7}  kernel"
+    for position, launch in enumerate(program.launches):
+        rates = _rates(launch)
+        text = f"{launch.kernel}: {launch.operations}  {launch.places}"
+        yield f"    {position:6} {launch.nbytes:14,} {launch.work:16,} {rates}  {text}"
+
+
+def _rates(launch: LaunchReport) -> str:
+    if not launch.seconds:
+        return f"{'-':>10} {'-':>7} {'-':>7}"
+    each = (launch.nbytes / launch.seconds * 1e-9, launch.work / launch.seconds * 1e-9)
+    return f"{launch.seconds * 1e6:10.1f} {each[0]:7.1f} {each[1]:7.1f}"

@@ -6,6 +6,7 @@ Tensors, operators, and captures ask here, so this module stands below them all.
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import sys
 from collections.abc import Callable
@@ -26,6 +27,13 @@ def user_location(phase: str = "forward") -> Location:
     while frame.f_back is not None and not is_of_user(frame.f_code.co_filename):
         frame = frame.f_back
     return Location(shown_path(frame.f_code.co_filename), frame.f_lineno, phase)
+
+
+def defined_at(function: Callable[..., Any]) -> Location | None:
+    """Where a function, or the forward() of a module, is written; None for one that is not written in Python."""
+    function = inspect.unwrap(function)
+    code = getattr(function, "__code__", None) or getattr(getattr(type(function), "forward", None), "__code__", None)
+    return None if code is None else Location(shown_path(code.co_filename), code.co_firstlineno)
 
 
 @functools.cache

@@ -273,8 +273,12 @@ def test_a_compiler_that_refuses_the_program(fresh: None, tmp_path: Path, monkey
     )
     script.chmod(0o755)
     monkeypatch.setenv("CC", str(script))
+    step, layer = make_step()
+    before = layer.weight.detach().clone()
     with pytest.raises(gc.CompileError, match="not today") as caught:
-        gc.compile(make_step()[0])(X)
+        gc.compile(step)(X)
+    np.testing.assert_array_equal(layer.weight.detach().numpy(), before.numpy())
+    assert layer.weight.grad is None
     assert caught.value.status == 3
     assert caught.value.command[0] == str(script)
     expected = [make_step()[0](X).item() for _ in range(1)]
@@ -282,7 +286,14 @@ def test_a_compiler_that_refuses_the_program(fresh: None, tmp_path: Path, monkey
     with pytest.warns(RuntimeWarning, match="keeps running eagerly") as warned:
         losses = [compiled(X).item()]
     assert "not today" in str(warned[0].message)
+    assert f"test_errors.py:{make_step()[0].__code__.co_firstlineno}" in str(warned[0].message)
+    assert warned[0].filename == __file__
     assert losses == expected
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         compiled(X)
+        compiled(X[:2])
+    report = compiled.report()
+    assert "not today" in report.eager
+    assert (sum(report.eager_calls.values()), report.captures, report.builds) == (2, 1, ())
+    assert "runs eagerly from now on" in str(report)

@@ -241,7 +241,7 @@ def test_backward_programs_from_outside_have_the_limit_too():
     result = compiled(x)
     result.sum().backward()
     (backward,) = result.grad_fn._program._backward.values()
-    told = backward.plain._executable.compiled.rematerialization
+    told = backward.plain.executable.compiled.rematerialization
     assert told.limit == 1 << 20
     assert told.after <= told.limit
 

@@ -13,8 +13,7 @@ from typing import Any
 
 from graphc.capture.errors import CaptureError
 from graphc.capture.recorder import GraphRecorder
-from graphc.ir.graph import Location
-from graphc.source_lines import shown_path
+from graphc.source_lines import defined_at
 from graphc.tensor import Tensor
 
 _PLAIN = (int, float, complex, bool, str, bytes, type(None))
@@ -81,9 +80,5 @@ class Surroundings:
                 raise CaptureError(
                     f"{name} is changed inside a compiled function, which the program could not repeat; write into a "
                     "tensor in place (copy_, +=), or return the value and keep it outside",
-                    self._line(),
+                    defined_at(self._function),
                 )
-
-    def _line(self) -> Location | None:
-        code = getattr(inspect.unwrap(self._function), "__code__", None)
-        return None if code is None else Location(shown_path(code.co_filename), code.co_firstlineno)

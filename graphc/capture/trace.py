@@ -123,12 +123,14 @@ def capture(
     arguments: Sequence[Any],
     keywords: dict[str, Any],
     symbols: Sequence[Mapping[int, IntegerExpression]] = (),
+    use: Callable[[Recording], None] = lambda recording: None,
 ) -> tuple[Recording, Any]:
     """Run the function on the arguments and record it.
 
     ``symbols`` tells for each tensor among the arguments, in order, which dimensions' sizes are known at run time only.
     Returns the recording and what the function returned. Raises CaptureError, naming the user's line, for what a graph
-    can't express; whatever the function itself raises passes through.
+    can't express; whatever the function itself raises passes through. ``use`` is called with the recording: where it
+    raises, as where nothing can be recorded, everything is given back as it was.
     """
     if state.recorder is not None:
         raise CaptureError("a compiled function is called while another is being recorded", user_location())
@@ -162,17 +164,21 @@ def capture(
         # Perhaps it was asked of a size that is known at run time only: what eager mode accepts, numbers do too.
         recorder.undo()
         containers.restore()
-        recording, returned = capture(function, arguments, keywords)
         reason = f"what can't be done otherwise: {type(unknown).__name__}: {str(unknown)[:MOST_WORDS]}"
-        return replace(recording, fixed=recorder.fixed | dict.fromkeys(recorder.symbols, reason)), returned
+        fixed = recorder.fixed | dict.fromkeys(recorder.symbols, reason)
+        recording, returned = capture(
+            function, arguments, keywords, (), lambda recording: use(replace(recording, fixed=fixed))
+        )
+        return replace(recording, fixed=fixed), returned
     try:
         surroundings.refuse_changes(recorder)
         refilled, contents = containers.changes()
         recording = replace(_finish(recorder, tensors, entered, returned, contents), refilled=refilled)
+        use(recording)
         returned, contents = _handed_out(recording, returned, contents, tensors)
         fill_in(refilled, contents, arguments, keywords)
         return recording, returned
-    except Exception:
+    except BaseException:
         # The function itself ran well: what can't be recorded leaves everything as it was.
         recorder.undo()
         containers.restore()

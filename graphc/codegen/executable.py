@@ -112,27 +112,32 @@ class Executable:
         Arrays are contiguous, of the buffers' dtypes and sizes; outputs and state are written in place. Raises
         IndexError for an index out of range; then no state has changed.
         """
+        with self.program.lock:
+            if self.attempt(arrays, extents):
+                raise self.failure()
+
+    def attempt(self, arrays: Sequence[np.ndarray], extents: Sequence[int] = ()) -> int:
+        """As :meth:`run`, and gives the code that the program ended with, 0 where it ended well, rather than raise."""
         self._check(arrays, extents)
         with self.program.lock:
             self.set_sizes(extents)
-            if self.program.call(arrays, extents):
-                self.raise_error()
+            return self.program.call(arrays, extents)
 
-    def raise_error(self, code: int = 1) -> None:
-        """Raise what the last run, which gave a code other than 0, ended with: the operation's own error for an index
-        that is out of range, as in eager mode, or what the host's work raised, with the operation's Python line as a
-        note."""
+    def failure(self) -> BaseException:
+        """What the last run ended with, where it gave a code other than 0: the operation's own error for an index that
+        is out of range, as in eager mode, or what the host's work raised, with the operation's Python line as a note.
+        """
         launch, index, extent = self.program.error
         origin = self.compiled.program.launches[launch].origins[0]
         failure = None if self.host is None else self.host.take_failure()
         if failure is not None:
             if origin.location is not None and isinstance(failure, Exception):
                 failure.add_note(f"in {origin.operation}, at {origin.location}")
-            raise failure
+            return failure
         error = PRIMITIVES[origin.operation].index_error(index, extent, **dict(origin.attributes))
         if origin.location is not None:
             error.add_note(f"in {origin.operation}, at {origin.location}")
-        raise error
+        return error
 
     def _check(self, arrays: Sequence[np.ndarray], extents: Sequence[int]) -> None:
         buffers, sizes = self.compiled.buffers, self._sizes(extents)
