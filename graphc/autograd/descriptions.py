@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphc.autograd.node_names import PRIMITIVE_NODES
+from graphc.autograd.node_saves import NODE_SAVES, VIEWS
 
 _TOKENS = re.compile(r"\w+|[(),*]")
 
@@ -30,7 +31,7 @@ def node_of_primitive(node: Any) -> tuple[str, Sequence[Any]]:
 class Template:
     """A node as PyTorch makes it: its name, and for each operand a parameter's name, another template, or None."""
 
-    __slots__ = ("name", "operands", "parameters")
+    __slots__ = ("name", "operands", "parameters", "saves", "saves_result")
 
     def __init__(self, name: str, operands: Sequence[str | Template | None]):
         self.name = name
@@ -39,6 +40,34 @@ class Template:
         for operand in self.operands:
             found += operand.parameters if isinstance(operand, Template) else [operand] if operand else []
         self.parameters = tuple(dict.fromkeys(found))
+        # Of what PyTorch's node saves and the rules here may not: the places of parameters, each with that of the one
+        # that must need a gradient for it, or None; and whether the result is saved.
+        self.saves = tuple(dict.fromkeys(self._saved()))
+        self.saves_result = "result" in NODE_SAVES.get(name, ())
+
+    def _saved(self) -> list[tuple[int, int | None]]:
+        found = []
+        for entry in NODE_SAVES.get(self.name, ()):
+            place, _, beside = entry.partition("/")
+            needed = self._parameters_at(beside)
+            found += [(parameter, needed[0] if needed else None) for parameter in self._parameters_at(place)]
+        for operand in self.operands:
+            if isinstance(operand, Template):
+                found += [
+                    (self.parameters.index(operand.parameters[place]), None)
+                    for place, needed in operand.saves
+                    if needed is None
+                ]
+        return found
+
+    def _parameters_at(self, place: str) -> list[int]:
+        """The parameters whose memory an operand is."""
+        if not place.isdigit() or int(place) >= len(self.operands):
+            return []
+        operand = self.operands[int(place)]
+        while isinstance(operand, Template) and operand.name in VIEWS:
+            operand = operand.operands[0]
+        return [self.parameters.index(operand)] if isinstance(operand, str) and operand[0] != "*" else []
 
 
 @functools.lru_cache(maxsize=4096)

@@ -9,13 +9,13 @@ words stand. Descriptions are for who looks at the graph; the sweep goes by the 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphc.autograd.descriptions import Template, template
 from graphc.autograd.node_choices import OnlyWith
 from graphc.autograd.node_names import FUNCTION_NODES
-from graphc.autograd.tape import gradient_edge
+from graphc.autograd.tape import TapeNode, gradient_edge
 from graphc.autograd.watching import mark_parts, switch
 from graphc.ops.describing import register_describers
 
@@ -50,8 +50,9 @@ class Naming:
 
     def operands(
         self, arguments: tuple[Any, ...], keywords: dict[str, Any], result: Any = None
-    ) -> tuple[Template, list[Any]] | None:
-        """The template for a call and the nodes of its parameters; None where PyTorch has no node of its own."""
+    ) -> tuple[Template, list[Any], Sequence[Any]] | None:
+        """The template for a call, the nodes of its parameters, and which of them PyTorch saves, each with its version;
+        None where PyTorch has no node of its own."""
         chosen = self._template
         if chosen is None:
             text = self._choose(result, *arguments, **keywords)
@@ -70,7 +71,19 @@ class Naming:
                 edges.append([_edge(tensor) for tensor in value])
             else:
                 edges.append(gradient_edge(value) if hasattr(value, "_base") else None)
-        return chosen, edges
+        return chosen, edges, self._saved(chosen, plan, edges, arguments, keywords) if chosen.saves else ()
+
+    def _saved(
+        self, chosen: Template, plan: Plan, edges: list[Any], arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> list[tuple[Any, int]]:
+        saved = []
+        for parameter, needed in chosen.saves:
+            if needed is None or edges[needed] is not None:
+                place, name, _ = plan[parameter]
+                value = arguments[place] if place < len(arguments) else keywords.get(name)
+                if hasattr(value, "_base"):
+                    saved.append((value, 0 if value._memory is None else value._memory.version))
+        return saved
 
     def _plan(self, chosen: Template) -> Plan:
         plan = []
@@ -82,16 +95,16 @@ class Naming:
             plan.append((place, name, parameter[0] == "*"))
         return tuple(plan)
 
-    def describe(self, result: Any, operands: tuple[Template, list[Any]]) -> None:
+    def describe(self, result: Any, operands: tuple[Template, list[Any], Sequence[Any]]) -> None:
         """Give the node (or nodes) of a result the words of a call."""
         node = getattr(result, "_grad_fn", None)
         if node is not None:
-            _describe(node, *operands, 0)
+            _describe(node, *operands, 0, result)
         elif isinstance(result, tuple | list):
             for number, part in enumerate(result):
                 node = getattr(part, "_grad_fn", None)
                 if node is not None:
-                    _describe(node, *operands, number)
+                    _describe(node, *operands, number, part)
 
     def __call__(self, result: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         """Describe what a call that has just ended gave."""
@@ -104,7 +117,7 @@ class Naming:
         if node is None:
             self.describe(result, operands)
         else:
-            _describe(node, *operands, 0)
+            _describe(node, *operands, 0, result)
 
 
 # Beyond any position: a parameter that can only be given by its keyword.
@@ -115,12 +128,16 @@ def _edge(value: Any) -> Any:
     return gradient_edge(value) if hasattr(value, "_base") else None
 
 
-def _describe(node: Any, chosen: Template, edges: list[Any], number: int) -> None:
+def _describe(
+    node: Any, chosen: Template, edges: list[Any], saved: Sequence[tuple[Any, int]], number: int, result: Any
+) -> None:
     for edge in edges:
         # The function gave back what it was given.
         if edge is node or (type(edge) is list and any(each is node for each in edge)):
             return
     node.description = (chosen, edges, number)
+    if (saved or chosen.saves_result) and isinstance(node, TapeNode):
+        node.watch(saved, result if chosen.saves_result else None)
     if switch.active:
         mark_parts(node, [each for edge in edges for each in (edge if type(edge) is list else (edge,))])
 

@@ -56,11 +56,18 @@ def refuse_second_sweep() -> None:
 
 def refuse_overwritten(saved: Tensor, maker: Any, expected: int, location: Location | None = None) -> None:
     """Raise RuntimeError in PyTorch's words for a saved tensor, made by a node or None, that was written to since."""
+    refuse_changed(saved.dtype, saved._array.shape, maker, saved._storage.version, expected, location)
+
+
+def refuse_changed(
+    dtype: DType, shape: tuple[int, ...], maker: Any, found: int, expected: int, location: Location | None
+) -> None:
+    """As :func:`refuse_overwritten`, of what is known of the tensor."""
     made = "" if maker is None else f", which is output 0 of {maker.name().rpartition('Backward')[0]},"
     raise RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
-        f"[torch.{type_name(saved.dtype)}Tensor {list(saved._array.shape)}]{made} is at version "
-        f"{saved._storage.version}; expected version {expected} instead."
+        f"[torch.{type_name(dtype)}Tensor {list(shape)}]{made} is at version "
+        f"{found}; expected version {expected} instead."
         + (f" The operation was made at {location}." if location is not None else _HINT[watching.anomalies])
     )
 
@@ -209,6 +216,7 @@ class TapeNode(Node):
         "edges",
         "primitive",
         "types",
+        "watched",
     )
 
     def __init__(
@@ -267,6 +275,25 @@ class TapeNode(Node):
             self.__class__ = PackedTapeNode
             self._pack(*watching.packing[-1])
 
+    def watch(self, operands: Sequence[tuple[Tensor, int]], result: Tensor | None) -> None:
+        """Raise in the sweep where memory that PyTorch's node saves was written to after this version, though the rule
+        here may not read it."""
+        watched = [
+            (tensor._storage, version, tensor.dtype, tensor._array.shape, tensor._grad_fn)
+            for tensor, version in operands
+            if result is None or tensor._storage is not result._storage
+        ]
+        if result is not None:
+            watched.append((result._storage, result._storage.version, result.dtype, result._array.shape, self))
+        if type(self) is TapeNode:
+            self.__class__ = WatchingTapeNode
+            self.watched = watched
+        elif type(self) is WatchingTapeNode:
+            self.watched += watched
+
+    def forget(self, storage: Any) -> None:
+        """``storage`` is about to be overwritten with a value that this node leads to."""
+
     def own_name(self) -> str:
         return node_of_primitive(self)[0]
 
@@ -279,6 +306,7 @@ class TapeNode(Node):
         pending, steps = [self], 0
         while pending and steps < _MOST_STEPS_OF_ONE_UPDATE:
             node, steps = pending.pop(0), steps + 1
+            node.forget(storage)
             if not node._saved:
                 continue
             saved, versions = list(node._saved), list(node._versions)
@@ -327,6 +355,28 @@ class TapeNode(Node):
         if storage.version != version:
             refuse_overwritten(output, self, version, self.location)
         return output
+
+
+class WatchingTapeNode(TapeNode):
+    """A node of which PyTorch's saves more than the rule reads: ``watched`` holds what, with the versions it had."""
+
+    __slots__ = ()
+
+    def forget(self, storage: Any) -> None:
+        self.watched = [entry for entry in self.watched if entry[0] is not storage]
+
+    def release(self) -> None:
+        super().release()
+        self.watched = None
+
+    def pull_back(self, cotangent: Tensor) -> Sequence[Any]:
+        """As a :class:`TapeNode`; raises RuntimeError where what PyTorch saves is gone or was overwritten too."""
+        if self.watched is None:
+            refuse_second_sweep()
+        for storage, version, dtype, shape, maker in self.watched:
+            if storage.version != version:
+                refuse_changed(dtype, shape, maker, storage.version, version, self.location)
+        return super().pull_back(cotangent)
 
 
 class PackedTapeNode(TapeNode):
