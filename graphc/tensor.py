@@ -20,6 +20,7 @@ from graphc.ir.primitive import PRIMITIVES, Attributes, Pointwise, Primitive
 from graphc.ir.types import DTYPE_OF_NUMPY, DType, dtype_of, float64
 from graphc.ops.operands import common_shape
 from graphc.ops.operators import bind_operators
+from graphc.ops.view_origins import INFERENCE_MODE, UNRECORDED
 from graphc.recording import state
 from graphc.sizes import plain
 from graphc.storage import Size, Storage
@@ -57,6 +58,8 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
     _unseen = False
     # Why it can't be written to where gradients are recorded; or that it was made in inference mode.
     _restriction: str | None = None
+    # How a view was made, where it or its base must not be written to while gradients are recorded.
+    _view_origin: str | None = None
     # numpy must leave `array * tensor` to the tensor.
     __array_priority__: ClassVar[int] = 1000
     # Type promotion treats it as a Python number.
@@ -208,6 +211,10 @@ def _make_view(
     if source._unseen:
         result._unseen = True
     if differentiable:
+        if not gradients:
+            result._view_origin = INFERENCE_MODE if gradients is None else UNRECORDED
+        elif source._view_origin is not None:
+            result._view_origin = source._view_origin
         if base is None or (source._requires_grad and source._grad_fn is None):
             base = source
         result._base = base

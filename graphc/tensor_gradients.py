@@ -13,6 +13,7 @@ from graphc.autograd.naming import describe_written
 from graphc.autograd.tape import AccumulateGrad, TapeNode, dressed, gradient_edge
 from graphc.layouts import copied_as, lay_out_as
 from graphc.ops.arithmetic import Add
+from graphc.ops.view_origins import refuse_write
 from graphc.recording import generation, state
 from graphc.source_lines import explained
 
@@ -64,6 +65,8 @@ class Differentiation:
 
     def _follow_base(self, base: Tensor) -> None:
         """After a write elsewhere in the base's memory, this view's history is that of the base now."""
+        if self._view_origin is not None:
+            refuse_write(self._view_origin, self._grad_fn, True)
         outer, state.gradients = state.gradients, True
         recorder, state.recorder = state.recorder, None
         try:

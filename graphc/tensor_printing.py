@@ -213,9 +213,13 @@ def format_tensor(tensor: Tensor) -> str:
         if tensor.dtype not in (get_default_dtype(), default_complex_dtype(), *_KNOWN_BY_SIGHT):
             suffixes.append(f"dtype={tensor.dtype}")
         body = _body(tensor, array, len(prefix))
-    node = tensor.grad_fn
-    if node is not None:
-        suffixes.append(f"grad_fn=<{type(node).__name__}>")
+    try:
+        node = tensor.grad_fn
+        maker = None if node is None else type(node).__name__
+    except RuntimeError:  # a view that lost its history to a write
+        maker = "Invalid"
+    if maker is not None:
+        suffixes.append(f"grad_fn=<{maker}>")
     elif tensor.requires_grad:
         suffixes.append("requires_grad=True")
     return _with_suffixes(prefix + body, suffixes, len(prefix)) + ")"

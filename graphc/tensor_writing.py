@@ -14,10 +14,12 @@ from graphc.autograd.naming import describe_copy_slices, describe_index_put, des
 from graphc.autograd.tape import TapeNode, gradient_edge
 from graphc.ir.types import contiguous_strides
 from graphc.layouts import MemoryFormat, contiguous_format, preserve_format
+from graphc.ops.memory_overlap import require_apart
 from graphc.ops.operands import number_operand
 from graphc.ops.pointwise_family import PointwiseFunction
 from graphc.ops.quiet import IGNORE, restore, silence
 from graphc.ops.sources import as_number, number_like
+from graphc.ops.view_origins import refuse_write
 from graphc.recording import generation, refuse_in_capture, state
 from graphc.source_lines import explained
 from graphc.storage import Storage
@@ -49,13 +51,8 @@ class Writing:
                 f"{list(value._array.shape)}"
             )
         base = self._base
-        if state.gradients and self.requires_grad:
-            if base is None and self.is_leaf:
-                raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-            if base is not None and (self.is_leaf or (base.is_leaf and base._requires_grad)):
-                raise RuntimeError(
-                    "a view of a leaf Variable that requires grad is being used in an in-place operation."
-                )
+        if state.gradients and (self.requires_grad or value.requires_grad):
+            self._require_written_by_graph(base)
         if self._restriction is not None or not self._array.flags.writeable:
             self._refuse_write()
         follows = state.gradients and (self.requires_grad or value.requires_grad)
@@ -75,6 +72,17 @@ class Writing:
         np.copyto(self._array, value._array)
         self._storage.version += not self._unseen
         return self
+
+    def _require_written_by_graph(self, base: Tensor | None) -> None:
+        """Raise where this tensor can't be overwritten with a value that has a history, or that ends its own."""
+        if self._view_origin is not None:
+            refuse_write(self._view_origin, self._grad_fn, False)
+        if not self.requires_grad:
+            return
+        if base is None and self.is_leaf:
+            raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+        if base is not None and (self.is_leaf or (base.is_leaf and base._requires_grad)):
+            raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
 
     def _takes(self, value: Tensor) -> bool:
         """Whether writing a value here is a matter of memory alone: nothing is recorded, nothing forbids it, and the
@@ -161,7 +169,13 @@ class Writing:
         """Overwrite the elements with those of a tensor (broadcast and converted)."""
         from graphc.ops.functions.shaping import broadcast_to
 
-        if isinstance(source, Writing) and self._takes(source):
+        if not isinstance(source, Writing):
+            kind = type(source)
+            module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+            raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {module}{kind.__name__}")
+        if self._memory is not None:
+            require_apart(self, (source,))
+        if self._takes(source):
             np.copyto(self._array, source._array)
             self._storage.version += not self._unseen
             return self
@@ -179,12 +193,17 @@ class Writing:
                 raise RuntimeError(
                     f"fill_ only supports 0-dimension value tensor but got tensor with {value._array.ndim} dimensions."
                 )
-            return self.copy_(value)
+            return self.copy_(value if value._memory is not self._memory else value.clone())
         return self._fill(value, "FillBackward2(input)")
 
     def _fill(self, value: float, node: str) -> Tensor:
-        if state.recorder is None and self._array.flags.writeable and not (state.gradients and self.requires_grad):
-            self._array.fill(as_number(value, self.dtype))
+        if state.recorder is None and self._restriction is None and not (state.gradients and self.requires_grad):
+            array = self._array
+            if not array.flags.writeable and self._storage.array.flags.writeable:
+                # Of elements that lie in one place, one.
+                array = array[tuple(slice(1) if step == 0 else slice(None) for step in array.strides)]
+                array.flags.writeable = True
+            array.fill(as_number(value, self.dtype))
             self._storage.version += not self._unseen
             return self
         return self._assign(describe_written(self._replaced_by(number_like(self, value)), node, input=self))
@@ -205,7 +224,7 @@ class Writing:
     def __iter__(self) -> Any:
         if self._array.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
-        return iter([self[position] for position in range(self.shape[0])])
+        return iter(self.unbind(0))
 
     # -- from Python -------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from graphc.autograd.anomaly_mode import refuse_anomalies, warn_of_forward
+from graphc.autograd.second_sweep import connected
 from graphc.autograd.tape import Node
 from graphc.autograd.watching import switch, watching
 from graphc.recording import phase, state
@@ -126,6 +127,8 @@ def _run(
         # A rule may give a cotangent as a function, so that only those that are needed are computed.
         value = result() if callable(result) else result
         results.append(None if value is None else node.unstretched(value, position))
+    if state.gradients:
+        results = connected(node, results)
     if switch.active and watching.anomalies:
         refuse_anomalies(node, results)
     if hooks:

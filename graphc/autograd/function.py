@@ -124,7 +124,7 @@ def _results(node: FunctionNode, inputs: Sequence[Tensor], outputs: Sequence[Any
             raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
         shared = output._base is not None or output._chain
         output._grad_fn = node if len(outputs) == 1 else ResultNode(node, place)
-        output._requires_grad, output._base = True, None
+        output._requires_grad, output._base, output._view_origin = True, None, None
         output._history += 1
         if shared and not is_dirty:
             output._restriction = _VIEW_REFUSAL.format(place, type(node)._forward_cls.__name__)

@@ -75,14 +75,15 @@ class Naming:
 
     def _saved(
         self, chosen: Template, plan: Plan, edges: list[Any], arguments: tuple[Any, ...], keywords: dict[str, Any]
-    ) -> list[tuple[Any, int]]:
+    ) -> list[tuple[Any, int, Any]]:
         saved = []
         for parameter, needed in chosen.saves:
             if needed is None or edges[needed] is not None:
                 place, name, _ = plan[parameter]
                 value = arguments[place] if place < len(arguments) else keywords.get(name)
                 if hasattr(value, "_base"):
-                    saved.append((value, 0 if value._memory is None else value._memory.version))
+                    version = 0 if value._memory is None else value._memory.version
+                    saved.append((value, version, edges[parameter]))
         return saved
 
     def _plan(self, chosen: Template) -> Plan:
@@ -129,7 +130,7 @@ def _edge(value: Any) -> Any:
 
 
 def _describe(
-    node: Any, chosen: Template, edges: list[Any], saved: Sequence[tuple[Any, int]], number: int, result: Any
+    node: Any, chosen: Template, edges: list[Any], saved: Sequence[tuple[Any, int, Any]], number: int, result: Any
 ) -> None:
     for edge in edges:
         # The function gave back what it was given.
@@ -137,7 +138,7 @@ def _describe(
             return
     node.description = (chosen, edges, number)
     if (saved or chosen.saves_result) and isinstance(node, TapeNode):
-        node.watch(saved, result if chosen.saves_result else None)
+        node.watch(saved, result, chosen.saves_result)
     if switch.active:
         mark_parts(node, [each for edge in edges for each in (edge if type(edge) is list else (edge,))])
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from graphc.autograd.descriptions import (
     Description,
@@ -205,6 +205,22 @@ def _like(cotangent: Tensor) -> Unsaved:
     return Unsaved(cotangent._array.shape if state.recorder is None else tuple(cotangent.shape), cotangent.dtype)
 
 
+class Watched(NamedTuple):
+    """A tensor that PyTorch's node saves, as it was: its memory's version, its type, and who made it."""
+
+    storage: Any
+    version: int
+    dtype: DType
+    shape: Sequence[Any]
+    maker: Any
+    # The node that its cotangent goes to.
+    edge: Node | None
+
+
+def _shape(tensor: Tensor) -> Sequence[Any]:
+    return tensor._array.shape if state.recorder is None else tuple(tensor.shape)
+
+
 class TapeNode(Node):
     """One operation that ran: its rule, what the rule reads, and where the cotangents of its inputs go."""
 
@@ -275,16 +291,18 @@ class TapeNode(Node):
             self.__class__ = PackedTapeNode
             self._pack(*watching.packing[-1])
 
-    def watch(self, operands: Sequence[tuple[Tensor, int]], result: Tensor | None) -> None:
+    def watch(self, operands: Sequence[tuple[Tensor, int, Node | None]], result: Tensor, saves_result: bool) -> None:
         """Raise in the sweep where memory that PyTorch's node saves was written to after this version, though the rule
-        here may not read it."""
+        here may not read it. Each operand comes with the version of its memory and its node; one that the function
+        overwrote with its result is not saved."""
         watched = [
-            (tensor._storage, version, tensor.dtype, tensor._array.shape, tensor._grad_fn)
-            for tensor, version in operands
-            if result is None or tensor._storage is not result._storage
+            Watched(tensor._storage, version, tensor.dtype, _shape(tensor), tensor._grad_fn, edge)
+            for tensor, version, edge in operands
+            if tensor._memory is None or tensor._memory is not result._memory
         ]
-        if result is not None:
-            watched.append((result._storage, result._storage.version, result.dtype, result._array.shape, self))
+        if saves_result:
+            memory = result._storage
+            watched.append(Watched(memory, memory.version, result.dtype, result._array.shape, self, None))
         if type(self) is TapeNode:
             self.__class__ = WatchingTapeNode
             self.watched = watched
@@ -363,7 +381,7 @@ class WatchingTapeNode(TapeNode):
     __slots__ = ()
 
     def forget(self, storage: Any) -> None:
-        self.watched = [entry for entry in self.watched if entry[0] is not storage]
+        self.watched = [entry for entry in self.watched if entry.storage is not storage]
 
     def release(self) -> None:
         super().release()
@@ -373,9 +391,10 @@ class WatchingTapeNode(TapeNode):
         """As a :class:`TapeNode`; raises RuntimeError where what PyTorch saves is gone or was overwritten too."""
         if self.watched is None:
             refuse_second_sweep()
-        for storage, version, dtype, shape, maker in self.watched:
-            if storage.version != version:
-                refuse_changed(dtype, shape, maker, storage.version, version, self.location)
+        for saved in self.watched:
+            found = saved.storage.version
+            if found != saved.version:
+                refuse_changed(saved.dtype, saved.shape, saved.maker, found, saved.version, self.location)
         return super().pull_back(cotangent)
 
 

@@ -60,6 +60,7 @@ from graphc.ops.describing import described
 from graphc.ops.functions import arithmetic, indexing, linear
 from graphc.ops.functions.elementary import bitwise_left_shift, bitwise_right_shift
 from graphc.ops.functions.registry import MODULES, in_place_methods_of, methods_of
+from graphc.ops.memory_overlap import require_apart
 from graphc.ops.operands import apply_binary, cast, is_value
 from graphc.ops.promotion import require_castable
 from graphc.source_lines import explained, note_call
@@ -154,6 +155,14 @@ _UPDATES: dict[str, pointwise.PointwiseFunction] = {
 } | {"__itruediv__": pointwise.Div.instance}
 
 
+# What of their own memory methods that write in place are given: those that put elements at places, none of it; those
+# that compute all elements before they write, as products of matrices do, any.
+_OF_OTHER_OPERANDS = frozenset(
+    ["index_add_", "index_copy_", "index_put_", "index_reduce_", "put_", "scatter_", "scatter_add_", "scatter_reduce_"]
+)
+_OF_ANY_OPERANDS = frozenset(["addbmm_", "addmm_", "addmv_", "addr_", "baddbmm_", "masked_scatter_"])
+
+
 def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     """The method that writes a function's result to its first argument.
 
@@ -162,10 +171,13 @@ def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     update = _UPDATES.get(name)
 
     is_operator = name in _IN_PLACE_OPERATORS
+    may_read, reads_itself = name not in _OF_ANY_OPERANDS, name not in _OF_OTHER_OPERANDS
 
     def method(self: Any, *arguments: Any, **keywords: Any) -> Any:
         if is_operator and isinstance(arguments[0], np.ndarray):
             return NotImplemented  # numpy computes, and the name is bound to the result
+        if may_read and (self._memory is not None or not reads_itself):
+            require_apart(self, (*arguments, *keywords.values()), itself=reads_itself)
         if update is not None and not keywords and len(arguments) == 1 and self._updated(update, arguments[0]):
             return self
         result = function(self, *arguments, **keywords)

@@ -222,7 +222,11 @@ def _exponential_unit(input: Value, alpha: float, scale: float, input_scale: flo
     falling = arithmetic.clamp(input, max=0)
     falling = expm1(falling if input_scale == 1 else falling * input_scale)
     factor = scale * alpha
-    return where(input <= 0, falling if factor == 1 else falling * factor, input if scale == 1 else input * scale)
+    # At 0 it falls with a straight line: PyTorch's second gradient there is 0.
+    rising = input if scale == 1 else input * scale
+    if factor * input_scale != scale:
+        rising = where(input == 0, input * (factor * input_scale), rising)
+    return where(input < 0, falling if factor == 1 else falling * factor, rising)
 
 
 @rounded_once

@@ -17,6 +17,7 @@ from graphc.ops import arithmetic, comparisons, gathers, scatters, sources, view
 from graphc.ops.functions.arithmetic import where as choose
 from graphc.ops.functions.shaping import broadcast_to, ravel, slice_dim, unsqueeze
 from graphc.ops.matrix_rules import no_elements
+from graphc.ops.memory_overlap import require_apart
 from graphc.ops.operands import broadcast_shapes, cast, is_value, normalize_dim
 from graphc.ops.scatter_reductions import ScatterReduce
 from graphc.ops.sources import number_like
@@ -89,7 +90,12 @@ def setitem(input: Any, index: Any, value: Any) -> None:
             kind = type(value).__name__ if type(value).__module__ == "builtins" else f"numpy.{type(value).__name__}"
             raise TypeError(f"can't assign a {kind} to a torch.{type_name(input.dtype)}Tensor")
         number = value.item() if isinstance(value, np.generic) else value
-        if not lookups and runs_alone(input) and not (state.gradients and viewed.requires_grad):
+        if (
+            not lookups
+            and runs_alone(input)
+            and viewed._array.flags.writeable
+            and not (state.gradients and viewed.requires_grad)
+        ):
             viewed.fill_(number)
             return
         value = number_like(input, number, shape=())
@@ -106,6 +112,8 @@ def setitem(input: Any, index: Any, value: Any) -> None:
         if filled is not None:
             viewed.copy_(filled)
             return
+    if input.is_eager:
+        require_apart(viewed, (value,), itself=False)
     lookups = integer_lookups(lookups)
     if not converts:
         common_shape(lookups)

@@ -10,7 +10,8 @@ from typing import Any
 
 from graphc.ops.autocasting import autocasting
 from graphc.ops.describing import CallDescriber, describer_of, here
-from graphc.ops.operands import cast
+from graphc.ops.memory_overlap import require_apart
+from graphc.ops.operands import cast, is_value
 from graphc.ops.promotion import require_castable
 from graphc.recording import state
 from graphc.source_lines import note_call
@@ -36,7 +37,8 @@ def refuse_other_than_tensor(
         return
     first = next(iter(inspect.signature(function).parameters), "")
     if first == "input" and not isinstance(arguments[0], Sequence):
-        kind = type(arguments[0]).__name__
+        given = type(arguments[0])
+        kind = given.__name__ if given.__module__ == "builtins" else f"{given.__module__}.{given.__name__}"
         refusal = TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {kind}")
         note_call(refusal, name, arguments, keywords)
         raise refusal from error
@@ -58,10 +60,7 @@ def _plain(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     def operator(*arguments: Any, **keywords: Any) -> Any:
         try:
             if "out" in keywords:
-                others = dict(keywords)
-                out = others.pop("out")
-                result = function(*arguments, **others)
-                return result if out is None else write_out(name, result, out)
+                return _written(function, name, arguments, keywords)
             return function(*arguments, **keywords)
         except Exception as error:
             renamed = with_own_names(function, keywords) if type(error) is TypeError else None
@@ -83,10 +82,7 @@ def _named(function: Callable[..., Any], name: str, naming: CallDescriber) -> Ca
     def operator(*arguments: Any, **keywords: Any) -> Any:
         try:
             if "out" in keywords:
-                others = dict(keywords)
-                out = others.pop("out")
-                result = function(*arguments, **others)
-                return result if out is None else write_out(name, result, out)
+                return _written(function, name, arguments, keywords)
             if not state.gradients or here.whole or (only_with is not None and only_with not in keywords):
                 return function(*arguments, **keywords)
             if before:
@@ -115,6 +111,39 @@ def _named(function: Callable[..., Any], name: str, naming: CallDescriber) -> Ca
 
     operator.explains_errors = True
     return operator
+
+
+# Functions of these modules may read what they write to: PyTorch says nothing, and here all is computed before.
+_OF_ANY_OPERANDS = frozenset(
+    [
+        "activation",
+        "decompositions",
+        "factorizations",
+        "linear",
+        "linear_algebra",
+        "matrices",
+        "norms",
+        "products",
+        "reduction",
+        "sorting",
+        "statistics",
+    ]
+)
+# These may not be given the very tensor that they write to either.
+_OF_OTHER_OPERANDS = frozenset(["cat", "concat", "concatenate", "gather", "index_select", "stack", "take"])
+
+
+def _written(function: Callable[..., Any], name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    """A call that is given ``out=``."""
+    others = dict(keywords)
+    out = others.pop("out")
+    if out is None:
+        return function(*arguments, **others)
+    if function.__module__.rpartition(".")[2] not in _OF_ANY_OPERANDS:
+        for tensor in out if type(out) in (list, tuple) else (out,):
+            if is_value(tensor):
+                require_apart(tensor, (*arguments, *others.values()), itself=name not in _OF_OTHER_OPERANDS)
+    return write_out(name, function(*arguments, **others), out)
 
 
 def write_out(name: str, result: Any, out: Any) -> Any:

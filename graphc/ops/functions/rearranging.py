@@ -187,18 +187,18 @@ def split_with_sizes(input: Any, split_sizes: Sequence[int], dim: int = 0) -> tu
 
 
 def unsafe_split(input: Any, split_size: int, dim: int = 0) -> tuple[Any, ...]:
-    """As ``split``."""
-    return split(input, split_size, dim)
+    """As ``split``; the views may be written to."""
+    return tuple(shaping.parts_of(input, split_size, dim))
 
 
 def unsafe_split_with_sizes(input: Any, split_sizes: Sequence[int], dim: int = 0) -> tuple[Any, ...]:
-    """As :func:`split_with_sizes`."""
-    return split(input, list(split_sizes), dim)
+    """As :func:`split_with_sizes`; the views may be written to."""
+    return tuple(shaping.parts_of(input, list(split_sizes), dim))
 
 
 def unsafe_chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
-    """As ``chunk``."""
-    return shaping.chunk(input, chunks, dim)
+    """As ``chunk``; the views may be written to."""
+    return tuple(shaping.parts_of(input, shaping.size_of_chunks(input, chunks, dim), dim))
 
 
 def tensor_split(input: Any, indices_or_sections: Any = None, dim: int = 0, **named: Any) -> tuple[Any, ...]:
@@ -218,7 +218,7 @@ def tensor_split(input: Any, indices_or_sections: Any = None, dim: int = 0, **na
         if sections <= 0:
             raise RuntimeError(f"number of sections must be larger than 0, got {sections}")
         least, more = divmod(extent, sections)
-        return split(input, [least + (part < more) for part in range(sections)], dim)
+        return tuple(shaping.parts_of(input, [least + (part < more) for part in range(sections)], dim))
     bounds = [min(max(place + extent if place < 0 else place, 0), extent) for place in indices_or_sections]
     starts, stops = [0, *bounds], [*bounds, extent]
     return tuple(slice_dim(input, dim, start, max(start, stop)) for start, stop in zip(starts, stops, strict=True))

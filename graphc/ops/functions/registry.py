@@ -121,6 +121,8 @@ _INTERNAL = frozenset(
         "as_dtype",
         "dtype_named",
         "setitem",
+        "parts_of",
+        "size_of_chunks",
         "slice_dim",
         "type_name",
         "wrap_dims",

@@ -16,6 +16,7 @@ from graphc.ops.bit_views import BitView
 from graphc.ops.operands import broadcast_shapes, cast, normalize_dim
 from graphc.ops.promotion import promote_types
 from graphc.ops.type_names import tensor_type_name
+from graphc.ops.view_origins import views_of_one_call
 from graphc.sizes import as_int, stretches
 
 __all__ = [
@@ -468,6 +469,11 @@ def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
 
 def split(tensor: Any, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Any, ...]:
     """Views of so many places each (the last may be smaller), or of the sizes listed."""
+    return views_of_one_call(parts_of(tensor, split_size_or_sections, dim))
+
+
+def parts_of(tensor: Any, split_size_or_sections: int | Sequence[int], dim: int) -> list[Any]:
+    """What :func:`split` gives, as views that may be written to."""
     dim = normalize_dim(dim, tensor.ndim)
     extent = tensor.shape[dim]
     if isinstance(split_size_or_sections, (tuple, list)):
@@ -486,17 +492,22 @@ def split(tensor: Any, split_size_or_sections: int | Sequence[int], dim: int = 0
         count = max(-(-extent // size), 1) if size else 1
         sizes = tuple(min(size, extent - size * part) for part in range(count))
     ends = [sum(sizes[: part + 1]) for part in range(len(sizes))]
-    return tuple(slice_dim(tensor, dim, end - size, end) for size, end in zip(sizes, ends, strict=True))
+    return [slice_dim(tensor, dim, end - size, end) for size, end in zip(sizes, ends, strict=True)]
 
 
 def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """At most so many views of equal size; the last may be smaller."""
+    return split(input, size_of_chunks(input, chunks, dim), dim)
+
+
+def size_of_chunks(input: Any, chunks: int, dim: int) -> int | list[int]:
+    """What :func:`split` is given for as many parts."""
     if chunks < 1:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
     extent = input.shape[normalize_dim(dim, input.ndim)]
     if extent == 0:
-        return split(input, [0] * chunks, dim)
-    return split(input, -(-extent // chunks), dim)
+        return [0] * chunks
+    return -(-extent // chunks)
 
 
 def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
@@ -535,4 +546,4 @@ def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
     if input.ndim == 0:
         raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     dim = normalize_dim(dim, input.ndim)
-    return tuple(select(input, dim, index) for index in range(input.shape[dim]))
+    return views_of_one_call([select(input, dim, index) for index in range(input.shape[dim])])
