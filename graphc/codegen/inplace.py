@@ -35,7 +35,9 @@ def reuse_in_place(program: LoopProgram) -> LoopProgram:
             ranges[kept] = (ranges[kept][0], ranges.pop(gone)[1])
             buffers[kept] = replace(buffers[kept], nodes=(*buffers[kept].nodes, *buffers.pop(gone).nodes))
             names = [kept if at == new else name for at, name in enumerate(launch.buffers) if at != old]
-            launch = replace(launch, kernel=merge(launch.kernel, read.name, write.name), buffers=tuple(names))
+            starts = tuple(start for at, start in enumerate(launch.starts) if at != old)
+            kernel = merge(launch.kernel, read.name, write.name)
+            launch = replace(launch, kernel=kernel, buffers=tuple(names), starts=starts)
             break
         launches.append(launch)
     return replace(program, buffers=tuple(buffers.values()), launches=tuple(launches))
@@ -58,7 +60,9 @@ def _candidates(launch: Launch, position: int, ranges: dict, buffers: dict) -> I
         for old, read in enumerate(launch.kernel.parameters):
             name = launch.buffers[old]
             dies = read.access == "read" and buffers[name].kind == "temporary" and ranges[name][1] == position
-            if dies and launch.buffers.count(name) == 1 and (read.dtype, read.size) == (write.dtype, write.size):
+            alike = (read.dtype, buffers[name].size) == (write.dtype, into.size)
+            alike = alike and launch.start(old) == launch.start(new)
+            if dies and alike and launch.buffers.count(name) == 1:
                 yield old, new
 
 

@@ -92,9 +92,13 @@ def run_launch(
 ) -> None:
     """Run one kernel on buffers, in place."""
     kernel = launch.kernel
-    environment: Environment = {
-        parameter.name: memory[name] for parameter, name in zip(kernel.parameters, launch.buffers, strict=True)
-    }
+    environment: Environment = {}
+    for number, (parameter, name) in enumerate(zip(kernel.parameters, launch.buffers, strict=True)):
+        whole, start = memory[name], launch.start(number)
+        # A window that does not lie within its buffer comes out short, and what is outside is found when it is used.
+        environment[parameter.name] = (
+            whole[start : start + parameter.size] if isinstance(parameter.size, int) else whole
+        )
     with np.errstate(all="ignore"):
         _Kernel(kernel, position, check_parallel).run(environment)
 

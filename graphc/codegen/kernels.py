@@ -20,6 +20,7 @@ from graphc.codegen.loops import (
 from graphc.codegen.statements import rewrite_statements, scalars_of
 from graphc.codegen.storage import Draft
 from graphc.codegen.trace import Rewriter, walk_all
+from graphc.codegen.windows import with_windows
 from graphc.ir.integers import Integer, bounds, variable
 from graphc.ir.scalars import Load, Scalar
 
@@ -39,8 +40,8 @@ class _Use:
 
 def make_kernel(
     draft: Draft, buffer_of: Mapping[str, str], buffers: Mapping[str, Buffer], operations: Sequence[str]
-) -> tuple[Kernel, tuple[str, ...]]:
-    """The kernel of a draft, and the buffer for each of its parameters.
+) -> tuple[Kernel, tuple[str, ...], tuple[int, ...]]:
+    """The kernel of a draft, and for each of its parameters the buffer and the element of it at which it begins.
 
     ``buffer_of`` maps keys of values and places to names of buffers.
     """
@@ -76,7 +77,8 @@ def make_kernel(
         )
     else:
         body = _rename(draft.body, rewriter, target)
-    return Kernel(parameters, body, tuple(operations)), tuple(ordered)
+    kernel, starts = with_windows(Kernel(parameters, body, tuple(operations)))
+    return kernel, tuple(ordered), starts
 
 
 def _loop_names(body: tuple[Statement, ...] | Contract) -> dict[str, Integer]:

@@ -38,7 +38,8 @@ def print_program(program: LoopProgram) -> str:
         lines += ["", *print_kernel(kernel, name)]
     lines += ["", "launches"]
     for launch in program.launches:
-        lines.append(f"{_INDENT}{names[launch.kernel]}({', '.join(launch.buffers)})")
+        given = [name + (f" + {start}" if (start := launch.start(i)) else "") for i, name in enumerate(launch.buffers)]
+        lines.append(f"{_INDENT}{names[launch.kernel]}({', '.join(given)})")
         places = dict.fromkeys(str(origin.location) for origin in launch.origins if origin.location is not None)
         lines += [f"{_INDENT}{_INDENT}# {place}" for place in places]
     if program.outputs:

@@ -182,7 +182,9 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A buffer that a kernel is given. ``access`` is "read", "write", or "update" (both, at the same elements)."""
+    """A buffer that a kernel is given, or a part of one: ``size`` elements from where the launch says.
+
+    ``access`` is "read", "write", or "update" (both, at the same elements)."""
 
     name: str
     dtype: DType
@@ -236,12 +238,20 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A call of a kernel: one buffer name for each parameter. ``operations`` counts scalar operations (FLOPs)."""
+    """A call of a kernel: one buffer name for each parameter. ``operations`` counts scalar operations (FLOPs).
+
+    ``starts`` gives for each parameter the element of its buffer at which it begins; empty: all begin at the first.
+    """
 
     kernel: Kernel
     buffers: tuple[str, ...]
     origins: tuple[Origin, ...]
     operations: Integer = 0
+    starts: tuple[int, ...] = ()
+
+    def start(self, position: int) -> int:
+        """The element of its buffer at which a parameter begins."""
+        return self.starts[position] if self.starts else 0
 
 
 @dataclass(frozen=True, slots=True)

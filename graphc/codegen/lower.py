@@ -288,8 +288,8 @@ class _Lowering:
                 self.buffers[name] = Buffer(name, dtype, size, "temporary")
                 self.buffer_of[key] = name
             draft = Draft(bind(draft.body, self._overwritten(group)), draft.partials)
-            kernel, buffers = make_kernel(draft, self.buffer_of, self.buffers, operations)
-            launches.append(Launch(kernel, buffers, origins, _work(group)))
+            kernel, buffers, starts = make_kernel(draft, self.buffer_of, self.buffers, operations)
+            launches.append(Launch(kernel, buffers, origins, _work(group), starts))
         if group.kind in ("scatter", "random", "external"):
             (member,) = group.members
             for place in self.storage.places[member.node][1:]:
@@ -318,8 +318,8 @@ class _Lowering:
         at = index_variable("i0", size)
         store = Store(place, at, Load(self.values.key(node), (at,), dtype), dtype)
         body = (Loop("i0", 0, size, (store,), "parallel"),) if size != 1 else (store,)
-        kernel, buffers = make_kernel(Draft(body), self.buffer_of, self.buffers, ("copy",))
-        return Launch(kernel, buffers, (Origin("copy", node.location),), size)
+        kernel, buffers, starts = make_kernel(Draft(body), self.buffer_of, self.buffers, ("copy",))
+        return Launch(kernel, buffers, (Origin("copy", node.location),), size, starts)
 
 
 def _is_valid(element: Scalar, extent: Integer) -> bool:

@@ -255,6 +255,7 @@ class _Model:
             for buffer in program.buffers
             if buffer.kind == "temporary"
         }
+        self.elements = {buffer.name: buffer.size for buffer in program.buffers}
         self.scratch = [scratch.get(number, 0) for number in range(len(launches))]
         self.cost = [float(_operations(launch)) + _traffic(launch) for launch in launches]
         self.reads: list[tuple[str, ...]] = []
@@ -280,11 +281,12 @@ class _Model:
         if isinstance(launch.kernel.body, Contract):
             return ()
         found = []
-        for name, read in zip(launch.buffers, launch.kernel.parameters, strict=True):
-            for into, write in zip(launch.buffers, launch.kernel.parameters, strict=True):
+        pairs = list(enumerate(zip(launch.buffers, launch.kernel.parameters, strict=True)))
+        for old, (name, read) in pairs:
+            for new, (into, write) in pairs:
                 temporary = name in self.sizes and into in self.sizes and launch.buffers.count(name) == 1
-                fits = (read.access, write.access) == ("read", "write")
-                fits = fits and (read.dtype, read.size) == (write.dtype, write.size)
+                fits = (read.access, write.access) == ("read", "write") and launch.start(old) == launch.start(new)
+                fits = fits and (read.dtype, self.elements.get(name)) == (write.dtype, self.elements.get(into))
                 if temporary and fits and is_safe(launch.kernel, read.name, write.name):
                     found.append((name, into))
         return tuple(found)

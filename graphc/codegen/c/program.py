@@ -383,7 +383,10 @@ def _steps(
         text = kernels.texts[kernels.of_launch[position]]
         operations = list(dict.fromkeys(notable(launch.kernel.operations)))[:6]
         for phase in text.phases:
-            arguments = [identifiers[launch.buffers[i]] for i in phase.arguments]
+            arguments = [
+                identifiers[launch.buffers[i]] + (f" + {launch.start(i)}" if launch.start(i) else "")
+                for i in phase.arguments
+            ]
             arguments += [sizes[symbol] for symbol in phase.symbols]
             arguments += [_extra(name, position, text, plan) for name in phase.extra]
             steps.append(
