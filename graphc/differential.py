@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from graphc.autograd.function_node import Bundle
 from graphc.autograd.partition import (
     Backward,
     Differentiable,
@@ -27,7 +26,7 @@ from graphc.autograd.partition import (
 from graphc.autograd.tape import Edge, gradient_edge, next_sequence, refuse_overwritten, refuse_second_sweep
 from graphc.autograd.tape import Node as GraphNode
 from graphc.codegen.executable import Executable
-from graphc.ir.graph import Graph, Node
+from graphc.ir.graph import Bundle, Graph, Node
 from graphc.ir.interp import bind_sizes
 from graphc.recording import state
 from graphc.tensor import Tensor

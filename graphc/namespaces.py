@@ -15,6 +15,7 @@ LAZY_NAMES: dict[str, str] = {
     "autocast": "graphc.amp:autocast",
     "backends": "graphc.backends",
     "compile": "graphc.compiler:compile",
+    "cond": "graphc.control.functions:cond",
     "cuda": "graphc.cuda",
     "default_generator": "graphc.generator:default_generator",
     "differentiate": "graphc.autograd.reverse:differentiate",
@@ -48,6 +49,7 @@ LAZY_NAMES: dict[str, str] = {
     "rnn_tanh": "graphc.nn.modules.recurrent_functions:rnn_tanh",
     "rnn_tanh_cell": "graphc.nn.modules.recurrent_functions:rnn_tanh_cell",
     "save": "graphc.serialization:save",
+    "scan": "graphc.control.functions:scan",
     "seed": "graphc.random:seed",
     "set_autocast_dtype": "graphc.amp:set_autocast_dtype",
     "set_num_threads": "graphc.thread_count:set_num_threads",
@@ -61,4 +63,5 @@ LAZY_NAMES: dict[str, str] = {
     "version": "graphc.version",
     "vision": "graphc.vision",
     "vmap": "graphc.func:vmap",
+    "while_loop": "graphc.control.functions:while_loop",
 }

@@ -26,6 +26,11 @@ class Recorder(Protocol):
     def record(self, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes, output: Tensor) -> None:
         """An operation ran; ``output`` is its result."""
 
+    def record_several(
+        self, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes, outputs: Sequence[Tensor]
+    ) -> None:
+        """A structured operation ran; ``outputs`` are its results."""
+
     def assign(self, target: Tensor, value: Tensor) -> None:
         """``target``'s memory was overwritten with ``value`` (of the same shape and dtype)."""
 

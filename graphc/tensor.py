@@ -15,6 +15,7 @@ import numpy as np
 # The tape registers how it describes calls before the first function becomes public.
 from graphc.autograd import naming  # noqa: F401
 from graphc.autograd.hooks import Hooks
+from graphc.autograd.structured_node import ResultNode, StructuredNode
 from graphc.autograd.tape import TapeNode
 from graphc.ir.primitive import PRIMITIVES, Attributes, Pointwise, Primitive
 from graphc.ir.types import DTYPE_OF_NUMPY, DType, dtype_of, float64
@@ -143,6 +144,25 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
         if recorder is not None:
             recorder.record(primitive, inputs, attrs, result)
         return result
+
+    def apply_several(
+        self: Any, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes
+    ) -> tuple[Tensor, ...]:
+        """Run a structured operation on tensors: its results, recorded for the tape and for a capture."""
+        recorder = state.recorder
+        made = primitive.evaluate(*(tensor._array for tensor in inputs), **attrs)
+        # A region may give what it was given: results have memory of their own.
+        arrays = [np.array(array, order="C") for array in made]
+        results = tuple(Tensor._wrap(array, dtype_of(array.dtype)) for array in arrays)
+        if state.gradients and any(tensor.requires_grad for tensor in inputs):
+            node = StructuredNode(primitive, inputs, attrs, results)
+            for position, result in enumerate(results):
+                if result.dtype.is_differentiable:
+                    result._grad_fn = ResultNode(node, position)
+                    result._requires_grad = True
+        if recorder is not None:
+            recorder.record_several(primitive, inputs, attrs, results)
+        return results
 
     def _view(self, array: np.ndarray, primitive: Primitive, attrs: Attributes, links: tuple[View, ...]) -> Tensor:
         """A view of this tensor whose array is known, of a primitive that a graph has as several others (``links``).

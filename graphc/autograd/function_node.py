@@ -9,24 +9,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from graphc.autograd.packing import Packed
+from graphc.autograd.structured_node import ResultNode
 from graphc.autograd.tape import AccumulateGrad, Node, next_sequence, refuse_overwritten, refuse_second_sweep
 from graphc.autograd.watching import Trace, switch, watching
+from graphc.ir.graph import Bundle
 from graphc.ops.operands import cast, sum_to_shape
 from graphc.ops.sources import number_like
 from graphc.recording import state
 from graphc.tensor import Tensor
-
-
-class Bundle:
-    """The cotangents of several results of one function, on their way to its node."""
-
-    __slots__ = ("parts",)
-
-    def __init__(self, parts: dict[int, Tensor]):
-        self.parts = parts
-
-    def __add__(self, other: Bundle) -> Bundle:
-        return Bundle(self.parts | other.parts)
 
 
 class FunctionNode(Node):
@@ -247,28 +237,6 @@ def nodes_below(node: Node) -> Iterator[Node]:
             if edge is not None and not edge.released and edge not in seen:
                 seen.add(edge)
                 pending.append(edge)
-
-
-class ResultNode(Node):
-    """One result of a function that has several."""
-
-    __slots__ = ("core", "edges", "place")
-
-    def __init__(self, core: FunctionNode, place: int):
-        self.core = core
-        self.edges = (core,)
-        self.place = place
-        self.hooks = None
-        self.description = None
-        self.location = core.location
-        self.released = False
-        self.sequence = next_sequence()
-
-    def name(self) -> str:
-        return self.core.name()
-
-    def pull_back(self, cotangent: Tensor) -> Sequence[Any]:
-        return (Bundle({self.place: cotangent}),)
 
 
 class Refusal(Node):

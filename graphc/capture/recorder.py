@@ -18,7 +18,7 @@ import numpy as np
 from graphc.autograd.tape import next_sequence
 from graphc.capture.errors import CaptureError
 from graphc.generator import default_generator
-from graphc.ir.graph import Builder, Location, Node, exact_key
+from graphc.ir.graph import Builder, Location, Node, Projection, exact_key
 from graphc.ir.integers import IntegerExpression, bind_attribute, substitute, variables
 from graphc.ir.primitive import PRIMITIVES, Attributes, Primitive
 from graphc.ir.types import TensorType, dtype_of, float64, int64
@@ -201,6 +201,8 @@ class GraphRecorder:
         self.fixed_values: dict[str, int] = {}
         self._variants: dict[Node, str] = {}
         self.size_guards: dict[Any, tuple[SizeGuard, Location]] = {}
+        # Memory that the body of a structured operation made, and which operation: its values are there only within.
+        self.leaked: dict[Storage, str] = {}
         self._reads = 0  # how often the code read values
         # Where the forward pass ends: the loss and how many nodes stand before its backward pass.
         self.backward_began: int | None = None
@@ -243,6 +245,7 @@ class GraphRecorder:
 
     def enter(self, tensor: Tensor) -> Memory:
         """Memory that the function reaches from outside, as a whole."""
+        self.refuse_leaked(tensor)
         if id(tensor._storage) not in self._names:
             # Made since the names were looked up, as an optimizer's state is in its first step.
             self._names = {id(tensor._storage): "tensor", **self._find_names()}
@@ -253,6 +256,22 @@ class GraphRecorder:
         storage = tensor._storage
         whole = Tensor._wrap(storage.array, dtype_of(storage.array.dtype), storage) if tensor._chain else tensor
         return self._enter(whole, (), name, "constant")
+
+    def refuse_leaked(self, tensor: Tensor) -> None:
+        """Raise CaptureError for a tensor that was made in the body of a structured operation."""
+        if tensor._storage in self.leaked:
+            raise CaptureError(
+                f"a tensor that was made in the body of {self.leaked[tensor._storage]} is used outside of it, where it "
+                "has no value; give it as a result of the body",
+                self.location(),
+            )
+
+    def name_of(self, tensor: Tensor) -> str:
+        """A name for a tensor: that of the input whose memory it shows, or of the variable that holds it."""
+        memory = self._find(tensor)
+        if memory is not None and memory.input is not None:
+            return memory.input.name
+        return self._names.get(id(tensor._storage), "value")
 
     def _find(self, tensor: Tensor) -> Memory | None:
         for memory in self._memories.get(tensor._storage, ()):
@@ -294,11 +313,7 @@ class GraphRecorder:
     def record(self, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes, output: Tensor) -> None:
         if state.phase == "backward" and self.backward_began is None:
             self.backward_began = len(self.builder.nodes)
-        for tensor in inputs:
-            if tensor.dtype.is_differentiable and self._comes_from_outside(tensor):
-                self.leaves.setdefault(id(tensor), (tensor, tensor.requires_grad))
-                if tensor._requires_grad and state.gradients:
-                    self.leaf_values.setdefault(id(tensor), {})[self.node_of(tensor)] = None
+        self._note_leaves(inputs)
         if output._chain and output._storage in self._memories:
             self._made[id(output)] = output
             return
@@ -306,12 +321,34 @@ class GraphRecorder:
         if output._chain:
             self._made[id(output)] = output
             return  # a view of memory that has just been entered: its node is made when it is read
+        node = self._add(primitive, nodes, self._symbolic(attrs))
+        self._memories[output._storage] = [Memory(output, node, None)]
+
+    def record_several(
+        self, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes, outputs: Sequence[Tensor]
+    ) -> None:
+        self._note_leaves(inputs)
+        several = self._add(primitive, [self.node_of(tensor) for tensor in inputs], attrs)
+        for index, output in enumerate(outputs):
+            node = self._add(Projection.instance, [several], {"index": index})
+            self._memories[output._storage] = [Memory(output, node, None)]
+
+    def _add(self, primitive: Primitive, nodes: Sequence[Node], attrs: Attributes) -> Node:
+        """The node of an operation; one that ran where gradients are off is a node of its own."""
         variant = "" if state.gradients else "no gradient"
-        node = self.builder.add(primitive, nodes, self._symbolic(attrs), self.location(), variant)
+        node = self.builder.add(primitive, nodes, attrs, self.location(), variant)
         if not state.gradients:
             self.stopped.add(node)
             self._variants[node] = variant
-        self._memories[output._storage] = [Memory(output, node, None)]
+        return node
+
+    def _note_leaves(self, inputs: Sequence[Tensor]) -> None:
+        """Keep which leaves are computed with, and with which values."""
+        for tensor in inputs:
+            if tensor.dtype.is_differentiable and self._comes_from_outside(tensor):
+                self.leaves.setdefault(id(tensor), (tensor, tensor.requires_grad))
+                if tensor._requires_grad and state.gradients:
+                    self.leaf_values.setdefault(id(tensor), {})[self.node_of(tensor)] = None
 
     def _comes_from_outside(self, tensor: Tensor) -> bool:
         """Whether a sweep goes on into a tensor from within: it is a leaf, or has a history of its own outside."""
@@ -494,6 +531,11 @@ class GraphRecorder:
             self.fix_sizes(names, f"{guard} decides at {self.location()}")
         else:
             self.size_guards.setdefault((sign, expression, value), (guard, self.location()))
+
+    def fix_all_sizes(self, reason: str) -> None:
+        """From now on all sizes are numbers."""
+        if self.symbols:
+            self.fix_sizes(tuple(self.symbols), reason)
 
     def fix_sizes(self, names: Iterable[str], reason: str) -> None:
         """From now on these sizes are the numbers that they are in this recording, in what was recorded too."""

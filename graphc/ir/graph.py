@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from graphc.ir.primitive import Attributes, Primitive, register
-from graphc.ir.types import DType, TensorType
+from graphc.ir.types import DType, TensorType, TupleType
 
 INPUT_KINDS = ("argument", "state", "constant", "scalar")
 
@@ -38,7 +38,7 @@ class Node:
     op: Primitive
     inputs: tuple[Node, ...]
     attributes: tuple[tuple[str, Any], ...]
-    type: TensorType
+    type: TensorType | TupleType
     location: Location | None = None
 
     @property
@@ -77,6 +77,42 @@ class Input(Primitive):
 
     def evaluate(self, *arrays: np.ndarray, **attrs: Any) -> np.ndarray:
         raise RuntimeError("an input has no value of its own")
+
+
+@register
+class Projection(Primitive):
+    """One of the values that a structured operation gives."""
+
+    name = "projection"
+    moves = True
+    saves_inputs = ()
+    cost = 0.0
+
+    def infer(self, several: TupleType, *, index: int) -> TensorType:
+        if not isinstance(several, TupleType) or not 0 <= index < len(several.fields):
+            raise TypeError(f"there is no value number {index} in {several}")
+        return several.fields[index]
+
+    def evaluate(self, several: Any, *, index: int) -> np.ndarray:
+        return several[index]
+
+    def vjp(self, cotangent: Any, output: Any, *inputs: Any, index: int) -> tuple[Any | None, ...]:
+        return (Bundle({index: cotangent}),)
+
+
+class Bundle:
+    """The cotangents of several results of one operation, by the results' positions, on their way to its rule."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, parts: dict[int, Any]):
+        self.parts = parts
+
+    def __add__(self, other: Bundle) -> Bundle:
+        parts = dict(self.parts)
+        for position, part in other.parts.items():
+            parts[position] = parts[position] + part if position in parts else part
+        return Bundle(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +213,12 @@ class Symbol:
 
     def apply(self, primitive: Primitive, inputs: Sequence[Symbol], attrs: Attributes) -> Symbol:
         return self.builder.apply(primitive, inputs, attrs)
+
+    def apply_several(self, primitive: Primitive, inputs: Sequence[Symbol], attrs: Attributes) -> tuple[Symbol, ...]:
+        """The results of a structured operation: its projections."""
+        several = self.builder.apply(primitive, inputs, attrs)
+        count = len(several.node.type.fields)
+        return tuple(self.builder.apply(Projection.instance, [several], {"index": index}) for index in range(count))
 
     def __repr__(self) -> str:
         return f"<symbol {self.node.op.name}: {self.node.type}>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -28,16 +29,29 @@ def interpret(
     was expected.
     """
     sizes = bind_sizes(graph, inputs)
-    values: dict[Node, np.ndarray] = {node: np.asarray(inputs[node.name]) for node in graph.inputs}
+    given = {node: np.asarray(inputs[node.name]) for node in graph.inputs}
+    values = evaluate_nodes(graph, given, sizes, observe)
+    return Evaluation(
+        {output.name: np.array(values[output.node]) for output in graph.outputs},
+        {update.state.name: np.array(values[update.node]) for update in graph.updates},
+    )
+
+
+def evaluate_nodes(
+    graph: Graph,
+    given: Mapping[Node, np.ndarray],
+    sizes: Mapping[str, int],
+    observe: Callable[[Node, np.ndarray], None] | None = None,
+) -> dict[Node, Any]:
+    """The value of every node, for values of the inputs and the sizes of symbolic dimensions. A structured operation's
+    is a tuple."""
+    values: dict[Node, Any] = dict(given)
     for node in graph.nodes:
         attrs = {key: bind_attribute(value, sizes) for key, value in node.attributes}
         values[node] = node.op.compute(*(values[operand] for operand in node.inputs), **attrs)
         if observe is not None:
             observe(node, values[node])
-    return Evaluation(
-        {output.name: np.array(values[output.node]) for output in graph.outputs},
-        {update.state.name: np.array(values[update.node]) for update in graph.updates},
-    )
+    return values
 
 
 def bind_sizes(graph: Graph, inputs: Mapping[str, np.ndarray]) -> dict[str, int]:

@@ -49,8 +49,8 @@ class Primitive:
     saves_for: ClassVar[dict[int, tuple[int, ...]] | None] = None
     # The result may share the memory of the first operand in eager mode.
     aliases: ClassVar[bool] = False
-    # "random": consumes the generator's stream. "guard": ends the program where it does not hold. Nodes with an effect
-    # are never merged, reordered, or dropped.
+    # "random": consumes the generator's stream. "guard" and "check": ends the program where it does not hold, so that
+    # another is run, or with an error. Nodes with an effect are never merged, reordered, or dropped.
     effect: ClassVar[str | None] = None
     commutative: ClassVar[bool] = False
     # Elements pass through unchanged, or by rules of its own: `evaluate` takes arrays of any element type as they are.

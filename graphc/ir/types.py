@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -21,7 +21,7 @@ class DType:
 
     name: str
     short: str
-    category: str  # "bool", "int", "float", or "complex"
+    category: str  # "bool", "int", "float", or "complex"; "tuple" for what is no element
     itemsize: int
     is_floating_point: bool = field(init=False)
     is_complex: bool = field(init=False)
@@ -43,7 +43,7 @@ class DType:
             "is_complex": complex_,
             "is_integer": self.category == "int",
             "is_signed": floating or complex_ or self.name.startswith("int"),
-            "is_differentiable": floating or complex_,
+            "is_differentiable": floating or complex_ or self.category == "tuple",
             "is_half": half,
             "is_direct": not half and not complex_,
         }
@@ -170,6 +170,33 @@ class TensorType:
 
     def __str__(self) -> str:
         return f"{self.dtype.short}[{','.join(str(extent) for extent in self.shape)}]"
+
+
+# Stands where the dtype of a value is asked for that is several: cotangents may pass through it.
+tuple_ = DType("tuple", "tuple", "tuple", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class TupleType:
+    """The type of what is several values: the result of a structured operation, which projections alone read.
+
+    Where element type and shape are asked of any value, it answers as a value without elements.
+    """
+
+    fields: tuple[TensorType, ...]
+    dtype: ClassVar[DType] = tuple_
+    shape: ClassVar[tuple[Dimension, ...]] = ()
+    rank: ClassVar[int] = 0
+    size: ClassVar[int] = 0
+    nbytes: ClassVar[int] = 0
+    strides: ClassVar[tuple[Dimension, ...]] = ()
+
+    def bind(self, symbols: dict[str, int]) -> TupleType:
+        """The type with its symbols replaced by the given sizes."""
+        return TupleType(tuple(field.bind(symbols) for field in self.fields))
+
+    def __str__(self) -> str:
+        return f"({', '.join(map(str, self.fields))})"
 
 
 def contiguous_strides(shape: tuple[Dimension, ...]) -> tuple[Dimension, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from graphc.ir.graph import Graph, Input, Node
 from graphc.ir.primitive import PRIMITIVES
+from graphc.ir.structured import regions_of
 
 
 class VerificationError(AssertionError):
@@ -36,6 +37,10 @@ def verify(graph: Graph) -> Graph:
                 hash(value)
             except TypeError:
                 _fail(graph, node, f"has an attribute {key} that is not hashable")
+        for _, region in regions_of(node):
+            verify(region.graph)
+            if region.graph.updates:
+                _fail(graph, node, "has a region that writes state")
         expected = node.op.infer(*(operand.type for operand in node.inputs), **node.attrs)
         if expected != node.type:
             _fail(graph, node, f"has type {node.type}, but its type rule gives {expected}")

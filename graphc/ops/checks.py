@@ -91,6 +91,40 @@ class Guard(Gather):
 
 
 @register
+class RunsCheck(Gather):
+    """The operand, which is 0 where a loop that may run ``most`` times has come to its end: a 0-d integer. Raises
+    RuntimeError where it is 1. It is an effect: no result need be read for it."""
+
+    name, effect, differentiable, cost = "check_runs", "check", False, 0.0
+
+    @staticmethod
+    def error(most: int) -> RuntimeError:
+        """The error of a loop that goes on."""
+        return RuntimeError(f"while_loop ran {most} times, its max_iterations, and its condition is still true")
+
+    def infer(self, going: TensorType, *, most: int) -> TensorType:
+        if going.dtype.category != "int" or going.shape != ():
+            raise TypeError(f"check_runs expects a 0-d integer, got {going}")
+        return going
+
+    def evaluate(self, going: np.ndarray, *, most: int) -> np.ndarray:
+        if going:
+            raise self.error(most)
+        return going
+
+    def index_error(self, index: int, bound: int, *, most: int, **attrs: Any) -> Exception:
+        return self.error(most)
+
+    def element(
+        self, index: Index, operands: Sequence[Operand], types: Sequence[TensorType], output: TensorType, **attrs: Any
+    ) -> Scalar:
+        return operands[0](*index)
+
+    def checked_indices(self, types: Sequence[TensorType], **attrs: Any) -> tuple[tuple[int, Dimension], ...]:
+        return ((0, 1),)
+
+
+@register
 class CheckPoolIndex(Gather):
     """Indices into a flattened volume as they are. Raises RuntimeError, with the words of PyTorch's unpooling, unless
     they lie within the volume, whose extents are ``volume``."""

@@ -12,6 +12,7 @@ from graphc.ir.passes.canonicalize import canonicalize
 from graphc.ir.passes.fold_constants import fold_constants
 from graphc.ir.passes.remove_dead import remove_dead
 from graphc.ir.passes.widen_halves import widen_halves
+from graphc.ir.structured import within_regions
 from graphc.ir.verify import verify
 
 Pass = Callable[[Graph], Graph]
@@ -64,7 +65,7 @@ def optimize(
     records: list[PassRecord] = []
     for run, _ in passes[:limit]:
         began = time.perf_counter()
-        new = verify(run(graph))
+        new = verify(run(within_regions(run, graph)))
         records.append(PassRecord(run.__name__, len(graph), len(new), time.perf_counter() - began))
         graph = new
         if observe is not None:

@@ -1,0 +1,201 @@
+"""Recording a function that is the body of a structured operation, while a program is being recorded, as a region.
+
+The body runs once, on tensors that stand for those of every run. What it reads beside them, tensors of the user's and
+values that the program computed before, becomes inputs of the region. It may neither write to those nor read values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from graphc.capture.errors import CaptureError
+from graphc.capture.recorder import GraphRecorder, Memory
+from graphc.capture.surroundings import Surroundings
+from graphc.capture.trace import outside_names
+from graphc.ir.graph import Builder, Graph, Location, Node, Output
+from graphc.ir.integers import IntegerExpression
+from graphc.ir.primitive import PRIMITIVES
+from graphc.ir.rewrite import live_nodes
+from graphc.ir.structured import Region, nested_nodes
+from graphc.ir.types import TensorType
+from graphc.recording import state
+from graphc.tensor import Tensor
+
+
+class RegionRecorder(GraphRecorder):
+    """The recorder of a body, within that of the function (or body) that runs it."""
+
+    def __init__(self, outer: GraphRecorder, operation: str, names: Mapping[int, str]):
+        super().__init__(operation, lambda: {**outer._names, **names})
+        outer._names = self._names
+        self.outer = outer
+        self.operation = operation
+        self.closed: list[Tensor] = []  # what the body reads beside its arguments
+        self.guards = outer.guards
+        self._objects = outer._objects
+
+    def _outside(self, tensor: Tensor) -> Memory:
+        self.outer.refuse_leaked(tensor)
+        self.closed.append(tensor)
+        node = self.outer.node_of(tensor)
+        name = self.outer.name_of(tensor)
+        made = self.builder.input(self._unique(name), node.type, "argument").node
+        memory = Memory(tensor, made, made, tensor._chain)
+        self._memories.setdefault(tensor._storage, []).append(memory)
+        return memory
+
+    def argument(
+        self, tensor: Tensor, name: str, symbols: Mapping[int, IntegerExpression] = MappingProxyType({})
+    ) -> Memory:
+        return self._enter(tensor, tensor._chain, name, "argument", symbols)
+
+    def assign(self, target: Tensor, value: Tensor) -> None:
+        memory = self._find(target) or self._outside(target)
+        if memory.input is not None:
+            raise CaptureError(
+                f"the body of {self.operation} writes in place to {memory.input.name}, which it was given or reads "
+                "from outside; give the new value as a result",
+                self.location(),
+            )
+        super().assign(target, value)
+
+    def gradient_read(self, tensor: Tensor) -> None:
+        self._refuse("the grad of a tensor is read")
+
+    def gradient_written(self, tensor: Tensor) -> None:
+        self._refuse("the grad of a tensor is written")
+
+    def refuse_value(self, tensor: Tensor, what: str) -> None:
+        self._refuse(f"{what} needs the value of a tensor of shape {list(tensor._array.shape)}")
+
+    def value_read(self, tensor: Tensor, what: str) -> None:
+        self.refuse_value(tensor, what)
+
+    def number_read(self, tensor: Tensor) -> Tensor:
+        self.refuse_value(tensor, "item()")
+        raise AssertionError
+
+    def _refuse(self, what: str) -> None:
+        raise CaptureError(
+            f"{what} in the body of {self.operation}, which is recorded once for all runs: a body computes with "
+            "tensors alone (graphc.cond and graphc.where choose between values)",
+            self.location(),
+        )
+
+    def scalar(self, holder: Any, key: Any, value: float) -> Tensor:
+        return self.outer.scalar(holder, key, value)
+
+    def guard(self, holder: Any, key: Any, value: Any, truth: bool = False) -> None:
+        self.outer.guard(holder, key, value, truth)
+
+    def attribute_written(self, holder: Any, name: str, value: Any) -> None:
+        self.outer.attribute_written(holder, name, value)
+
+    def fix_sizes(self, names: Any, reason: str) -> None:
+        self.outer.fix_sizes(names, reason)
+
+    def refuse_leaked(self, tensor: Tensor) -> None:
+        super().refuse_leaked(tensor)
+        self.outer.refuse_leaked(tensor)
+
+    def leave(self) -> None:
+        """What the body made can't be read after it."""
+        for storage, memories in self._memories.items():
+            if any(memory.input is None for memory in memories):
+                self.outer.leaked[storage] = self.operation
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedBody:
+    """A body that was recorded: its graph, whose inputs are its arguments and then what it ``closed`` over."""
+
+    graph: Graph
+    closed: tuple[Tensor, ...]
+
+
+def record_body(
+    operation: str,
+    function: Callable[..., Sequence[Tensor]],
+    arguments: Sequence[Tensor],
+    names: Sequence[str],
+    written: Sequence[Callable[..., Any]],
+) -> RecordedBody:
+    """Record a function from tensors to tensors as the body of an operation. ``written`` are the functions of the
+    user's that it calls.
+
+    Raises CaptureError, with the user's line, for what a region can't express.
+    """
+    outer = state.recorder
+    assert isinstance(outer, GraphRecorder)
+    reached: dict[int, str] = {}
+    for each in written:
+        reached |= outside_names(each)
+    recorder = RegionRecorder(outer, operation, reached)
+    surroundings = [Surroundings(each) for each in written]
+    for tensor, name in zip(arguments, names, strict=True):
+        recorder.argument(tensor, name)
+    state.recorder = recorder
+    try:
+        ends = [recorder.node_of(tensor) for tensor in function(*arguments)]
+        location = recorder.location()
+        for each in surroundings:
+            each.refuse_changes(recorder)
+    finally:
+        state.recorder = outer
+        recorder.leave()
+    graph = _without_stopped(recorder, ends)
+    _refuse_effects(graph, operation, location)
+    return RecordedBody(graph, tuple(recorder.closed))
+
+
+def _without_stopped(recorder: RegionRecorder, ends: Sequence[Node]) -> Graph:
+    """The graph of a body in which ``detach`` stands where gradients were switched off."""
+    builder = Builder(recorder.builder.name)
+    made: dict[Node, Node] = {}
+    for node in recorder.builder.inputs:
+        made[node] = builder.input(node.name, node.type, node.kind).node
+    for node in recorder.builder.nodes:
+        new = builder.add(node.op, [made[operand] for operand in node.inputs], node.attrs, node.location)
+        if node in recorder.stopped and isinstance(node.type, TensorType) and node.op.differentiable:
+            new = builder.add(PRIMITIVES["detach"], [new], {}, node.location)
+        made[node] = new
+    outputs = tuple(Output(f"result_{position}", made[node]) for position, node in enumerate(ends))
+    whole = Graph(builder.name, tuple(builder.inputs), tuple(builder.nodes), outputs)
+    live = live_nodes(whole)
+    return Graph(whole.name, whole.inputs, tuple(node for node in whole.nodes if node in live), outputs)
+
+
+def _refuse_effects(graph: Graph, operation: str, location: Location) -> None:
+    for node in nested_nodes(graph):
+        if node.op.effect == "random":
+            raise CaptureError(
+                f"{node.op.name} in the body of {operation}, whose derivative would draw others: draw them before "
+                "it, and give them to it",
+                node.location or location,
+            )
+
+
+def with_closed(bodies: Sequence[RecordedBody], arguments: int, closed: Sequence[Tensor]) -> list[Region]:
+    """The regions of bodies with the same inputs: the arguments, then all that any of them reads beside those."""
+    regions = []
+    for body in bodies:
+        builder = Builder(body.graph.name)
+        made: dict[Node, Node] = {}
+        for node in body.graph.inputs[:arguments]:
+            made[node] = builder.input(node.name, node.type, "argument").node
+        own = dict(zip(map(id, body.closed), body.graph.inputs[arguments:], strict=True))
+        for number, tensor in enumerate(closed):
+            node = own.get(id(tensor))
+            type = node.type if node is not None else state.recorder.node_of(tensor).type
+            name = f"closed_{number}" if node is None else node.name
+            taken = {each.name for each in builder.inputs}
+            made_node = builder.input(name if name not in taken else f"{name}.{number}", type, "argument").node
+            if node is not None:
+                made[node] = made_node
+        for node in body.graph.nodes:
+            made[node] = builder.add(node.op, [made[operand] for operand in node.inputs], node.attrs, node.location)
+        regions.append(Region(builder.build([(o.name, made[o.node]) for o in body.graph.outputs])))
+    return regions
