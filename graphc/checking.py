@@ -14,6 +14,7 @@ from graphc.generator import default_generator
 from graphc.ir.graph import Graph, Location, Output
 from graphc.ir.integers import bind_attribute
 from graphc.ir.interp import interpret
+from graphc.ir.types import TensorType
 from graphc.tensor import Tensor
 
 # Relative to the largest magnitude of a value: sums are taken in another order than numpy's.
@@ -93,24 +94,31 @@ def _find_difference(
     Each node is computed in numpy from the compiled values of its operands: a difference that only rounding has grown
     to, as in a quotient of two sums that cancel, is none.
     """
-    kept = [node for node in graph.nodes if node.op.effect != "guard"]
+    kept = [node for node in graph.nodes if node.op.effect not in ("guard", "check")]
     last = [(update.state.name, update.node) for update in graph.updates]
     ends = (*graph.outputs, *(Output(f"new {name}", node) for name, node in last))
-    extra = tuple(Output(f"value {position}", node) for position, node in enumerate(kept))
+    extra = tuple(
+        Output(f"value {position}", node) for position, node in enumerate(kept) if isinstance(node.type, TensorType)
+    )
     compiled = load(compile_loops(lower(Graph(graph.name, graph.inputs, graph.nodes, (*ends, *extra), ()))))
     extents = [sizes[symbol] for symbol in compiled.compiled.program.symbols]
     found = compiled(stream.copy() if compiled.compiled.draws_random else None, extents, **inputs)
     values = {node: inputs[node.name] for node in graph.inputs}
     reached = {node: _magnitude(value) for node, value in values.items()}  # the largest magnitude on the way to a value
-    for output in extra:
-        node = output.node
-        values[node] = found[output.name].reshape(node.type.bind(sizes).shape)
+    names = {output.node: output.name for output in extra}
+    for node in kept:
+        if node not in names:  # what is several values is looked at one by one
+            values[node] = node.op.compute(*(values[operand] for operand in node.inputs), **node.attrs)
+            reached[node] = max((reached[operand] for operand in node.inputs), default=0.0)
+            continue
+        values[node] = found[names[node]].reshape(node.type.bind(sizes).shape)
         reached[node] = max((_magnitude(values[node]), *(reached[operand] for operand in node.inputs)))
         if node.op.effect is not None:
             continue
         operands = [values[operand] for operand in node.inputs]
         attrs = {name: bind_attribute(value, sizes) for name, value in node.attrs.items()}
-        scale = max(map(_magnitude, operands), default=0.0)
+        arrays = [each for operand in operands for each in (operand if isinstance(operand, tuple) else (operand,))]
+        scale = max(map(_magnitude, arrays), default=0.0)
         difference = _difference(values[node], np.asarray(node.op.compute(*operands, **attrs)), scale)
         if difference is not None:
             raise CheckError(f"{node.op.name} ({node.type}): {difference}", node.location)

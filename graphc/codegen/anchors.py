@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from graphc.codegen.domains import Domain, domain_of, integer_expressions, split_divisions
@@ -28,13 +28,25 @@ class Anchor:
 
     node: Node
     position: int
-    form: str  # "elementwise", "reduction", "contraction", "scatter", "random", "external"
+    form: str  # "elementwise", "reduction", "contraction", "scatter", "random", "external", "structured", "result"
     outer: Domain
     reduced: Domain
     index: Index  # in the node's shape, of the outer axes
     reduced_index: Index
     loads: tuple[Access, ...]
     visited: tuple[Node, ...]
+
+
+def structured_anchor(node: Node, position: int, operands: Sequence[Node]) -> Anchor:
+    """The anchor of a structured operation, which reads all of its operands; ``operands`` are the values in memory."""
+    loads = tuple((operand, _indices(domain_of("z", operand.type.shape))) for operand in operands)
+    return Anchor(node, position, "structured", (), (), (), (), loads, (node,))
+
+
+def result_anchor(node: Node, position: int) -> Anchor:
+    """The anchor of a result of a structured operation."""
+    outer = domain_of("x", node.type.shape)
+    return Anchor(node, position, "result", outer, (), _indices(outer), (), (), (node,))
 
 
 def trace_anchor(node: Node, position: int, anchors: set[Node], values: Values, base: Node | None = None) -> Anchor:

@@ -62,7 +62,7 @@ class Group:
     """Values that one kernel computes. ``before`` has a bit for each group that must stand before this one."""
 
     number: int
-    kind: str  # "loops", "contraction", "scatter", "random", "external", "check"
+    kind: str  # "loops", "contraction", "scatter", "random", "external", "structured", "check"
     outer: Domain = ()
     reduced: Domain = ()
     members: list[Member] = field(default_factory=list)
@@ -90,6 +90,12 @@ class Fusion:
         """Put an anchor into a group that takes it, or into a new one. It must stand after the given checks."""
         group = self._taker(anchor, checks) if self.fuse else None
         self._enter(anchor, group or self._start(anchor), checks)
+
+    def add_result(self, anchor: Anchor) -> None:
+        """Put a result of a structured operation into the group of the operation."""
+        group = self.group_of[anchor.node.inputs[0]]
+        group.members.append(Member(anchor, "outer", 0, anchor.index, (), ()))
+        self.group_of[anchor.node] = group
 
     def _taker(self, anchor: Anchor, checks: Sequence[Group]) -> Group | None:
         if anchor.form in ("elementwise", "reduction"):
@@ -157,7 +163,7 @@ class Fusion:
     def _start(self, anchor: Anchor) -> Group:
         group = Group(len(self.groups), "loops")
         self.groups.append(group)
-        if anchor.form in ("scatter", "random", "external"):
+        if anchor.form in ("scatter", "random", "external", "structured"):
             group.kind = anchor.form
             group.outer = anchor.outer
             group.members.append(Member(anchor, "outer", 0, anchor.index, (), anchor.loads))

@@ -7,11 +7,24 @@ parameters do not overlap.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from graphc.codegen.loops import Contract, If, Kernel, Launch, Loop, LoopProgram, Statement, Store
-from graphc.codegen.memory import live_ranges
+from graphc.codegen.blocks import held_at, live_ranges
+from graphc.codegen.loops import (
+    Block,
+    Branch,
+    Contract,
+    Element,
+    If,
+    Kernel,
+    Launch,
+    Loop,
+    LoopProgram,
+    Statement,
+    Store,
+)
 from graphc.codegen.statements import rewrite_statements, scalars_of
 from graphc.codegen.trace import Rewriter, walk_all
 from graphc.ir.integers import Integer, bounds, coefficient_of
@@ -22,6 +35,7 @@ def reuse_in_place(program: LoopProgram) -> LoopProgram:
     """The program with results written over values that are read for the last time, where that is provably safe."""
     ranges = live_ranges(program)
     buffers = {buffer.name: buffer for buffer in program.buffers}
+    held = held_at(program)
     renamed: dict[str, str] = {}
     launches: list[Launch] = []
     for position, launch in enumerate(program.launches):
@@ -31,6 +45,8 @@ def reuse_in_place(program: LoopProgram) -> LoopProgram:
             if not is_safe(launch.kernel, read.name, write.name):
                 continue
             kept, gone = launch.buffers[old], launch.buffers[new]
+            if kept in held[position] or gone in held[position]:
+                continue
             renamed[gone] = kept
             ranges[kept] = (ranges[kept][0], ranges.pop(gone)[1])
             buffers[kept] = replace(buffers[kept], nodes=(*buffers[kept].nodes, *buffers.pop(gone).nodes))
@@ -40,10 +56,26 @@ def reuse_in_place(program: LoopProgram) -> LoopProgram:
             launch = replace(launch, kernel=kernel, buffers=tuple(names), starts=starts)
             break
         launches.append(launch)
-    return replace(program, buffers=tuple(buffers.values()), launches=tuple(launches))
+    return replace(
+        program,
+        buffers=tuple(buffers.values()),
+        launches=tuple(launches),
+        blocks=tuple(_with_names(block, renamed) for block in program.blocks),
+    )
 
 
-def _last_name(name: str, renamed: dict[str, str]) -> str:
+def _with_names(block: Block, renamed: Mapping[str, str]) -> Block:
+    """The block with its buffers by their names now."""
+
+    def now(value: Any) -> Any:
+        return replace(value, buffer=_last_name(value.buffer, renamed)) if isinstance(value, Element) else value
+
+    if isinstance(block, Branch):
+        return replace(block, condition=now(block.condition))
+    return replace(block, count=now(block.count), going=now(block.going))
+
+
+def _last_name(name: str, renamed: Mapping[str, str]) -> str:
     while name in renamed:
         name = renamed[name]
     return name

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from graphc.codegen.blocks import Item, arranged
 from graphc.codegen.host import call_out
 from graphc.codegen.loops import (
     Accumulate,
     Accumulator,
+    Branch,
     CallOut,
     CheckIndex,
     Contract,
+    Element,
     If,
     Kernel,
     Launch,
@@ -32,7 +36,7 @@ from graphc.codegen.loops import (
     Statement,
     Store,
 )
-from graphc.ir.integers import Atom, Integer, Quotient, Remainder, Variable
+from graphc.ir.integers import Atom, Integer, Quotient, Remainder, Variable, substitute
 from graphc.ir.primitive import PRIMITIVES
 from graphc.ir.scalars import Call, Choose, Constant, FromIndex, Load, Scalar, Within
 from graphc.ir.types import DType
@@ -75,9 +79,41 @@ def run_program(
             raise KeyError(f"no value given for {buffer.kind} {buffer.name}; given: {', '.join(arrays)}")
         if memory[buffer.name].size != buffer.size:
             raise ValueError(f"{buffer.name} has {buffer.size} elements, {memory[buffer.name].size} were given")
-    for position, launch in enumerate(program.launches):
-        run_launch(launch, memory, position, check_parallel=check_parallel)
+    _run_items(arranged(program), program, memory, {}, check_parallel)
     return {b.name: memory[b.name] for b in program.buffers if b.kind in ("output", "state")}
+
+
+def _run_items(
+    items: Sequence[Item],
+    program: LoopProgram,
+    memory: Mapping[str, np.ndarray],
+    variables: Mapping[str, int],
+    check_parallel: bool,
+) -> None:
+    """Run launches and blocks in order; ``variables`` are those of the blocks around them."""
+    for item in items:
+        if isinstance(item, int):
+            launch = program.launches[item]
+            if variables and launch.starts:
+                launch = replace(launch, starts=tuple(substitute(start, variables) for start in launch.starts))
+            run_launch(launch, memory, item, check_parallel=check_parallel)
+        elif isinstance(item.block, Branch):
+            arm = item.items if _element(item.block.condition, memory, variables) else item.otherwise
+            _run_items(arm, program, memory, variables, check_parallel)
+        else:
+            block = item.block
+            count, going = block.count, block.going
+            if isinstance(count, Element):
+                count = int(_element(count, memory, variables))
+            run = 0
+            while (count is None or run < count) and (going is None or _element(going, memory, variables)):
+                number = count - 1 - run if block.descending else run
+                _run_items(item.items, program, memory, {**variables, block.variable: number}, check_parallel)
+                run += 1
+
+
+def _element(element: Element, memory: Mapping[str, np.ndarray], variables: Mapping[str, int]) -> Any:
+    return memory[element.buffer][substitute(element.start, variables)]
 
 
 def poison(size: int, dtype: DType) -> np.ndarray:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from graphc.codegen.blocks import Item, arranged
 from graphc.codegen.loops import (
     Accumulate,
     Accumulator,
+    Block,
+    Branch,
     CallOut,
     CheckIndex,
     Contract,
+    Element,
     If,
     Kernel,
     Let,
@@ -37,14 +41,42 @@ def print_program(program: LoopProgram) -> str:
     for kernel, name in names.items():
         lines += ["", *print_kernel(kernel, name)]
     lines += ["", "launches"]
-    for launch in program.launches:
-        given = [name + (f" + {start}" if (start := launch.start(i)) else "") for i, name in enumerate(launch.buffers)]
-        lines.append(f"{_INDENT}{names[launch.kernel]}({', '.join(given)})")
-        places = dict.fromkeys(str(origin.location) for origin in launch.origins if origin.location is not None)
-        lines += [f"{_INDENT}{_INDENT}# {place}" for place in places]
+    lines += [_INDENT + line for line in _items(arranged(program), program, names)]
     if program.outputs:
         lines += ["", f"outputs {', '.join(program.outputs)}"]
     return "\n".join(lines) + "\n"
+
+
+def _items(items: Sequence[Item], program: LoopProgram, names: Mapping[Kernel, str]) -> Iterator[str]:
+    """The lines of launches and blocks."""
+    for item in items:
+        if not isinstance(item, int):
+            yield _head(item.block)
+            yield from (_INDENT + line for line in _items(item.items, program, names))
+            if item.otherwise:
+                yield "else"
+                yield from (_INDENT + line for line in _items(item.otherwise, program, names))
+            continue
+        launch = program.launches[item]
+        given = [
+            name + (f" + {start}" if (start := launch.start(i)) != 0 else "") for i, name in enumerate(launch.buffers)
+        ]
+        yield f"{names[launch.kernel]}({', '.join(given)})"
+        places = dict.fromkeys(str(origin.location) for origin in launch.origins if origin.location is not None)
+        yield from (f"{_INDENT}# {place}" for place in places)
+
+
+def _head(block: Block) -> str:
+    """What a block begins with."""
+    if isinstance(block, Branch):
+        return f"if {_element(block.condition)}"
+    count = _element(block.count) if isinstance(block.count, Element) else block.count
+    text = f"for {block.variable} in 0..{'' if count is None else count}{' descending' if block.descending else ''}"
+    return text if block.going is None else f"{text} while {_element(block.going)}"
+
+
+def _element(element: Element) -> str:
+    return f"{element.buffer}[{print_integer(element.start)}]"
 
 
 def kernel_names(program: LoopProgram) -> dict[Kernel, str]:

@@ -240,23 +240,78 @@ class Origin:
 class Launch:
     """A call of a kernel: one buffer name for each parameter. ``operations`` counts scalar operations (FLOPs).
 
-    ``starts`` gives for each parameter the element of its buffer at which it begins; empty: all begin at the first.
+    ``starts`` gives for each parameter the element of its buffer at which it begins; empty: all begin at the first. It
+    may be an expression of the variables of the blocks around the launch.
     """
 
     kernel: Kernel
     buffers: tuple[str, ...]
     origins: tuple[Origin, ...]
     operations: Integer = 0
-    starts: tuple[int, ...] = ()
+    starts: tuple[Integer, ...] = ()
 
-    def start(self, position: int) -> int:
+    def start(self, position: int) -> Integer:
         """The element of its buffer at which a parameter begins."""
         return self.starts[position] if self.starts else 0
 
 
 @dataclass(frozen=True, slots=True)
+class Element:
+    """One element of a buffer, by its name; ``start`` may hold variables of the blocks around."""
+
+    buffer: str
+    start: Integer = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """The launches from number ``first`` up to, and without, ``stop`` run again and again.
+
+    ``variable`` counts the runs from 0, or down to 0 where ``descending``. There are ``count`` runs: a number, or what
+    an element holds, which stays the same meanwhile; None for any number. With ``going`` there is a next run only while
+    that element is true.
+    """
+
+    first: int
+    stop: int
+    variable: str
+    count: int | Element | None
+    going: Element | None = None
+    descending: bool = False
+    origin: Origin | None = None
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """The buffers that tell how often the launches run."""
+        return tuple(each.buffer for each in (self.count, self.going) if isinstance(each, Element))
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Of the launches from number ``first`` up to ``stop`` those before ``middle`` run where ``condition`` is true, and
+    the others where it is not."""
+
+    first: int
+    middle: int
+    stop: int
+    condition: Element
+    origin: Origin | None = None
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """The buffer that tells which launches run."""
+        return (self.condition.buffer,)
+
+
+Block = Repeat | Branch
+
+
+@dataclass(frozen=True, slots=True)
 class LoopProgram:
     """All that a target needs: buffers, launches in order, and how the graph's results relate to buffers.
+
+    ``blocks`` are control flow around launches. They lie within or beside each other, and one that holds another stands
+    before it.
 
     ``outputs`` names a buffer of kind "output" for each output of the graph. A state buffer is updated in place by the
     launches themselves: after the last launch it holds the new value, and launches that may fail (``CheckIndex``,
@@ -268,6 +323,7 @@ class LoopProgram:
     buffers: tuple[Buffer, ...]
     launches: tuple[Launch, ...]
     outputs: tuple[str, ...]
+    blocks: tuple[Block, ...] = ()
 
     @property
     def symbols(self) -> tuple[str, ...]:

@@ -10,22 +10,33 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from graphc.codegen.anchors import Anchor, trace_anchor
+from graphc.codegen.anchors import Anchor, result_anchor, structured_anchor, trace_anchor
 from graphc.codegen.bind import bind
 from graphc.codegen.emit import emit
 from graphc.codegen.fuse import Fusion, Group, Member, prefers_lanes
 from graphc.codegen.kernels import make_kernel
-from graphc.codegen.loops import Buffer, Launch, Loop, LoopProgram, Origin, Store
-from graphc.codegen.materialize import Targets, choose_anchors, choose_targets, scatter_bases
+from graphc.codegen.loops import Block, Buffer, Launch, Loop, LoopProgram, Origin, Repeat, Store
+from graphc.codegen.materialize import (
+    Targets,
+    choose_anchors,
+    choose_targets,
+    initial_values,
+    scatter_bases,
+    structured_results,
+)
 from graphc.codegen.storage import Draft, Storage
+from graphc.codegen.structures import Inliner, lower_regions
 from graphc.codegen.trace import Tracer, Values, index_variable, index_variables, walk_all
-from graphc.ir.graph import Graph, Node
+from graphc.ir.graph import Graph, Node, Projection
 from graphc.ir.integers import Integer, bounds, product
 from graphc.ir.primitive import Source, View
 from graphc.ir.scalars import Constant, FromIndex, Index, Load, Scalar
+
+# Groups whose values are stored, read or not.
+_STORED = ("scatter", "random", "external", "structured")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +55,32 @@ class _Lowering:
     def __init__(self, graph: Graph, options: LoweringOptions):
         self.graph = graph
         self.targets: Targets = choose_targets(graph)
-        self.bases = scatter_bases(graph, self.targets)
+        self.results = structured_results(graph)
+        self.inner = {node: lower_regions(node, lambda region: lower(region, options)) for node in self.results}
+        initial = initial_values(graph, self.targets, self.results)
+        self.bases = scatter_bases(graph, self.targets) | initial
         self.values = Values()
-        ordered = choose_anchors(graph, self.targets, self.bases)
+        ordered = choose_anchors(graph, self.targets, self.bases, self.results)
         self.anchors = set(ordered)
         self.positions = {node: position for position, node in enumerate((*graph.nodes, *self.targets.copies))}
         self.fusion = Fusion(options.fuse)
         self.checks: dict[Any, Group | None] = {}
         drawn: Group | None = None  # the last that drew random numbers: the stream has one order
         self.guard: Group | None = None  # the last one so far: what may fail after it must wait for it
-        guards = deque(node for node in graph.nodes if node.op.effect == "guard")
+        guards = deque(node for node in graph.nodes if node.op.effect in ("guard", "check"))
         for position, node in enumerate(ordered):
+            if isinstance(node.op, Projection):
+                self.fusion.add_result(result_anchor(node, position))
+                continue
             # The copy that a scatter works on is no node of the graph; what reads it comes next.
             while guards and self.positions[guards[0]] < self.positions.get(node, -1):
                 self._add_guard(guards.popleft())
-            anchor = trace_anchor(node, position, self.anchors, self.values, self.bases.get(node))
+            if node in self.results:
+                anchor = structured_anchor(node, position, self._operands(node))
+            else:
+                anchor = trace_anchor(node, position, self.anchors, self.values, self.bases.get(node))
             checks = list(self._checks_of(anchor))
-            if anchor.form == "external" and self.guard is not None:
+            if self._fails(anchor) and self.guard is not None:
                 checks.append(self.guard)
             if node.op.effect == "random" and drawn is not None:
                 checks.append(drawn)
@@ -74,12 +94,17 @@ class _Lowering:
             for node in dict.fromkeys(node for member in group.members for node, _ in member.loads):
                 if node.is_input:
                     self.readers.setdefault(node, []).append(group)
-        self.failing = [group for group in self.fusion.groups if group.kind in ("check", "external")]
+        self.failing = [
+            group
+            for group in self.fusion.groups
+            if group.kind == "check" or any(self._fails(member.anchor) for member in group.members)
+        ]
         self.storage = Storage(self.values, self.anchors)
         self.buffers: dict[str, Buffer] = {}
         self.buffer_of: dict[str, str] = {}  # key of a value or a place -> buffer
         self.states: dict[str, str] = {}  # buffer of a state -> key of its value at entry
         self.late: list[tuple[Node, Node]] = []  # (state, node): copied at the end
+        self.blocks: list[Block] = []
 
     def program(self) -> LoopProgram:
         """The finished program."""
@@ -87,10 +112,49 @@ class _Lowering:
         outputs = self._place_values()
         launches: list[Launch] = []
         for group in self._ordered():
-            launches += self._launches(group)
+            if group.kind == "structured":
+                launches += self._structured(group, len(launches))
+            else:
+                launches += self._launches(group)
         for state, node in self.late:
             launches.append(self._copy(node, self.values.key(state)))
-        return LoopProgram(self.graph.name, self.graph, tuple(self.buffers.values()), tuple(launches), outputs)
+        buffers, blocks = tuple(self.buffers.values()), tuple(self.blocks)
+        return LoopProgram(self.graph.name, self.graph, buffers, tuple(launches), outputs, blocks)
+
+    # Structured operations.
+
+    def _operands(self, node: Node) -> list[Node]:
+        """The values in memory that a structured operation reads: for what is carried, that in the result's buffer."""
+        operands = list(node.inputs)
+        for number, result in enumerate(self.results[node]):
+            if number < node.attrs.get("carried", 0):
+                operands[int(node.attrs.get("counted", False)) + number] = self.bases[result]
+            elif result in self.bases:
+                operands.append(self.bases[result])
+        return operands
+
+    def _fails(self, anchor: Anchor) -> bool:
+        """Whether the work for an anchor may end the program."""
+        return anchor.form == "external" or (anchor.node in self.inner and self.inner[anchor.node].may_fail)
+
+    def _structured(self, group: Group, first: int) -> list[Launch]:
+        node = group.members[0].node
+
+        def new_buffer(like: Buffer) -> str:
+            name = self._partial_buffer(like.name)
+            self.buffers[name] = replace(like, name=name)
+            return name
+
+        variables = sum(isinstance(block, Repeat) for block in self.blocks)
+        inliner = Inliner(new_buffer, first, variables)
+        operands = [self.buffer_of.get(self.values.key(operand), "") for operand in node.inputs]
+        results = [self.buffer_of[self.values.key(result)] for result in self.results[node]]
+        inliner.add(node, self.inner[node], operands, results)
+        self.blocks += inliner.blocks
+        copies = [
+            self._copy(result, place) for result in self.results[node] for place in self.storage.places[result][1:]
+        ]
+        return [*inliner.launches, *copies]
 
     # Guards and index checks.
 
@@ -154,6 +218,8 @@ class _Lowering:
         for group in self.fusion.groups:
             for member in group.members:
                 node = member.node
+                if node in self.inner:
+                    continue
                 last = node
                 while last in owner:
                     last = owner[last]
@@ -167,7 +233,7 @@ class _Lowering:
                     else:
                         self.late.append((state, node))
                 late = any(other is node for _, other in self.late)
-                if not buffers and (late or node in read_elsewhere or group.kind in ("scatter", "random", "external")):
+                if not buffers and (late or node in read_elsewhere or group.kind in _STORED):
                     buffers = [self._new_buffer(f"t{len(self.buffers)}", node, "temporary")]
                 if buffers:
                     self._put(node, buffers)

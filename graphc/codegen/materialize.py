@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from graphc.codegen.trace import is_elementwise, is_host_work, is_product
-from graphc.ir.graph import Graph, Node
+from graphc.codegen.trace import index_variables, is_elementwise, is_host_work, is_product, linear_offset
+from graphc.ir.graph import Graph, Node, Projection
 from graphc.ir.integers import Integer, bounds
 from graphc.ir.primitive import PRIMITIVES, Contraction, Gather, Pointwise, Reduction, Scatter, Source, View
 from graphc.ir.rewrite import live_nodes
+from graphc.ir.structured import Repetition, Structured
+from graphc.ir.types import TensorType
 
 # The cost model counts scalar operations as the primitives' ``cost`` does; a load is about two additions.
 OPERATION_WEIGHT = 0.5
@@ -50,6 +52,9 @@ def choose_targets(graph: Graph) -> Targets:
     copied: dict[Node, Node] = {}
 
     def own(node: Node) -> Node:
+        result = _shown_result(node)
+        if result is not None:
+            return result
         if not node.is_input:
             return node
         if node not in copied:
@@ -65,6 +70,18 @@ def choose_targets(graph: Graph) -> Targets:
         targets.output_nodes.append(node)
         targets.outputs.setdefault(node, []).append(position)
     return targets
+
+
+def _shown_result(node: Node) -> Node | None:
+    """The result of a structured operation that a node is, or shows in the order in which it lies in memory."""
+    while isinstance(node.op, View) and node.type.size == node.inputs[0].type.size:
+        source = node.inputs[0].type
+        at = index_variables("i", node.type.shape)
+        place = linear_offset(node.op.source_index(at, source, node.type, **node.attrs), source.shape)
+        if place != linear_offset(at, node.type.shape):
+            return None
+        node = node.inputs[0]
+    return node if isinstance(node.op, Projection) else None
 
 
 def scatter_bases(graph: Graph, targets: Targets) -> dict[Node, Node]:
@@ -86,8 +103,52 @@ def scatter_bases(graph: Graph, targets: Targets) -> dict[Node, Node]:
     return bases
 
 
-def choose_anchors(graph: Graph, targets: Targets, bases: dict[Node, Node]) -> list[Node]:
-    """The anchors in the order of the graph. ``bases`` are those of :func:`scatter_bases`."""
+def structured_results(graph: Graph) -> dict[Node, list[Node]]:
+    """For each live structured operation its results in order; nodes stand in for those that nothing reads."""
+    live = live_nodes(graph)
+    known = {(node.inputs[0], node.attrs["index"]): node for node in graph.nodes if isinstance(node.op, Projection)}
+    found: dict[Node, list[Node]] = {}
+    for node in graph.nodes:
+        if node in live and isinstance(node.op, Structured):
+            found[node] = [
+                known.get((node, index)) or Node(Projection.instance, (node,), (("index", index),), type, node.location)
+                for index, type in enumerate(node.type.fields)
+            ]
+    return found
+
+
+def initial_values(graph: Graph, targets: Targets, results: dict[Node, list[Node]]) -> dict[Node, Node]:
+    """For results of repetitions the value whose buffer each begins with: what is carried at first, and zeros for
+    stacked results of which there may be less rows than there is place for."""
+    live = live_nodes(graph)
+    readers: dict[Node, int] = {}
+    for node in graph.nodes:
+        if node in live:
+            for operand in node.inputs:
+                readers[operand] = readers.get(operand, 0) + 1
+    bases: dict[Node, Node] = {}
+    for node, made in results.items():
+        if not isinstance(node.op, Repetition):
+            continue
+        attrs = node.attrs
+        first, carried = int(attrs.get("counted", False)), attrs["carried"]
+        for result, value in zip(made[:carried], node.inputs[first:], strict=False):
+            exclusive = not value.is_input and readers[value] == 1
+            taken = value in targets.outputs or value in targets.states or not isinstance(value.type, TensorType)
+            bases[result] = value if exclusive and not taken else copy_of(value)
+        if first or attrs.get("conditional"):
+            for result in made[carried:]:
+                attributes = {"value": 0, "shape": result.type.shape, "dtype": result.type.dtype}
+                nothing = Node(PRIMITIVES["full"], (), tuple(sorted(attributes.items())), result.type, node.location)
+                bases[result] = copy_of(nothing)
+    return bases
+
+
+def choose_anchors(
+    graph: Graph, targets: Targets, bases: dict[Node, Node], results: dict[Node, list[Node]] | None = None
+) -> list[Node]:
+    """The anchors in the order of the graph. ``bases`` are those of :func:`scatter_bases` and :func:`initial_values`,
+    ``results`` those of :func:`structured_results`."""
     live = live_nodes(graph)
     nodes = [node for node in graph.nodes if node in live]
     users: dict[Node, list[Node]] = {}
@@ -104,10 +165,11 @@ def choose_anchors(graph: Graph, targets: Targets, bases: dict[Node, Node]) -> l
     _sink(nodes, users, anchors, set(targets.outputs) | set(targets.states) | set(bases.values()))
     ordered: list[Node] = []
     for node in nodes:
-        if node in anchors:
-            if node in bases and bases[node] not in live:
-                ordered.append(bases[node])
-            ordered.append(node)
+        if node not in anchors or isinstance(node.op, Projection):
+            continue
+        made = (results or {}).get(node, ())
+        ordered += [bases[each] for each in (node, *made) if each in bases and bases[each] not in live]
+        ordered += [node, *made]
     return [*ordered, *targets.copies]
 
 
@@ -115,8 +177,13 @@ def _required(nodes: list[Node], targets: Targets) -> set[Node]:
     """Nodes that cannot be computed inside the expression of another."""
     required = set(targets.outputs) | set(targets.states)
     for node in nodes:
-        if not is_elementwise(node) and not is_product(node) and node.op.effect != "guard":
+        if not is_elementwise(node) and not is_product(node) and node.op.effect not in ("guard", "check"):
             required.add(node)
+        if isinstance(node.op, Structured):
+            first = int(node.attrs.get("counted", False))
+            begun = range(first, first + node.attrs.get("carried", 0))
+            read = (operand for position, operand in enumerate(node.inputs) if position not in begun)
+            required.update(operand for operand in read if not operand.is_input)
         if is_host_work(node):
             required.update(operand for operand in node.inputs if not operand.is_input)
     return required

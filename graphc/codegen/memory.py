@@ -12,6 +12,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from graphc.codegen.blocks import arranged, live_ranges, order_of_runs
 from graphc.codegen.loops import Buffer, LoopProgram
 from graphc.ir.integers import Integer, Variable, atoms, bounds, substitute
 
@@ -98,16 +99,6 @@ class MemoryPlan:
         return _table(self)
 
 
-def live_ranges(program: LoopProgram) -> dict[str, tuple[int, int] | None]:
-    """For every buffer the first and last launch that touches it; None for one that none touches."""
-    ranges: dict[str, tuple[int, int] | None] = {buffer.name: None for buffer in program.buffers}
-    for position, launch in enumerate(program.launches):
-        for name in launch.buffers:
-            known = ranges[name]
-            ranges[name] = (position, position) if known is None else (known[0], position)
-    return ranges
-
-
 def plan_memory(
     program: LoopProgram, scratch: Sequence[Scratch] = (), alignment: int = ALIGNMENT, threads: int = 1
 ) -> MemoryPlan:
@@ -181,8 +172,8 @@ class PlanError(Exception):
 def check_plan(program: LoopProgram, plan: MemoryPlan) -> None:
     """Prove that a plan keeps every value whole from its first write to its last read.
 
-    The launches are run over a map of the arena that says which buffer wrote each range of bytes last. Raises
-    PlanError naming both buffers where a read finds another's bytes or one launch uses bytes twice.
+    The launches are run, repeated ones twice, over a map of the arena that says which buffer wrote each range of bytes
+    last. Raises PlanError naming both buffers where a read finds another's bytes or one launch uses bytes twice.
     """
     holders: list[tuple[int, int, str]] = []  # disjoint [start, stop) and who wrote there last, sorted
     places = {placement.name: placement for placement in plan.placements}
@@ -194,7 +185,13 @@ def check_plan(program: LoopProgram, plan: MemoryPlan) -> None:
                 f"{placement.name} at bytes {placement.offset} to {placement.stop} is misaligned or outside the "
                 f"arena of {plan.arena_bytes} bytes"
             )
-    for position, launch in enumerate(program.launches):
+    for position in order_of_runs(arranged(program)):
+        if not isinstance(position, int):
+            for name in position.controls:
+                if name in places:
+                    _check_whole(holders, places[name], position.first)
+            continue
+        launch = program.launches[position]
         reads: list[Placement] = []
         writes: list[Placement] = []
         for parameter, name in zip(launch.kernel.parameters, launch.buffers, strict=True):

@@ -82,6 +82,9 @@ def fit(
 
     if before <= limit:
         return program, done(before)
+    if program.blocks:
+        # A launch in a loop belongs to one of its runs: none is moved out or run again.
+        raise _too_much(program, limit, before, before)
     ordered = order_for_memory(program)
     plans = [(given, plan(given)) for given in (ordered, program)]
     least = min(found.arena_bytes for _, found in plans)
@@ -107,7 +110,12 @@ def fit(
     if fitting:
         _, arena, candidate, trial = min(fitting, key=lambda each: each[:2])
         return candidate, done(arena, trial)
-    raise MemoryLimitError(
+    raise _too_much(program, limit, least, before)
+
+
+def _too_much(program: LoopProgram, limit: int, least: int, before: int) -> MemoryLimitError:
+    """The error for a program that can't do with what it may take."""
+    return MemoryLimitError(
         f"{program.name} may take {limit:,} bytes of memory (memory_limit), and the least that it can do with is "
         f"{least:,} bytes; without a limit it takes {before:,}. Arguments, parameters, state, and results are not "
         "counted",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from graphc.codegen.loops import Local
-from graphc.ir.graph import Node
+from graphc.ir.graph import Node, Projection
 from graphc.ir.integers import (
     Integer,
     IntegerExpression,
@@ -23,6 +23,7 @@ from graphc.ir.integers import (
 )
 from graphc.ir.primitive import Contraction, Elementwise, External, Gather, Source, View
 from graphc.ir.scalars import Call, Choose, Constant, FromIndex, Index, Load, Operand, Scalar, Within
+from graphc.ir.structured import Structured
 from graphc.ir.types import contiguous_strides
 
 Access = tuple[Node, Index]
@@ -65,7 +66,7 @@ _MOVING = frozenset({"copy", "cast", "where"})
 
 def is_host_work(node: Node) -> bool:
     """Whether the host carries a node out: no loop can say it, or kernels do not compute with its element types."""
-    if node.is_input:
+    if node.is_input or isinstance(node.op, Structured | Projection):
         return False
     if isinstance(node.op, External):
         return True

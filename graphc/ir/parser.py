@@ -5,17 +5,22 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections import deque
+from dataclasses import replace
 from typing import Any
 
 from graphc.ir.graph import Graph, Input, Location, Node, Output, Update
 from graphc.ir.integers import floor_divide, modulo, variable
 from graphc.ir.primitive import PRIMITIVES
-from graphc.ir.types import DTYPE_OF_SHORT, TensorType
+from graphc.ir.structured import Region
+from graphc.ir.types import DTYPE_OF_SHORT, TensorType, TupleType
 
 _NAME = r'(?:"(?:[^"\\]|\\.)*"|[A-Za-z0-9_.]+)'
 _TYPE = r"([a-z0-9]+)\[([^\]]*)\]"
 _INPUT = re.compile(rf"input %({_NAME}): {_TYPE} (\w+)\Z")
-_NODE = re.compile(rf"%(\d+): {_TYPE} = (\w+)((?: %{_NAME},?)*)(?: \{{(.*)\}})?\Z")
+_NODE = re.compile(rf"%(\d+): (\([^()]*\)|{_TYPE}) = (\w+)((?: %{_NAME},?)*)(?: \{{(.*)\}})?\Z")
+_HEADER = re.compile(rf"graph (?P<name>{_NAME}) \{{\Z")
+_REGION = re.compile(rf"(?P<attribute>\w+) graph (?P<name>{_NAME}) \{{\Z")
 _OUTPUT = re.compile(rf"output ({_NAME}) = %({_NAME})\Z")
 _UPDATE = re.compile(rf"update %({_NAME}) = %({_NAME})\Z")
 _LOCATION = re.compile(r'\s+# ("(?:[^"\\]|\\.)*"|[^"#]+?):(\d+)(?: \((\w+)\))?\Z')
@@ -27,20 +32,26 @@ class ParseError(ValueError):
 
 def parse_graph(text: str) -> Graph:
     """The graph that a text describes. Raises ParseError naming the line that can't be read."""
+    return _graph(deque(enumerate(text.splitlines(), 1)), _HEADER)
+
+
+def _graph(lines: deque[tuple[int, str]], header: re.Pattern[str]) -> Graph:
+    """The graph that stands at the head of some lines, which are taken."""
     values: dict[str, Node] = {}
     inputs: list[Node] = []
     nodes: list[Node] = []
     outputs: list[Output] = []
     updates: list[Update] = []
     name = None
-    for number, raw in enumerate(text.splitlines(), 1):
+    while lines:
+        number, raw = lines.popleft()
         line = raw.strip()
         try:
             if name is None:
-                header = re.match(rf"graph ({_NAME}) \{{\Z", line)
-                if not header:
+                found = header.match(line)
+                if not found:
                     raise ParseError("expected 'graph <name> {'")
-                name = _plain(header[1])
+                name = _plain(found["name"])
             elif line == "}":
                 return Graph(name, tuple(inputs), tuple(nodes), tuple(outputs), tuple(updates))
             elif match := _INPUT.match(line):
@@ -56,9 +67,16 @@ def parse_graph(text: str) -> Graph:
                 updates.append(Update(_look_up(values, match[1]), _look_up(values, match[2])))
             else:
                 node = _node(line, values)
+                regions = []
+                while lines and (header_of := _REGION.match(lines[0][1].strip())):
+                    regions.append((header_of["attribute"], Region(_graph(lines, _REGION))))
+                if regions:
+                    node = replace(node, attributes=tuple(sorted((*node.attributes, *regions))))
                 values[str(len(nodes))] = node
                 nodes.append(node)
         except (ParseError, KeyError, ValueError, SyntaxError, TypeError) as error:
+            if isinstance(error, ParseError) and isinstance(error.__cause__, Exception):
+                raise  # of a line in a region
             raise ParseError(f"line {number}: {error}: {line!r}") from error
     raise ParseError("the text ends before the closing '}'")
 
@@ -71,11 +89,15 @@ def _node(line: str, values: dict[str, Node]) -> Node:
     match = _NODE.match(line.strip())
     if not match:
         raise ParseError("not an input, node, output, or update")
-    if match[4] not in PRIMITIVES:
-        raise ParseError(f"no primitive is named {match[4]!r}")
-    operands = tuple(_look_up(values, operand) for operand in re.findall(rf"%({_NAME})", match[5]))
-    attributes = _attributes(match[6] or "")
-    return Node(PRIMITIVES[match[4]], operands, attributes, _type(match[2], match[3]), location)
+    if match[5] not in PRIMITIVES:
+        raise ParseError(f"no primitive is named {match[5]!r}")
+    operands = tuple(_look_up(values, operand) for operand in re.findall(rf"%({_NAME})", match[6]))
+    attributes = _attributes(match[7] or "")
+    if match[2].startswith("("):
+        type: TensorType | TupleType = TupleType(tuple(_type(*each) for each in re.findall(_TYPE, match[2])))
+    else:
+        type = _type(match[3], match[4])
+    return Node(PRIMITIVES[match[5]], operands, attributes, type, location)
 
 
 def _plain(name: str) -> str:

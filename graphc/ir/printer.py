@@ -1,4 +1,4 @@
-"""The text of a graph. :mod:`graphc.ir.parser` reads it back to an equal graph.
+"""The text of a graph. :mod:`graphc.ir.parser` reads it back to an equal graph. A region stands below its node.
 
 graph train_step {
   input %x: f32[N,128] argument
@@ -14,6 +14,7 @@ import re
 from typing import Any
 
 from graphc.ir.graph import Graph, Location, Node
+from graphc.ir.structured import Region, regions_of
 from graphc.ir.types import DType
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
@@ -52,9 +53,10 @@ def node_names(graph: Graph) -> dict[Node, str]:
 
 
 def print_node(node: Node, names: dict[Node, str]) -> str:
-    """One operation, without its comment."""
+    """One operation, without its comment and its regions."""
     operands = ", ".join(names[operand] for operand in node.inputs)
-    attributes = ", ".join(f"{key}={print_attribute(value)}" for key, value in node.attributes)
+    plain = [(key, value) for key, value in node.attributes if not isinstance(value, Region)]
+    attributes = ", ".join(f"{key}={print_attribute(value)}" for key, value in plain)
     text = f"{names[node]}: {node.type} = {node.op.name}"
     return text + (f" {operands}" if operands else "") + (f" {{{attributes}}}" if attributes else "")
 
@@ -69,6 +71,9 @@ def print_graph(graph: Graph) -> str:
         if node.location is not None:
             text = f"{text:<{COMMENT_COLUMN}}  # {print_location(node.location)}"
         lines.append(text)
+        for name, region in regions_of(node):
+            head, *rest = print_graph(region.graph).splitlines()
+            lines += [f"    {name} {head}", *(f"    {line}" for line in rest)]
     lines += [f"  output {print_name(output.name)} = {names[output.node]}" for output in graph.outputs]
     lines += [f"  update {names[update.state]} = {names[update.node]}" for update in graph.updates]
     return "\n".join([*lines, "}"])

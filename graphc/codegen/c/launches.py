@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from graphc.codegen.loops import Contract, Launch, LoopProgram
+from graphc.codegen.blocks import Item, Nested, arranged, runs_of
+from graphc.codegen.c.names import comment
+from graphc.codegen.loops import Block, Contract, Launch, LoopProgram, Repeat
 from graphc.codegen.memory import MemoryPlan, Placement
 from graphc.ir.integers import bounds
 
@@ -33,6 +35,26 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Braces:
+    """Control flow around steps and groups: ``head`` is what stands before the braces, ``items`` and ``otherwise`` what
+    stands in them and in those of an ``else``.
+
+    Where threads walk it together, ``barrier`` and ``checked`` are those of a :class:`Group`. ``turning``: threads meet
+    at the end of each run; ``leaving``: an error in the run ends all there.
+    """
+
+    comment: str
+    launch: int  # the first within
+    head: str
+    items: tuple[Group | Step | Braces, ...]
+    otherwise: tuple[Group | Step | Braces, ...] = ()
+    barrier: bool = False
+    checked: bool = False
+    turning: bool = False
+    leaving: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """Steps that run without meeting in between; ``barrier``: threads meet before; ``checked``: an index error that
     was found before ends the run here."""
@@ -40,7 +62,12 @@ class Group:
     parallel: bool
     barrier: bool
     checked: bool
-    steps: tuple[Step, ...]
+    steps: tuple[Step | Braces, ...]
+
+    @property
+    def launch(self) -> int:
+        """The first launch within."""
+        return self.steps[0].launch
 
 
 def estimated_seconds(launch: Launch, program: LoopProgram) -> float:
@@ -52,37 +79,120 @@ def estimated_seconds(launch: Launch, program: LoopProgram) -> float:
     return max(operations / rate, nbytes / BYTES_PER_SECOND)
 
 
-def group_steps(program: LoopProgram, plan: MemoryPlan, steps: Sequence[Step]) -> tuple[tuple[Group, ...], bool]:
-    """The steps in groups, and whether they are worth a team of threads at all."""
+def group_steps(
+    program: LoopProgram, plan: MemoryPlan, steps: Sequence[Step], heads: Mapping[Block, str]
+) -> tuple[tuple[Group | Braces, ...], bool]:
+    """The steps in groups, within the program's blocks, and whether they are worth a team of threads at all. ``heads``
+    are the C texts that blocks begin with."""
     seconds = [estimated_seconds(launch, program) for launch in program.launches]
     worth_sharing = [step.items is not None and seconds[step.launch] > LAUNCH_SECONDS for step in steps]
-    threaded = sum(seconds) > PROGRAM_SECONDS and plan.threads > 1 and any(worth_sharing)
-    if not threaded:
-        alone = tuple(_call(step, shared=False) for step in steps)
-        return (Group(False, False, False, alone),) if alone else (), False
-    groups: list[Group] = []
-    pending: list[_Access] = []  # what ran since the threads last met
-    unseen_check = False
-    table = _Places(program, plan)
+    whole = sum(each * runs for each, runs in zip(seconds, runs_of(program), strict=True))
+    threaded = whole > PROGRAM_SECONDS and plan.threads > 1 and any(worth_sharing)
+    of_launch: dict[int, list[tuple[Step, bool]]] = {}
     for step, shared in zip(steps, worth_sharing, strict=True):
-        accesses = _accesses(program, table, step, shared)
-        meets = any(access.conflicts(other) for access in accesses for other in pending)
-        if meets or (unseen_check and step.check is None):
-            pending = []
-            barrier = True
+        of_launch.setdefault(step.launch, []).append((step, shared and threaded))
+    writer = _Writer(program, of_launch, heads)
+    if not threaded:
+        alone = writer.alone(arranged(program))
+        return (Group(False, False, False, alone),) if alone else (), False
+    return tuple(_Team(writer, _Places(program, plan)).items(arranged(program))), True
+
+
+class _Writer:
+    """Writes what one thread does by itself."""
+
+    def __init__(self, program: LoopProgram, steps: Mapping[int, list[tuple[Step, bool]]], heads: Mapping[Block, str]):
+        self.program = program
+        self.steps = steps
+        self.heads = heads
+
+    def alone(self, items: Sequence[Item]) -> tuple[Step | Braces, ...]:
+        """Launches and blocks, in order."""
+        found: list[Step | Braces] = []
+        for item in items:
+            if isinstance(item, int):
+                found += [_call(step, shared=False) for step, _ in self.steps.get(item, ())]
+            else:
+                found.append(self.braces(item, self.alone(item.items), self.alone(item.otherwise)))
+        return tuple(found)
+
+    def braces(
+        self, nested: Nested, items: Sequence[Step | Braces | Group], otherwise: Sequence[Step | Braces | Group]
+    ) -> Braces:
+        """A block around what was written of it."""
+        origin = nested.block.origin
+        text = "" if origin is None else comment(f"{origin.operation}  {origin.location or ''}")
+        return Braces(text, nested.block.first, self.heads[nested.block], tuple(items), tuple(otherwise))
+
+    def within(self, nested: Nested) -> list[tuple[Step, bool]]:
+        """The steps of all launches in a block."""
+        block = nested.block
+        return [step for number in range(block.first, block.stop) for step in self.steps.get(number, ())]
+
+
+class _Team:
+    """Writes what a team of threads does, and where they meet."""
+
+    def __init__(self, writer: _Writer, places: _Places):
+        self.writer = writer
+        self.places = places
+        self.pending: list[_Access] = []  # what ran since the threads last met
+        self.unseen_check = False
+
+    def items(self, items: Sequence[Item]) -> list[Group | Braces]:
+        """Launches and blocks, in order."""
+        groups: list[Group | Braces] = []
+        for item in items:
+            if isinstance(item, int):
+                for step, shared in self.writer.steps.get(item, ()):
+                    self._append(groups, _call(step, shared), shared, self._accesses(step, shared))
+                    self.unseen_check = self.unseen_check or step.check is not None
+                continue
+            steps = self.writer.within(item)
+            if any(shared or step.check is not None for step, shared in steps):
+                groups.append(self._together(item, steps))
+                continue
+            accesses = [access for step, _ in steps for access in self._accesses(step, False)]
+            accesses += self.places.controls(item.block, shared=False)
+            text = self.writer.braces(item, self.writer.alone(item.items), self.writer.alone(item.otherwise))
+            self._append(groups, text, False, accesses)
+        return groups
+
+    def _append(
+        self, groups: list[Group | Braces], text: Step | Braces, shared: bool, accesses: Sequence[_Access]
+    ) -> None:
+        meets = any(access.conflicts(other) for access in accesses for other in self.pending)
+        barrier = meets or (self.unseen_check and (isinstance(text, Braces) or text.check is None))
+        checked = barrier and self.unseen_check
+        if barrier:
+            self.pending = []
+            self.unseen_check = False
+        self.pending.extend(accesses)
+        last = groups[-1] if groups else None
+        if isinstance(last, Group) and not barrier and last.parallel == shared:
+            groups[-1] = replace(last, steps=(*last.steps, text))
         else:
-            barrier = False
-        checked = barrier and unseen_check
-        if checked:
-            unseen_check = False
-        pending.extend(accesses)
-        step = _call(step, shared)
-        if groups and not barrier and groups[-1].parallel == shared:
-            groups[-1] = replace(groups[-1], steps=(*groups[-1].steps, step))
+            groups.append(Group(shared, barrier, checked, (text,)))
+
+    def _together(self, nested: Nested, steps: Sequence[tuple[Step, bool]]) -> Braces:
+        """A block that all threads walk; what tells them where to go is written only while none of them reads it."""
+        barrier, checked = bool(self.pending), self.unseen_check
+        controls = self.places.controls(nested.block, shared=True)
+        self.pending, self.unseen_check = list(controls), False
+        items = self.items(nested.items)
+        if isinstance(nested.block, Repeat):
+            fails = any(step.check is not None for step, _ in steps)
+            self.pending, self.unseen_check = list(controls), False
+            text = replace(self.writer.braces(nested, items, ()), turning=True, leaving=fails)
         else:
-            groups.append(Group(shared, barrier, checked, (step,)))
-        unseen_check = unseen_check or step.check is not None
-    return tuple(groups), True
+            after, unseen = self.pending, self.unseen_check
+            self.pending, self.unseen_check = list(controls), False
+            text = self.writer.braces(nested, items, self.items(nested.otherwise))
+            self.pending, self.unseen_check = [*after, *self.pending], unseen or self.unseen_check
+        return replace(text, barrier=barrier or checked, checked=checked)
+
+    def _accesses(self, step: Step, shared: bool) -> list[_Access]:
+        return _accesses(self.writer.program, self.places, step, shared)
 
 
 def _call(step: Step, shared: bool) -> Step:
@@ -128,17 +238,24 @@ class _Places:
             if placement.kind == "scratch":
                 self.scratch.setdefault(placement.first, []).append(placement)
 
+    def controls(self, block: Block, shared: bool) -> list[_Access]:
+        """The accesses of the buffers that tell how often a block runs, or which of its arms."""
+        return [self.access(name, False, shared) for name in block.controls]
+
+    def access(self, name: str, writes: bool, shared: bool) -> _Access:
+        """An access of a buffer that has a place or is a caller's."""
+        place = self.of_buffer.get(name)
+        if place is None:
+            return _Access(name, 0, 1, writes, shared)
+        return _Access("", place.offset, place.stop, writes, shared)
+
 
 def _accesses(program: LoopProgram, table: _Places, step: Step, shared: bool) -> list[_Access]:
     launch = program.launches[step.launch]
     found = []
     for parameter, name in zip(launch.kernel.parameters, launch.buffers, strict=True):
-        writes = parameter.access != "read"
-        place = table.of_buffer.get(name)
-        if place is not None:
-            found.append(_Access("", place.offset, place.stop, writes, shared))
-        elif name in table.callers:
-            found.append(_Access(name, 0, 1, writes, shared))
+        if name in table.of_buffer or name in table.callers:
+            found.append(table.access(name, parameter.access != "read", shared))
     scratch = table.scratch.get(step.launch, ())
     found.extend(_Access("", place.offset, place.stop, True, shared) for place in scratch)
     return found

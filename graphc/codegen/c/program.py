@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from graphc.codegen.c.contractions import print_contraction
 from graphc.codegen.c.expressions import Expressions, Used
 from graphc.codegen.c.kernels import KernelText, names_in_integer, print_loops
-from graphc.codegen.c.launches import Group, Step, group_steps
+from graphc.codegen.c.launches import Braces, Group, Step, group_steps
 from graphc.codegen.c.literals import c_type, literal
 from graphc.codegen.c.names import Names, comment
 from graphc.codegen.c.statements import identity
 from graphc.codegen.c.tiles import round_up
 from graphc.codegen.host import calls_out, host_draws
-from graphc.codegen.loops import Buffer, Contract, Kernel, Launch, LoopProgram, Random
+from graphc.codegen.loops import Block, Branch, Buffer, Contract, Element, Kernel, Launch, LoopProgram, Random, Repeat
 from graphc.codegen.memory import MemoryPlan, Scratch
 from graphc.codegen.render import render
 
@@ -87,7 +87,7 @@ class ProgramContext:
     kernels: tuple[KernelContext, ...]
     sizes: tuple[str, ...]
     pointers: tuple[str, ...]
-    groups: tuple[Group, ...]
+    groups: tuple[Group | Braces, ...]
     threaded: bool
     can_fail: bool
     leaves_early: bool
@@ -165,8 +165,9 @@ def print_program(program: LoopProgram, plan: MemoryPlan, kernels: PrintedKernel
     sizes = {symbol: names(symbol) for symbol in program.symbols}
     identifiers = {buffer.name: names(buffer.name) for buffer in (*caller_buffers(program), *program.buffers)}
     used = kernels.used
-    steps = _steps(program, plan, kernels, identifiers, sizes)
-    groups, threaded = group_steps(program, plan, steps)
+    runs = {block.variable: names(block.variable) for block in program.blocks if isinstance(block, Repeat)}
+    steps = _steps(program, plan, kernels, identifiers, sizes | runs)
+    groups, threaded = group_steps(program, plan, steps, _heads(program, identifiers, runs, used))
     callers = caller_buffers(program)
     uses_arena = bool(plan.placements)
     phases = [phase for text in kernels.texts for phase in text.phases]
@@ -199,13 +200,56 @@ def print_program(program: LoopProgram, plan: MemoryPlan, kernels: PrintedKernel
         groups=groups,
         threaded=threaded,
         can_fail=can_fail,
-        leaves_early=any(group.checked for group in groups),
+        leaves_early=_leaves(groups),
         most_threads=plan.threads,
         launch_count=len(program.launches),
         unused_parameters=tuple(name for name, is_unused in unused if is_unused),
         buffer_count=len(callers),
     )
     return render("c/program.c.j2", context)
+
+
+def _leaves(items: Sequence[Group | Braces | Step]) -> bool:
+    """Whether threads look anywhere whether a launch has failed."""
+    for item in items:
+        if isinstance(item, Braces):
+            if item.checked or item.leaving or _leaves((*item.items, *item.otherwise)):
+                return True
+        elif isinstance(item, Group) and (item.checked or _leaves(item.steps)):
+            return True
+    return False
+
+
+def _heads(
+    program: LoopProgram, identifiers: Mapping[str, str], runs: Mapping[str, str], used: Used
+) -> dict[Block, str]:
+    """What each block begins with in C."""
+    names = Names()
+    for variable, name in runs.items():
+        names.bind(variable, name)
+    expressions = Expressions(names, used)
+
+    def text(element: Element) -> str:
+        return f"{identifiers[element.buffer]}[{expressions.integer(element.start)}]"
+
+    heads: dict[Block, str] = {}
+    for block in program.blocks:
+        if isinstance(block, Branch):
+            heads[block] = f"if ({text(block.condition)})"
+            continue
+        run = runs[block.variable]
+        launches = program.launches[block.first : block.stop]
+        moves = any(block.variable in names_in_integer(start) for launch in launches for start in launch.starts)
+        count = text(block.count) if isinstance(block.count, Element) else str(block.count)
+        going = "" if block.going is None else text(block.going)
+        if block.descending:
+            heads[block] = f"for (int64_t {run} = {count}; {run}-- > 0;)"
+        elif block.count is None and not moves:
+            heads[block] = f"while ({going})"
+        else:
+            bounds = [f"{run} < {count}"] if block.count is not None else []
+            heads[block] = f"for (int64_t {run} = 0; {' && '.join([*bounds, *filter(None, [going])])}; ++{run})"
+    return heads
 
 
 def _summary(program: LoopProgram, plan: MemoryPlan) -> list[str]:
@@ -384,7 +428,8 @@ def _steps(
         operations = list(dict.fromkeys(notable(launch.kernel.operations)))[:6]
         for phase in text.phases:
             arguments = [
-                identifiers[launch.buffers[i]] + (f" + {launch.start(i)}" if launch.start(i) else "")
+                identifiers[launch.buffers[i]]
+                + (f" + {expressions.integer(launch.start(i))}" if launch.start(i) != 0 else "")
                 for i in phase.arguments
             ]
             arguments += [sizes[symbol] for symbol in phase.symbols]

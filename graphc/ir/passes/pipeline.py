@@ -11,6 +11,7 @@ from graphc.ir.graph import Graph
 from graphc.ir.passes.canonicalize import canonicalize
 from graphc.ir.passes.fold_constants import fold_constants
 from graphc.ir.passes.remove_dead import remove_dead
+from graphc.ir.passes.structured import merge_repetitions, trim_structured
 from graphc.ir.passes.widen_halves import widen_halves
 from graphc.ir.structured import within_regions
 from graphc.ir.verify import verify
@@ -19,10 +20,13 @@ Pass = Callable[[Graph], Graph]
 
 PIPELINE: tuple[tuple[Pass, str], ...] = (
     (remove_dead, "first, so that nothing below spends time on nodes that capture recorded but no result needs"),
+    (merge_repetitions, "before anything can tell apart a loop and the one that its derivative reads from"),
+    (trim_structured, "early too: what leaves a region need not be worked on"),
     (widen_halves, "halves become float32 and casts, which all that follows knows how to simplify and fuse"),
     (canonicalize, "identities go, views compose, equal nodes merge"),
     (fold_constants, "canonical forms have brought constants next to each other"),
     (canonicalize, "folding has made new identities, such as a scale of 1"),
+    (trim_structured, "results of regions that were read by what has been simplified away"),
     (remove_dead, "last, so that fusion counts real uses"),
 )
 
