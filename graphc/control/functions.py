@@ -7,7 +7,7 @@ computes with tensors alone, and may read any tensor around it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from graphc.capture.recorder import GraphRecorder
@@ -37,20 +37,24 @@ def scan(
         reverse: begin with the last slice. The results still stand in the order of the slices.
 
     Returns:
-        the carried value after the last step, and the results stacked along dimension 0, as trees.
+        the carried value after the last step, and the results stacked along ``dim`` (along dimension 0 where they have
+        fewer dimensions), as trees.
 
     Raises:
         TypeError: where ``combine_fn`` gives anything but such a pair, or a carried value of another tree, shape, or
             dtype than ``init``.
-        ValueError: for sizes that differ, or are 0.
+        RuntimeError: where a tensor of ``xs`` has no such dimension, or sizes differ or are 0.
         CaptureError: inside a compiled function, where ``combine_fn`` does what can't be recorded.
 
     Source: torch._higher_order_ops.scan
     """
     carry, carry_tree = _tensors("init", init)
     slices, slices_tree = _tensors("xs", xs)
-    length = _length(slices, dim)
-    rows = [movedim(tensor, dim, 0) for tensor in slices]
+    dim, length = _walk(slices, dim)
+    rows = [movedim(tensor, dim, 0) if dim else tensor for tensor in slices]
+
+    def laid(results: Iterable[Tensor]) -> Iterator[Tensor]:
+        return (movedim(each, 0, dim) if 0 < dim < each.ndim else each for each in results)
 
     def combine(carried: Sequence[Tensor], row: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor], Any]:
         given = combine_fn(unflatten(carry_tree, iter(carried)), unflatten(slices_tree, iter(row)))
@@ -73,7 +77,7 @@ def scan(
         if reverse:
             results.reverse()
         stacked = [stack(list(column)) for column in zip(*results, strict=True)]
-        return unflatten(carry_tree, iter(carry)), unflatten(tree, iter(stacked))
+        return unflatten(carry_tree, iter(carry)), unflatten(tree, laid(stacked))
 
     _fix_sizes("scan")
     trees: list[Any] = []
@@ -90,8 +94,8 @@ def scan(
     (region,) = with_closed([recorded], len(samples), recorded.closed)
     attrs = {"body": region, "carried": len(carry), "sequences": len(rows), "length": length, "reverse": reverse}
     operands = [*carry, *rows, *recorded.closed]
-    results = iter(_applied(Scan.instance, operands, attrs))
-    return unflatten(carry_tree, results), unflatten(trees[0], results)
+    found = _applied(Scan.instance, operands, attrs)
+    return unflatten(carry_tree, iter(found)), unflatten(trees[0], laid(found[len(carry) :]))
 
 
 def cond(
@@ -263,18 +267,22 @@ def _leaves(tree: Any) -> Iterator[Any]:
         yield tree
 
 
-def _length(slices: Sequence[Tensor], dim: int) -> int:
-    """The number of slices along a dimension."""
-    if not slices:
-        raise ValueError("scan() walks along xs, which holds no tensor")
+def _walk(slices: Sequence[Tensor], dim: int) -> tuple[int, int]:
+    """The dimension to walk along, counted from 0, and the number of slices."""
+    shapes = ", ".join(str(_type_of(tensor)) for tensor in slices) or "no tensor"
+    first = slices[0].ndim if slices else 0
+    if not -first <= dim < first or any(
+        tensor.ndim <= dim % first or not tensor.shape[dim % first] for tensor in slices
+    ):
+        raise RuntimeError(
+            "All xs leaves must at least have 'dim' number of dimensions and scan dimension > 0; "
+            f"dim is {dim}, and xs holds {shapes}"
+        )
+    dim %= first
     lengths = {int(tensor.shape[dim]) for tensor in slices}
     if len(lengths) > 1:
-        shapes = ", ".join(str(_type_of(tensor)) for tensor in slices)
-        raise ValueError(f"the tensors of xs have one size along dimension {dim}; got {shapes}")
-    (length,) = lengths
-    if not length:
-        raise ValueError("scan() operator doesn't support zero-sized tensors during tracing: xs has 0 slices")
-    return length
+        raise RuntimeError(f"the tensors of xs have one size along dimension {dim}; xs holds {shapes}")
+    return dim, lengths.pop()
 
 
 def _require_alike(

@@ -89,12 +89,12 @@ def nested_nodes(graph: Graph) -> Iterator[Node]:
 
 
 def within_regions(change: Callable[[Graph], Graph], graph: Graph) -> Graph:
-    """The graph with ``change`` applied to every region in it, those within others first."""
+    """The graph with ``change`` applied to every region in it, to those within others last."""
     if not any(isinstance(node.op, Structured) for node in graph.nodes):
         return graph
 
     def transform(builder: Builder, node: Node, operands: tuple[Node, ...]) -> Node | None:
-        changed = {name: Region(change(within_regions(change, region.graph))) for name, region in regions_of(node)}
+        changed = {name: Region(within_regions(change, change(region.graph))) for name, region in regions_of(node)}
         return builder.add(node.op, operands, {**node.attrs, **changed}, node.location) if changed else None
 
     return rebuild(graph, transform)

@@ -24,17 +24,16 @@ def recurrence(w: Tensor, b: Tensor):
     return step
 
 
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("dim", [0, 1])
-def test_the_values_are_pytorch_s(reverse: bool, dim: int) -> None:
-    """Eager and compiled, along each dimension, from either end."""
+@pytest.mark.parametrize(("dim", "reverse"), [(0, False), (-2, True)])
+def test_the_values_are_pytorch_s(dim: int, reverse: bool) -> None:
+    """Eager and compiled, from either end; results with too few dimensions for ``dim`` are stacked along the first."""
     xs, init = values(4, 4, 3), values(4, 3)
 
     def run(init: Tensor, xs: Tensor):
-        return graphc.scan(lambda c, x: ((c * x).tanh(), c + x), init, xs, dim=dim, reverse=reverse)
+        return graphc.scan(lambda c, x: ((c * x).tanh(), (c + x, x.sum())), init, xs, dim=dim, reverse=reverse)
 
     expected = torch_scan(
-        lambda c, x: ((c * x).tanh(), c + x),
+        lambda c, x: ((c * x).tanh(), (c + x, x.sum())),
         torch.from_numpy(init.numpy()),
         torch.from_numpy(xs.numpy()),
         dim=dim,
@@ -42,7 +41,7 @@ def test_the_values_are_pytorch_s(reverse: bool, dim: int) -> None:
     )
     compiled = graphc.compile(run)
     for found in (run(init, xs), compiled(init, xs), compiled(init, xs)):
-        for ours, theirs in zip(found, expected, strict=True):
+        for ours, theirs in zip((found[0], *found[1]), (expected[0], *expected[1]), strict=True):
             np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
 
 
@@ -247,10 +246,9 @@ def test_a_gradient_inside_a_body() -> None:
 def test_what_a_body_may_not_do_is_refused_with_the_line() -> None:
     """Reading values, writing to what it is given or reads, drawing numbers, and letting tensors out."""
     b, xs = values(3), values(4, 3)
-    kept: list[Tensor] = []
 
     def keeps(c: Tensor, x: Tensor):
-        kept.append(c * x)
+        keeps.product = c * x
         return c, x
 
     def writes(c: Tensor, x: Tensor):
@@ -273,9 +271,9 @@ def test_what_a_body_may_not_do_is_refused_with_the_line() -> None:
 
     def leaks(xs: Tensor) -> Tensor:
         last, _ = graphc.scan(keeps, b * 1, xs)
-        return last + kept[0]
+        return last + keeps.product
 
-    with pytest.raises(CaptureError, match=r"made in the body of scan is used outside|kept\[0\] is changed"):
+    with pytest.raises(CaptureError, match="made in the body of scan is used outside"):
         graphc.compile(leaks)(xs)
 
 
@@ -293,9 +291,10 @@ def test_wrong_bodies_and_arguments_are_told_what_was_expected() -> None:
         for run in (graphc.scan, graphc.compile(graphc.scan)):
             with pytest.raises(TypeError, match=message):
                 run(body, init, xs)
-    with pytest.raises(ValueError, match="one size along dimension 0"):
+    with pytest.raises(RuntimeError, match="one size along dimension 0"):
         graphc.scan(lambda c, x: (c, c), init, (xs, values(5, 3)))
-    with pytest.raises(ValueError, match="0 slices"):
-        graphc.scan(lambda c, x: (c, c), init, xs[:0])
+    for given, dim in ((xs[:0], 0), (xs, 2), ((xs, values(4)), 1), ((), 0)):
+        with pytest.raises(RuntimeError, match="All xs leaves must at least have 'dim' number of dimensions"):
+            graphc.scan(lambda c, x: (c, c), init, given, dim=dim)
     with pytest.raises(RuntimeError, match="writes in place to what it is given"):
         graphc.scan(lambda c, x: (c.add_(x), c), init, xs)

@@ -69,7 +69,7 @@ def optimize(
     records: list[PassRecord] = []
     for run, _ in passes[:limit]:
         began = time.perf_counter()
-        new = verify(run(within_regions(run, graph)))
+        new = verify(within_regions(run, run(graph)))
         records.append(PassRecord(run.__name__, len(graph), len(new), time.perf_counter() - began))
         graph = new
         if observe is not None:

@@ -99,7 +99,7 @@ def _trim_repetition(node: Node, read: Iterable[int]) -> _Trimmed:
             break
         kept = needed
     inputs = [p for p, value in enumerate(body.inputs) if (p in kept if p < carried else value in live)]
-    region = trim_structured(_with_inputs(_with_outputs(body, sorted(kept)), inputs))
+    region = _with_inputs(_with_outputs(body, sorted(kept)), inputs)
     first = int(attrs.get("counted", False))
     new = {
         **attrs,
@@ -121,7 +121,7 @@ def _trim_choice(node: Node, read: Iterable[int]) -> _Trimmed:
         for position in range(count)
         if any(arm.inputs[position] in live for arm, live in zip(arms.values(), alive, strict=True))
     ]
-    new = {name: Region(trim_structured(_with_inputs(arm, inputs))) for name, arm in arms.items()}
+    new = {name: Region(_with_inputs(arm, inputs)) for name, arm in arms.items()}
     operands = (node.inputs[0], *(node.inputs[1 + position] for position in inputs))
     return _Trimmed(new, operands, {old: place for place, old in enumerate(kept)})
 
