@@ -67,13 +67,8 @@ def make_kernel(
 
     rewriter = Rewriter(_loop_names(draft.body), change)
     if isinstance(draft.body, Contract):
-        contract = draft.body
-        body: tuple[Statement, ...] | Contract = replace(
-            contract,
-            left=rewriter.scalar(contract.left),
-            right=rewriter.scalar(contract.right),
-            epilogue=_rename(contract.epilogue, rewriter, target),
-            sliding=contract.sliding and replace(contract.sliding, picture=rewriter.scalar(contract.sliding.picture)),
+        body: tuple[Statement, ...] | Contract = draft.body.changed(
+            rewriter.scalar, lambda epilogue: _rename(epilogue, rewriter, target)
         )
     else:
         body = _rename(draft.body, rewriter, target)
@@ -155,8 +150,8 @@ def _uses(draft: Draft, buffer_of: Mapping[str, str]) -> dict[str, _Use]:
                 use.combined |= isinstance(statement, Store) and statement.combiner is not None
 
     if isinstance(draft.body, Contract):
-        load(draft.body.left)
-        load(draft.body.right)
+        for factor in draft.body.factors:
+            load(factor)
         visit(draft.body.epilogue)
     else:
         visit(draft.body)

@@ -10,7 +10,8 @@ Scalar expressions are those of :mod:`graphc.ir.scalars`, with ``Load.source`` t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphc.ir.graph import Graph, Location, Node
@@ -178,6 +179,19 @@ class Contract:
     right: Scalar
     epilogue: tuple[Statement, ...]
     sliding: Sliding | None = None
+
+    @property
+    def factors(self) -> tuple[Scalar, ...]:
+        """What is read of parameters before the epilogue: both factors, and the picture that one of them may be."""
+        return (self.left, self.right, *([self.sliding.picture] if self.sliding else []))
+
+    def changed(
+        self, change: Callable[[Scalar], Scalar], epilogue: Callable[[tuple[Statement, ...]], tuple[Statement, ...]]
+    ) -> Contract:
+        """The contraction with every factor changed, and the epilogue."""
+        sliding = self.sliding and replace(self.sliding, picture=change(self.sliding.picture))
+        left, right = change(self.left), change(self.right)
+        return replace(self, left=left, right=right, epilogue=epilogue(self.epilogue), sliding=sliding)
 
 
 @dataclass(frozen=True, slots=True)

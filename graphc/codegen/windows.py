@@ -62,7 +62,7 @@ def _statements(body: tuple[Statement, ...] | Contract) -> list[Statement]:
 
 def _accesses(body: tuple[Statement, ...] | Contract, statements: Iterable[Statement]) -> Iterator[tuple[str, Integer]]:
     """The names that are loaded from or stored to, and where."""
-    roots: list[Scalar] = [] if not isinstance(body, Contract) else [body.left, body.right]
+    roots: list[Scalar] = [*body.factors] if isinstance(body, Contract) else []
     for statement in statements:
         if isinstance(statement, Store):
             yield statement.target, statement.offset
@@ -93,6 +93,5 @@ def _moved(body: tuple[Statement, ...] | Contract, starts: dict[str, int]) -> tu
 
     rewriter = Rewriter({}, change)
     if isinstance(body, Contract):
-        epilogue = moved(rewrite_statements(body.epilogue, rewriter))
-        return replace(body, left=rewriter.scalar(body.left), right=rewriter.scalar(body.right), epilogue=epilogue)
+        return body.changed(rewriter.scalar, lambda epilogue: moved(rewrite_statements(epilogue, rewriter)))
     return moved(rewrite_statements(body, rewriter))

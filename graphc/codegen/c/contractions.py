@@ -57,12 +57,9 @@ def _operand(value: Scalar, name: str, extent: Integer) -> Operand:
 
 def change_contract(contract: Contract, change: Change) -> Contract:
     """The contraction with every integer expression in it changed."""
-    return replace(
-        contract,
-        left=map_scalar(contract.left, change),
-        right=map_scalar(contract.right, change),
-        epilogue=tuple(map_statement(statement, change) for statement in contract.epilogue),
-        sliding=contract.sliding and replace(contract.sliding, picture=map_scalar(contract.sliding.picture, change)),
+    return contract.changed(
+        lambda factor: map_scalar(factor, change),
+        lambda epilogue: tuple(map_statement(statement, change) for statement in epilogue),
     )
 
 
