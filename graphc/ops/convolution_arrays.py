@@ -18,7 +18,11 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from graphc import convolution_library
+from graphc.convolution_library import Matrix
 from graphc.ir.integers import Dimension
+from graphc.ir.planes import shifts_of, undivided_axis
+from graphc.ir.window import WindowAxis
 from graphc.ops.workers import for_each
 
 Sizes = tuple[int, ...]
@@ -69,6 +73,12 @@ class Geometry:
     def places(self) -> Sizes:
         """How many places the kernel has along each dimension."""
         return tuple(map(convolved_extent, self.extents, self.kernel, self.stride, self.padding, self.dilation))
+
+    @cached_property
+    def window(self) -> tuple[WindowAxis, ...]:
+        """How a kernel moves over the input."""
+        sizes = (self.extents, self.places, self.kernel, self.stride, self.dilation, self.padding)
+        return tuple(WindowAxis(*five, -width) for *five, width in zip(*sizes, strict=True))
 
     @cached_property
     def padded(self) -> Sizes:
@@ -201,6 +211,13 @@ def convolve(weight: np.ndarray, x: np.ndarray, stride: Sizes, padding: Sizes, d
     if geometry.is_pointwise:
         return multiply_matrices(rows, x.reshape(*x.shape[:-spatial], -1)).reshape(shape)
     result = np.empty(shape, x.dtype)
+    library = convolution_library.library(math.prod(shape) * depth, x.dtype)
+    if library is not None:
+        array = np.ascontiguousarray(weight)
+        matrix = Matrix(array, outputs, depth, outputs * depth, np.arange(depth, dtype=np.int32))
+        picture, into = _with_groups(x, spatial), _with_groups(result, spatial)
+        convolution_library.multiply(library, matrix, picture, geometry.window, (1,) * spatial, into)
+        return result
     at_once = geometry.samples_at_once(math.prod(groups) * depth, x.shape[0])
     into = _samples_beside_places(result, spatial)
     inside = tuple(map(slice, geometry.places))
@@ -217,12 +234,57 @@ def convolve(weight: np.ndarray, x: np.ndarray, stride: Sizes, padding: Sizes, d
     return result
 
 
+def _with_groups(x: np.ndarray, spatial: int) -> np.ndarray:
+    """``[n, (g,) c, *extents]`` with its groups, contiguous."""
+    shape = x.shape if x.ndim == spatial + 3 else (x.shape[0], 1, *x.shape[1:])
+    return np.ascontiguousarray(x).reshape(shape)
+
+
+def _turned(weight: np.ndarray, geometry: Geometry) -> tuple[tuple[WindowAxis, ...], Matrix]:
+    """The window on a result that the gradient of an input reads, and the weight as its matrix: rows are channels, and
+    for each of them the remainders of a place divided by the stride; columns are (output, tap)."""
+    spatial = len(geometry.kernel)
+    sizes = (geometry.places, geometry.extents, geometry.kernel, geometry.dilation, geometry.padding, geometry.stride)
+    axes = tuple(WindowAxis(e, p, t, 1, -gap, width, step) for e, p, t, gap, width, step in zip(*sizes, strict=True))
+    outputs, channels, *kernel = weight.shape[-spatial - 2 :]
+    taps = math.prod(kernel)
+    if max(geometry.stride) == 1:
+        offsets = np.arange(outputs, dtype=np.int32)[:, None] * (channels * taps) + np.arange(taps, dtype=np.int32)
+        return axes, Matrix(weight, channels, taps, outputs * channels * taps, offsets.reshape(-1))
+    undivided = tuple(map(undivided_axis, axes))
+    shifts = tuple(axis.taps for axis in undivided)
+    groups = math.prod(weight.shape[: -spatial - 2])
+    array = np.zeros((groups, channels, *geometry.stride, outputs, *shifts), weight.dtype)
+    by_channel = weight.reshape(groups, outputs, channels, *kernel).swapaxes(1, 2)
+    for tap in itertools.product(*map(range, kernel)):
+        # Each tap meets places of one remainder, at one shift.
+        met = [gap * at - width for gap, at, width in zip(geometry.dilation, tap, geometry.padding, strict=True)]
+        remainders = tuple(at % step for at, step in zip(met, geometry.stride, strict=True))
+        at = tuple(
+            (remainder - distance) // step - shifts_of(axis)[0]
+            for remainder, distance, step, axis in zip(remainders, met, geometry.stride, axes, strict=True)
+        )
+        array[(slice(None), slice(None), *remainders, slice(None), *at)] = by_channel[(..., *tap)]
+    rows, depth = channels * math.prod(geometry.stride), outputs * math.prod(shifts)
+    return undivided, Matrix(array, rows, depth, rows * depth, np.arange(depth, dtype=np.int32))
+
+
 def input_gradient(
     weight: np.ndarray, cotangent: np.ndarray, input_size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes
 ) -> np.ndarray:
     """The cotangent of a convolution's input: ``[n, (g,) c, *input_size]``."""
     spatial = len(stride)
     geometry = geometry_of(input_size, weight.shape[-spatial:], stride, padding, dilation)
+    multiplications = cotangent.size * math.prod(weight.shape[-spatial - 1 :])
+    library = convolution_library.library(multiplications, cotangent.dtype)
+    if library is not None:
+        array, picture = np.ascontiguousarray(weight), _with_groups(cotangent, spatial)
+        result = np.empty((*picture.shape[:2], weight.shape[-spatial - 1], *input_size), cotangent.dtype)
+        axes, matrix = _turned(array, geometry)
+        convolution_library.multiply(library, matrix, picture, axes, stride, result)
+        # Taps that are not there count as zero, which times what is infinite or NaN is no zero.
+        if max(stride) == 1 or math.isfinite(result.sum()):
+            return result.reshape(*cotangent.shape[: -spatial - 1], *result.shape[2:])
     opposite = tuple(
         gap * (count - 1) - width for gap, count, width in zip(dilation, geometry.kernel, padding, strict=True)
     )
@@ -257,7 +319,15 @@ def weight_gradient(
     """The cotangent of a convolution's weight: ``[(g,) o, c, *kernel]``."""
     spatial = len(stride)
     sizes = (x.shape[-spatial:], kernel, stride, padding, dilation)
-    result = _weight_gradient(cotangent, x, geometry_of(*sizes))
+    geometry = geometry_of(*sizes)
+    library = convolution_library.library(cotangent.size * math.prod((x.shape[-spatial - 1], *kernel)), x.dtype)
+    if library is not None:
+        rows, picture = _with_groups(cotangent, spatial), _with_groups(x, spatial)
+        result = convolution_library.sum_places(library, rows, picture, geometry.window)
+        shape = (*x.shape[1 : -spatial - 1], cotangent.shape[-spatial - 1], x.shape[-spatial - 1], *kernel)
+        result = result.reshape(shape)
+    else:
+        result = _weight_gradient(cotangent, x, geometry)
     if not np.isfinite(result).all():
         # Zero times what lies between the rows is no zero where that is infinite or NaN.
         result = _weight_gradient(cotangent, x, geometry_of(*sizes, runs=False))

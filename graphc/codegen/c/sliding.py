@@ -1,4 +1,4 @@
-"""Contractions that read a picture through a window, on planes: see :mod:`graphc.codegen.c.planes`."""
+"""Contractions that read a picture through a window, on planes: see :mod:`graphc.ir.planes`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from graphc.codegen.c.expressions import Used
 from graphc.codegen.c.gemm import GemmPrinter, Operand, are_independent, most_of
 from graphc.codegen.c.kernels import names_in_integer, names_in_scalar, without_unused
 from graphc.codegen.c.literals import c_type
-from graphc.codegen.c.planes import PlaneAxis, Planes, planes_of, undivide
 from graphc.codegen.c.rewriting import map_scalar, map_statement, substitution
 from graphc.codegen.c.sliding_tiles import Cut, cuts_of_places, cuts_of_taps
 from graphc.codegen.c.statements import INDENT, Statements
+from graphc.codegen.c.undivided import planes_of, undivide
 from graphc.codegen.loops import Contract, Kernel
 from graphc.ir.integers import Integer, Opaque, atoms, coefficient_of, substitute, variable, variables
+from graphc.ir.planes import PlaneAxis, Planes
 from graphc.ir.scalars import Call, Load
 
 # What people call the dimensions of a picture, the innermost last.
@@ -198,7 +199,7 @@ class SlidingPrinter(GemmPrinter):
 class PlacesPrinter(SlidingPrinter):
     """Columns are places: a convolution, and the gradient of its input.
 
-    Where ``divisors`` are not all 1, rows and places are those of :func:`graphc.codegen.c.planes.undivide`.
+    Where ``divisors`` are not all 1, rows and places are those of :func:`graphc.codegen.c.undivided.undivide`.
     """
 
     def __init__(self, *arguments: Any):

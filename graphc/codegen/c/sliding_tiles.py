@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import gcd
 
-from graphc.codegen.c.planes import Planes
 from graphc.codegen.c.tiles import (
     BLOCK_ELEMENTS,
     COPY,
@@ -21,6 +20,7 @@ from graphc.codegen.c.tiles import (
     ceiling,
     round_up,
 )
+from graphc.ir.planes import Planes
 
 FILL = 0.15  # nanoseconds to clear and copy an element of a plane, most of them in runs
 UNALIGNED = 0.9  # of the peak is left where every other load crosses a cache line
