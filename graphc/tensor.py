@@ -132,6 +132,9 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
         result.dtype = dtype
         if primitive.aliases and _shares(array, arrays[0]):
             _make_view(result, inputs[0], ((primitive, attrs),), primitive.differentiable, gradients)
+        if recorder is not None:
+            # Before the tape sees it: what a hook does with saved results is recorded too.
+            recorder.record(primitive, inputs, attrs, result)
         if gradients:
             if primitive.differentiable and dtype.is_differentiable:
                 for tensor in inputs:
@@ -141,8 +144,6 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
                         break
         elif gradients is None:
             result._restriction = INFERENCE
-        if recorder is not None:
-            recorder.record(primitive, inputs, attrs, result)
         return result
 
     def apply_several(

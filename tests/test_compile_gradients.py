@@ -6,6 +6,7 @@ import pytest
 import graphc as gc
 import graphc.nn.functional as F
 from graphc import nn, optim
+from graphc.utils.checkpoint import checkpoint
 from tests.test_compile import assert_equal_state, pair_of_nets, step_of
 
 
@@ -262,3 +263,33 @@ def test_requires_grad_is_given_back_where_a_capture_is_refused():
     with pytest.raises(gc.CaptureError):
         step(x)
     assert not x.requires_grad
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+@pytest.mark.parametrize("wants", [False, True])
+def test_checkpoints_with_random_numbers_in_a_compiled_step(reentrant, wants):
+    """Dropout within checkpoint(): the masks of the forward pass, one draw, and gradients where eager mode has them."""
+    net = nn.Sequential(nn.Linear(4, 6), nn.Dropout(0.5), nn.ELU())
+    last = nn.Linear(6, 1)
+
+    def step(x):
+        net.zero_grad()
+        last.zero_grad()
+        loss = (last(checkpoint(net, x, use_reentrant=reentrant)) ** 2).sum()
+        loss.backward()
+        return loss
+
+    compiled = gc.compile(step)
+    for number in range(3):
+        left = []
+        for call in (step, compiled):
+            gc.manual_seed(number)
+            loss = call(gc.ones(5, 4, requires_grad=wants))
+            gradients = [parameter.grad for parameter in (*net.parameters(), *last.parameters())]
+            left.append((loss.item(), gradients, gc.get_rng_state().tolist()))
+        assert left[0][2] == left[1][2]
+        np.testing.assert_allclose(left[0][0], left[1][0], rtol=1e-5)
+        for ours, theirs in zip(left[0][1], left[1][1], strict=True):
+            assert (ours is None) == (theirs is None)
+            if ours is not None:
+                np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-4, atol=1e-6)

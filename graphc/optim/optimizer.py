@@ -215,8 +215,8 @@ class Optimizer:
                     if entry:
                         self.state[parameter] = entry
             if state.recorder is not None:
-                layout = _Layout(self, [parameter for _, parameter, _ in work])
-                state.recorder.guard(layout, "tensors", layout.tensors)
+                bound = Bound(self, [parameter for _, parameter, _ in work])
+                state.recorder.guard(bound, "parameters_state_and_hooks", bound.parameters_state_and_hooks)
             for group, parameter, gradient in work:
                 self.update(group, parameter, gradient, self.state.get(parameter, {}))
         return loss
@@ -405,14 +405,14 @@ class _Values:
         return dict.get(self._group, key)
 
 
-class _Layout:
+class Bound:
     """The tensors that a captured step is bound to, as a holder that a capture can read again."""
 
     def __init__(self, optimizer: Optimizer, stepped: Sequence[Tensor]):
         self._optimizer, self._stepped = optimizer, stepped
 
     @property
-    def tensors(self) -> _Same:
+    def parameters_state_and_hooks(self) -> _Same:
         """All parameters and hooks, and the state of those parameters that were stepped."""
         optimizer = self._optimizer
         parameters = [parameter for group in optimizer.param_groups for parameter in dict.__getitem__(group, "params")]
@@ -436,7 +436,7 @@ class _Same:
     __hash__ = None
 
     def __repr__(self) -> str:
-        return f"the same {len(self._objects)}"
+        return f"the same {len(self._objects)} objects"
 
 
 def step_counter() -> Tensor:

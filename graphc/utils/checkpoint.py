@@ -13,7 +13,7 @@ from typing import Any
 from graphc.autograd.function import Function
 from graphc.autograd.gradients import backward
 from graphc.autograd.graph import saved_tensors_hooks
-from graphc.autograd.modes import enable_grad
+from graphc.autograd.modes import enable_grad, no_grad
 from graphc.generator import default_generator
 from graphc.recording import state
 from graphc.tensor import Tensor
@@ -69,6 +69,11 @@ def checkpoint(
     if use_reentrant:
         if kwargs:
             raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
+        if state.recorder is not None:
+            # A program decides itself what it keeps, and draws random numbers once.
+            reached = any(value.requires_grad for value in args if isinstance(value, Tensor))
+            with nullcontext() if reached else no_grad():
+                return function(*args)
         return CheckpointFunction.apply(function, preserve_rng_state, *args)
     return _run(function, args, kwargs, context_fn, determinism_check, preserve_rng_state)
 
@@ -98,7 +103,7 @@ class _RandomState:
     """Gives the generator the state that it had before the first run."""
 
     def __init__(self, preserve: bool):
-        self._at_first = default_generator.buffer.copy() if preserve and state.recorder is None else None
+        self._at_first = default_generator.buffer.copy() if preserve else None
 
     def __enter__(self) -> None:
         if self._at_first is not None:
@@ -167,6 +172,10 @@ def _run(
     preserve_rng_state: bool,
 ) -> Any:
     first, again = context_fn()
+    if state.recorder is not None:
+        # As above: within a program the second run would be the first one's values.
+        with first:
+            return function(*args, **kwargs)
     random = _RandomState(preserve_rng_state)
 
     def recompute() -> None:
