@@ -17,6 +17,7 @@ from typing import Any
 import graphc
 from graphc.stand_ins import FOLDER
 from graphc.torch_modules import CLASSES
+from graphc.torch_version import TorchVersion
 
 # What each of the two names stands for.
 _ROOTS = {"torch": "graphc", "torchvision": "graphc.vision"}
@@ -30,7 +31,7 @@ class _Namespace(ModuleType):
     def __init__(self, name: str, own: str, version: str):
         super().__init__(name, sys.modules[own].__doc__)
         self.__path__: list[str] = []
-        self.__version__ = f"{version}+graphc"
+        self.__version__ = TorchVersion(f"{version}+graphc")
         self.__spec__ = importlib.machinery.ModuleSpec(name, None, is_package=True)
         self._own = own
 

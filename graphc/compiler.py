@@ -39,6 +39,7 @@ from graphc.execution import BoundProgram
 from graphc.ir.graph import Graph
 from graphc.ir.passes.pipeline import optimize
 from graphc.ir.types import TensorType
+from graphc.missing_names import lazy_names
 from graphc.ops.checks import GuardMissed
 from graphc.ops.promotion import get_default_dtype
 from graphc.recording import state
@@ -429,6 +430,23 @@ def _warn_once(message: str, stacklevel: int = 4) -> None:
         warnings.warn(message, RuntimeWarning, stacklevel=stacklevel)
 
 
+# As a namespace of PyTorch's, whose other names have no effect here.
+__getattr__ = lazy_names(
+    __name__,
+    {
+        name: f"graphc._dynamo:{name}"
+        for name in (
+            "allow_in_graph",
+            "cudagraph_mark_step_begin",
+            "disable",
+            "is_compiling",
+            "is_exporting",
+            "list_backends",
+            "reset",
+            "set_stance",
+        )
+    },
+)
 _observers: list[Callable[[str, Stages], None]] = []
 
 

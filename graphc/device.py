@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 # The kinds of devices that PyTorch knows by name.
-_KINDS = (
+DEVICE_TYPES = (
     *("cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga", "maia", "xla", "lazy"),
     *("vulkan", "mps", "meta", "hpu", "mtia", "privateuseone"),
 )
@@ -31,8 +31,10 @@ class Device:
             kind, index = "cuda", given
         else:
             kind, _, number = str(given).partition(":")
-            if kind not in _KINDS:
-                raise RuntimeError(f"Expected one of {', '.join(_KINDS)} device type at start of device string: {kind}")
+            if kind not in DEVICE_TYPES:
+                raise RuntimeError(
+                    f"Expected one of {', '.join(DEVICE_TYPES)} device type at start of device string: {kind}"
+                )
             if number and not number.isdigit():
                 raise RuntimeError(f"Invalid device string: '{given}'")
             if number and self.index is not None:

@@ -12,6 +12,8 @@ from graphc.ir.types import DType
 from graphc.layouts import strided
 from graphc.ops.functions.conversion import as_dtype
 from graphc.ops.functions.public import write_out
+from graphc.ops.overriding import UNANSWERED, answer, here
+from graphc.ops.overriding import switch as overriding
 from graphc.recording import state
 from graphc.sizes import as_int
 from graphc.source_lines import note_call
@@ -43,6 +45,12 @@ def factory(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         requires_grad: bool = False,
         **keywords: Any,
     ) -> Tensor:
+        if overriding.active and here.modes:
+            given = {"out": out, "layout": layout, "device": device, "pin_memory": pin_memory, **keywords}
+            options = {name: value for name, value in given.items() if value not in (None, False)}
+            result = answer(make, arguments, options | ({"requires_grad": True} if requires_grad else {}))
+            if result is not UNANSWERED:
+                return result
         try:
             if layout is not None:
                 layout.require()

@@ -68,6 +68,32 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
     # Pointwise operations on it need no explicit broadcasts, unless they are recorded.
     is_eager: ClassVar[bool] = True
 
+    # Whether functions ask the class what to do with its instances.
+    overrides_functions: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if cls.__module__.partition(".")[0] != __name__.partition(".")[0]:
+            from graphc.tensor_overriding import derived
+
+            derived(cls)
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """What a function gives for instances of a derived class: what it gives for tensors, as instances of it."""
+        from graphc.tensor_overriding import answer_of_tensor
+
+        return answer_of_tensor(cls, func, types, args, kwargs)
+
+    @staticmethod
+    def _make_subclass(cls: type[Tensor], data: Tensor, require_grad: bool = False, **options: Any) -> Tensor:
+        """The memory of a tensor as an instance of a derived class, outside the graph."""
+        made = data.detach()
+        made.__class__ = cls
+        return made.requires_grad_() if require_grad else made
+
     # -- making tensors ------------------------------------------------------------------------------------------
 
     def __new__(cls, *values: Any, device: Any = None) -> Tensor:

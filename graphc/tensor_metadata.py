@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from graphc.device import Device, cpu
 from graphc.ir.types import DType, contiguous_strides
 from graphc.layouts import Layout, MemoryFormat, contiguous_format, strided
+from graphc.ops.describing import described
 from graphc.ops.functions import complex_numbers
+from graphc.ops.overriding import DisableTorchFunctionSubclass
 from graphc.recording import generation, refuse_in_capture, state
 from graphc.sizes import fixed
 from graphc.storage import Size, Storage, widest_first
@@ -242,7 +244,8 @@ class Metadata:
 
     def as_subclass(self, cls: type) -> Any:
         """A view of this tensor as an instance of a class of tensors, within the graph."""
-        viewed = self.view_as(self)
+        with DisableTorchFunctionSubclass():
+            viewed = described(self.view_as(self), "AliasBackward0(input)", self)
         viewed.__class__ = cls
         return viewed
 

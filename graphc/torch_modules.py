@@ -63,6 +63,7 @@ CLASSES: dict[str, str] = {
     ),
     "nn.modules.upsampling": "Upsample UpsamplingBilinear2d UpsamplingNearest2d",
     "nn.parallel.data_parallel": "DataParallel",
+    "nn.parallel.distributed": "DistributedDataParallel",
     "nn.parameter": "Buffer Parameter UninitializedBuffer UninitializedParameter",
     "nn.utils.rnn": "PackedSequence",
     "optim": "Adafactor Muon",

@@ -108,7 +108,7 @@ for name in ("sofmax", "cuda.memory_snapsho", "zzz"):
     except AttributeError as error:
         print(error)
 try:
-    import torch.distributed.rpc
+    import torch.ao.quantization
 except ModuleNotFoundError as error:
     print(error)
 print(hasattr(torch, "_something"))
@@ -121,7 +121,7 @@ print(hasattr(torch, "_something"))
         "module 'torch.cuda' has no attribute 'memory_snapsho': graphc does not offer it; the near"
     )
     assert third.startswith("module 'torch' has no attribute 'zzz': graphc does not offer it")
-    assert fourth == "No module named 'torch.distributed': graphc does not offer it"
+    assert fourth == "No module named 'torch.ao': graphc does not offer it"
     assert fifth == "False"
 
 

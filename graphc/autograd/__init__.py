@@ -36,5 +36,6 @@ __getattr__ = lazy_names(
         "functional": "graphc.autograd.functional",
         "gradcheck": "graphc.autograd.gradient_checks:gradcheck",
         "gradgradcheck": "graphc.autograd.gradient_checks:gradgradcheck",
+        "profiler": "graphc.autograd.profiler",
     },
 )

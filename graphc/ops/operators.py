@@ -62,6 +62,7 @@ from graphc.ops.functions.elementary import bitwise_left_shift, bitwise_right_sh
 from graphc.ops.functions.registry import MODULES, in_place_methods_of, methods_of
 from graphc.ops.memory_overlap import require_apart
 from graphc.ops.operands import apply_binary, cast, is_value
+from graphc.ops.overriding import UNANSWERED, asked
 from graphc.ops.promotion import require_castable
 from graphc.source_lines import explained, note_call
 
@@ -199,6 +200,12 @@ def _is_operand(other: Any) -> bool:
     )
 
 
+def _of_another_class(method: Callable[..., Any], self: Any, other: Any) -> Any:
+    """What the class of an operand that is no tensor makes of an operator; NotImplemented where it has no say."""
+    result = asked(method, (self, other), {}) if self.is_eager else UNANSWERED
+    return NotImplemented if result is UNANSWERED else result
+
+
 def _binary(primitive: type[Primitive], reflected: bool = False) -> Callable[[Any, Any], Any]:
     """An operator: the shortest way from ``x + y`` to the primitive, since eager programs spend their time here."""
     instance, turned = primitive.instance, reflected and not primitive.commutative
@@ -206,7 +213,7 @@ def _binary(primitive: type[Primitive], reflected: bool = False) -> Callable[[An
     def method(self: Any, other: Any) -> Any:
         try:
             if type(other) is not type(self) and not _is_operand(other):
-                return NotImplemented
+                return _of_another_class(method, self, other)
             return apply_binary(instance, other, self) if turned else apply_binary(instance, self, other)
         except Exception as error:
             note_call(error, instance.name, (self, other), {})
@@ -223,6 +230,8 @@ def _difference(reflected: bool = False) -> Callable[[Any, Any], Any]:
     def method(self: Any, other: Any) -> Any:
         if isinstance(other, np.ndarray):
             return NotImplemented
+        if not hasattr(other, "dtype") and not _is_operand(other):
+            return _of_another_class(method, self, other)
         if self.dtype is bool_ or type(other) is bool or getattr(other, "dtype", None) is bool_:
             return arithmetic.sub(other, self) if reflected else arithmetic.sub(self, other)
         return operator(self, other)
@@ -235,7 +244,7 @@ def _function(function: Callable[[Any, Any], Any], reflected: bool = False) -> C
     @wraps(function)
     def method(self: Any, other: Any) -> Any:
         if not _is_operand(other):
-            return NotImplemented
+            return _of_another_class(method, self, other)
         return function(other, self) if reflected else function(self, other)
 
     return method
@@ -250,7 +259,7 @@ def _divided_by(self: Any, other: Any) -> Any:
 
 def _product(self: Any, other: Any) -> Any:
     """The product of matrices; numpy carries it out where the other operand is numpy's."""
-    return linear.matmul(self, other) if is_value(other) else NotImplemented
+    return linear.matmul(self, other) if is_value(other) else _of_another_class(linear.matmul, self, other)
 
 
 def _is_equal() -> Callable[[Any, Any], Any]:
@@ -304,6 +313,10 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "__invert__": arithmetic.bitwise_not,
     "__getitem__": indexing.getitem,
 }
+for _name, _operator in OPERATORS.items():
+    # As classes that have a say in it see it.
+    if _operator not in METHODS.values() or _name == "__getitem__":
+        _operator.__name__ = _name
 _IN_PLACE_OPERATORS = {
     "__iadd__": "add",
     "__isub__": "sub",

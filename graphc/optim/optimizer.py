@@ -32,6 +32,16 @@ def refuse_capture(what: str) -> None:
         )
 
 
+class _Required:
+    """Stands for a hyper-parameter without a default in older optimizers."""
+
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+required = _Required()
+
+
 class ParameterGroup(dict):
     """Parameters and their hyper-parameters. A change is noticed by compiled steps at their next call.
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from graphc.serialization.element_types import ElementType
-from graphc.serialization.errors import CheckpointError
+from graphc.serialization.errors import CheckpointError, UnknownFormat
 from graphc.serialization.locations import MapLocation, require_location
 from graphc.serialization.persistent_ids import read_persistent_id
 from graphc.serialization.restricted_unpickler import RestrictedUnpickler
@@ -65,7 +65,7 @@ def _require_beginning(stream: BinaryIO, name: str) -> None:
         raise CheckpointError(f"{name} is a tar archive as PyTorch wrote before 0.1.10; load and save it with PyTorch")
     magic = MAGIC_NUMBER.to_bytes(10, "little")
     if not beginning.startswith(_BEGINNINGS) or beginning[4:15] != magic + b".":
-        raise CheckpointError(f"{name} is in neither of the formats that PyTorch writes, or its beginning is damaged")
+        raise UnknownFormat(f"{name} is in neither of the formats that PyTorch writes, or its beginning is damaged")
 
 
 class _Storages:

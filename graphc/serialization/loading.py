@@ -17,7 +17,7 @@ import numpy as np
 
 from graphc.ir.types import DTYPES
 from graphc.serialization.element_types import ElementType
-from graphc.serialization.errors import CheckpointError
+from graphc.serialization.errors import CheckpointError, EmptyCheckpoint
 from graphc.serialization.legacy_format import read_legacy
 from graphc.serialization.locations import MapLocation, require_location
 from graphc.serialization.ordinary_unpickler import OrdinaryUnpickler
@@ -36,7 +36,13 @@ _DAMAGE = (
 
 
 def load(
-    f: Any, map_location: MapLocation = None, *, weights_only: bool | None = True, mmap: bool | None = False
+    f: Any,
+    map_location: MapLocation = None,
+    pickle_module: Any = None,
+    *,
+    weights_only: bool | None = True,
+    mmap: bool | None = False,
+    **pickle_load_args: Any,
 ) -> Any:
     """Read what :func:`graphc.save` or ``torch.save`` wrote: PyTorch's zip format, or its older one.
 
@@ -44,6 +50,8 @@ def load(
         f: a path, or a binary file object that stands where the content begins.
         map_location: where memory goes that was saved on another device: "cpu", a device, a dict of names, or a
             function of memory and name as PyTorch takes it. graphc holds tensors on the CPU alone.
+        pickle_module, pickle_load_args: taken for programs written for PyTorch; files are read as they would be
+            without.
         weights_only: make nothing but tensors, numbers, strings, and the containers of a checkpoint, and refuse a file
             that names anything else. With False a file may run any code: only for files you trust.
         mmap: leave the tensors' bytes in the file, which must be a path, until they are read. Writes to them do not
@@ -63,7 +71,11 @@ def load(
     if mmap:
         raise ValueError("f must be a string filename or path in order to use mmap=True")
     if not hasattr(f, "read"):
-        raise TypeError(f"expected 'f' to be a path or a binary file object with 'read', got {type(f).__name__}")
+        raise AttributeError(
+            f"{type(f).__name__!r} object has no attribute 'read': expected 'f' to be a path or a binary file object. "
+            "You can only torch.load from a file that is seekable. Please pre-load the data into a buffer like "
+            "io.BytesIO and try to load from it instead."
+        )
     start = f.tell() if hasattr(f, "tell") and hasattr(f, "seek") else None
     content = f.read()
     if not isinstance(content, bytes):
@@ -84,7 +96,7 @@ def _load(stream: BinaryIO, name: str, length: int, map_location: MapLocation, r
     beginning = stream.read(len(_ZIP_BEGINNING))
     stream.seek(0)
     if not beginning:
-        raise CheckpointError(f"{name} is empty, expected a checkpoint")
+        raise EmptyCheckpoint(f"Ran out of input: {name} is empty, expected a checkpoint")
     unpickler = RestrictedUnpickler if restricted else OrdinaryUnpickler
     damage = _DAMAGE if restricted else (EOFError,)
     try:
@@ -95,7 +107,10 @@ def _load(stream: BinaryIO, name: str, length: int, map_location: MapLocation, r
         else:
             result = read_legacy(stream, name, length, map_location, unpickler)
     except pickle.UnpicklingError as error:
-        raise pickle.UnpicklingError(f"{name} cannot be loaded: {error}") from None
+        if isinstance(error, CheckpointError):
+            raise
+        failed = "Weights only load failed. " if restricted else ""
+        raise pickle.UnpicklingError(f"{failed}{name} cannot be loaded: {error}") from None
     except damage as error:
         raise CheckpointError(
             f"{name} is damaged: its pickle cannot be read ({type(error).__name__}: {error})"

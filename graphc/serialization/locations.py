@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from graphc.device import Device
+from graphc.device import DEVICE_TYPES, Device
 
 MapLocation = None | str | int | Device | Mapping[str, str] | Callable[[Any, str], Any]
 
@@ -26,8 +26,18 @@ def require_location(map_location: MapLocation, location: str, memory: Any) -> N
         target = map_location.get(location, location)
     else:
         target = location if map_location is None else map_location
+    if isinstance(target, str) and target.partition(":")[0] not in DEVICE_TYPES:
+        raise RuntimeError(
+            f"don't know how to restore data location of torch.storage.UntypedStorage (tagged with {target})"
+        )
     if isinstance(target, Device | int) or map_location is not None:
         target = Device.of(target).type
+    if target == "cuda":
+        raise RuntimeError(
+            "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False. If you are "
+            "running on a CPU-only machine, please use torch.load with map_location=torch.device('cpu') to map your "
+            "storages to the CPU."
+        )
     if target != "cpu":
         raise RuntimeError(
             f"Attempting to deserialize object on device {location!r} but this version of graphc holds tensors on the "

@@ -193,8 +193,9 @@ def _refusal(module: str, name: str) -> str:
         return f"the file names {path}, which is refused always: what that module holds runs commands"
     if module == "torch" or module.startswith("torch."):
         return (
-            f"the file names {path}, which is not among what graphc reads from PyTorch's files; save the state_dict of "
-            "dense tensors there instead"
+            f"the file names {path}, which is not among what graphc reads of PyTorch's files when only weights are "
+            "loaded; save the state_dict of dense tensors there instead, or, if you trust the file, load it with "
+            "weights_only=False"
         )
     return (
         f"the file names {path}, which is not allowed when only weights are loaded; if you trust the file, load it "

@@ -165,7 +165,9 @@ class ArchiveReader:
                 raise self._damaged(f"record {info.filename!r:.200} of {info.file_size} bytes reaches beyond its end")
 
     def _damaged(self, reason: str) -> CheckpointError:
-        return CheckpointError(f"{self._name} is damaged or cut off: {reason}")
+        return CheckpointError(
+            f"PytorchStreamReader failed reading zip archive: {self._name} is damaged or cut off: {reason}"
+        )
 
     def _refused(self, reason: str) -> CheckpointError:
         return CheckpointError(f"{self._name} is not a checkpoint that PyTorch or graphc writes: {reason}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -168,6 +169,11 @@ def test_second_gradients(sample: OpSample) -> None:
         pytest.skip("random")
     # The other kernels of PyTorch's attention have no second derivative.
     with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
-        pairs = _gradients(sample, "float64", second=True)
+        try:
+            pairs = _gradients(sample, "float64", second=True)
+        except RuntimeError as error:
+            if not re.fullmatch(r"derivative for aten::\w+_backward is not implemented", str(error)):
+                raise
+            pytest.skip("PyTorch has none")
     for place, (ours, theirs) in enumerate(zip(*pairs, strict=True)):
         assert_close(ours, theirs, (1e-4, 1e-8), f"second gradient {place}")

@@ -10,12 +10,16 @@ import time
 import pytest
 
 import graphc
+from graphc.serialization import atomic_file
 from graphc.serialization.atomic_file import replacing
 
 SAVER = """
 import sys
 import graphc
+from graphc.serialization import atomic_file
 path = sys.argv[1]
+if sys.argv[2] == "named":
+    atomic_file._nameless = lambda folder: (None, None)
 states = [{"value": graphc.full((200_000,), float(number)), "number": number} for number in (1, 2)]
 print("ready", flush=True)
 while True:
@@ -34,13 +38,15 @@ except OSError as error:
 """
 
 
-def test_a_kill_leaves_the_old_file_or_the_new(tmp_path):
-    """A process that saves without end is killed at random moments; the file is whole each time."""
+@pytest.mark.parametrize("way", ["nameless", "named"])
+def test_a_kill_leaves_the_old_file_or_the_new(tmp_path, way):
+    """A process that saves without end is killed at random moments, on file systems with and without files that have no
+    name: the file is whole each time, and the next save leaves nothing of the killed ones beside it."""
     path = tmp_path / "x.pth"
     chance = random.Random(7)
     seen = set()
-    for _ in range(6):
-        process = subprocess.Popen([sys.executable, "-c", SAVER, str(path)], stdout=subprocess.PIPE)
+    for _ in range(3):
+        process = subprocess.Popen([sys.executable, "-c", SAVER, str(path), way], stdout=subprocess.PIPE)
         assert process.stdout.readline() == b"ready\n"
         deadline = time.monotonic() + 20
         while not path.exists() and time.monotonic() < deadline:
@@ -52,7 +58,21 @@ def test_a_kill_leaves_the_old_file_or_the_new(tmp_path):
         assert (loaded["value"].numpy() == loaded["number"]).all()
         seen.add(loaded["number"])
     assert seen <= {1, 2}
-    assert all(name == "x.pth" or name.endswith(".partial") for name in os.listdir(tmp_path))
+    (tmp_path / ".x.pth.12345678.partial").write_bytes(b"left behind")
+    graphc.save([], path)
+    assert os.listdir(tmp_path) == ["x.pth"]
+
+
+def test_what_is_being_written_is_not_taken_for_left_behind(tmp_path, monkeypatch):
+    """Another save to the same file while one is under way leaves that one's temporary file alone."""
+    monkeypatch.setattr(atomic_file, "_nameless", lambda folder: (None, None))
+    path = tmp_path / "x"
+    with replacing(path) as file:
+        file.write(b"first")
+        with replacing(path) as other:
+            other.write(b"second")
+    assert path.read_bytes() == b"first"
+    assert os.listdir(tmp_path) == ["x"]
 
 
 def test_a_disk_that_fails_leaves_the_old_file(tmp_path):
@@ -96,5 +116,8 @@ def test_modes_links_and_devices(tmp_path):
     assert (tmp_path / "plain").read_bytes() == b"y"
     assert (tmp_path / "plain").stat().st_mode & 0o777 == 0o640
     graphc.save([1], "/dev/null")
-    with pytest.raises(FileNotFoundError):
-        graphc.save([1], tmp_path / "no folder" / "x")
+    for error in (FileNotFoundError, RuntimeError):
+        with pytest.raises(error, match=r"Parent directory .*no folder does not exist"):
+            graphc.save([1], tmp_path / "no folder" / "x")
+        with pytest.raises(IsADirectoryError if error is FileNotFoundError else error, match="Is a directory"):
+            graphc.save([1], tmp_path)

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import pickletools
 
 import numpy as np
 import pytest
@@ -70,7 +71,7 @@ def test_no_checkpoint(tmp_path):
         graphc.load(tmp_path / "none.pth")
     with pytest.raises(IsADirectoryError):
         graphc.load(tmp_path)
-    with pytest.raises(TypeError, match="path or a binary file object"):
+    with pytest.raises(AttributeError, match="path or a binary file object"):
         graphc.load(3)
     with pytest.raises(TypeError, match="open for bytes"):
         graphc.load(io.StringIO("x"))
@@ -136,3 +137,28 @@ def test_values_that_graphc_cannot_make_are_refused(tmp_path):
         for weights_only in (True, False):
             with pytest.raises(pickle.UnpicklingError, match=words):
                 graphc.load(tmp_path / "x.pth", weights_only=weights_only)
+
+
+def test_errors_are_of_pytorchs_classes(tmp_path):
+    """What PyTorch raises for files that are empty, damaged, in another format, or name what is not allowed."""
+    torch = pytest.importorskip("torch")
+    whole = io.BytesIO()
+    graphc.save({"a": graphc.ones(3)}, whole)
+    contents = {
+        "empty": b"",
+        "cut": whole.getvalue()[:-40],
+        "other": bytes(range(256)),
+        "beginning": b"PK\x03\x04",
+        "code": pickletools.optimize(pickle.dumps(print)),
+    }
+    for name, content in contents.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        with pytest.raises(Exception) as theirs:  # noqa: PT011
+            torch.load(path)
+        with pytest.raises(theirs.type) as ours:
+            graphc.load(path)
+        assert name in str(ours.value)
+    for wrong in (None, 3):
+        with pytest.raises(AttributeError, match=r"You can only torch\.load from a file that is seekable"):
+            graphc.load(wrong)

@@ -12,6 +12,8 @@ from graphc.ops.autocasting import autocasting
 from graphc.ops.describing import CallDescriber, describer_of, here
 from graphc.ops.memory_overlap import require_apart
 from graphc.ops.operands import cast, is_value
+from graphc.ops.overriding import UNANSWERED, answer, answers_late
+from graphc.ops.overriding import switch as overriding
 from graphc.ops.promotion import require_castable
 from graphc.recording import state
 from graphc.source_lines import note_call
@@ -50,7 +52,10 @@ def public(function: Callable[..., Any], namespace: str | None = None) -> Callab
     name = function.__name__.strip("_")
     naming = describer_of(function, namespace)
     operator = _plain(function, name) if naming is None else _named(function, name, naming)
-    return autocasting(operator, f"{namespace}.{name}" if namespace else name)
+    offered = autocasting(operator, f"{namespace}.{name}" if namespace else name)
+    # What classes that have a say in it are asked about.
+    operator.offered = offered
+    return offered
 
 
 def _plain(function: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -58,11 +63,17 @@ def _plain(function: Callable[..., Any], name: str) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def operator(*arguments: Any, **keywords: Any) -> Any:
+        if overriding.active:
+            result = answer(operator.offered, arguments, keywords)
+            if result is not UNANSWERED:
+                return result
         try:
             if "out" in keywords:
                 return _written(function, name, arguments, keywords)
             return function(*arguments, **keywords)
         except Exception as error:
+            if answers_late(error, arguments, keywords):
+                return answer(operator.offered, arguments, keywords)
             renamed = with_own_names(function, keywords) if type(error) is TypeError else None
             if renamed is not None:
                 return operator(*arguments, **renamed)
@@ -80,6 +91,10 @@ def _named(function: Callable[..., Any], name: str, naming: CallDescriber) -> Ca
 
     @functools.wraps(function)
     def operator(*arguments: Any, **keywords: Any) -> Any:
+        if overriding.active:
+            result = answer(operator.offered, arguments, keywords)
+            if result is not UNANSWERED:
+                return result
         try:
             if "out" in keywords:
                 return _written(function, name, arguments, keywords)
@@ -102,6 +117,8 @@ def _named(function: Callable[..., Any], name: str, naming: CallDescriber) -> Ca
             naming(result, arguments, keywords)
             return result
         except Exception as error:
+            if answers_late(error, arguments, keywords):
+                return answer(operator.offered, arguments, keywords)
             renamed = with_own_names(function, keywords) if type(error) is TypeError else None
             if renamed is not None:
                 return operator(*arguments, **renamed)

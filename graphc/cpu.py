@@ -1,0 +1,30 @@
+"""The CPU as a device. Source: https://docs.pytorch.org/docs/stable/cpu.html"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphc import amp
+from graphc.missing_names import lazy_names
+
+__all__ = ["amp", "current_device", "device_count", "is_available", "synchronize"]
+__getattr__ = lazy_names(__name__)
+
+
+def is_available() -> bool:
+    """True."""
+    return True
+
+
+def device_count() -> int:
+    """1."""
+    return 1
+
+
+def current_device() -> str:
+    """ "cpu"."""
+    return "cpu"
+
+
+def synchronize(device: Any = None) -> None:
+    """Nothing: what was called has run."""
