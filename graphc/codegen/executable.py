@@ -60,9 +60,11 @@ def compile_loops(
     *,
     timed: bool = False,
     memory_limit: int | None = None,
+    roll: bool = True,
 ) -> CompiledProgram:
     """The C text and memory plan of a loop program, planned for at most ``threads`` threads and for vectors of
-    ``vector_bytes`` bytes (by default those of this machine). With ``timed`` it notes the seconds of each launch.
+    ``vector_bytes`` bytes (by default those of this machine). With ``timed`` it notes the seconds of each launch. With
+    ``roll`` launches that repeat are loops of the C program; what it computes is the same.
 
     Raises MemoryLimitError where the arena can't be made to fit into ``memory_limit`` bytes.
     """
@@ -79,7 +81,7 @@ def compile_loops(
         program, done = fit(program, memory_limit, lambda given: planned(given)[2])
     program, kernels, plan = planned(program)
     check_plan(program, plan)
-    source = print_program(program, plan, kernels, timed=timed)
+    source = print_program(program, plan, kernels, timed=timed, roll=roll)
     return CompiledProgram(program, plan, source, draws_random(program), timed, done)
 
 

@@ -200,7 +200,7 @@ def test_equal_kernels_are_emitted_once() -> None:
     buffers = [(name, float32, size, kind) for name, kind in zip(names, kinds, strict=True)]
     given = program("deep", buffers, [(exp, pair) for pair in itertools.pairwise(names)])
     source = compile_loops(given).source
-    assert source.count("static void tanh_") == 2
+    assert source.count("GC_KERNEL void tanh_") == 2
     assert len(re.findall(r"\btanh_\w*\(", source)) == 2 + 10
     x = floats(size)
     result = load_program(compile_loops(given))(x=x)["y"]

@@ -104,7 +104,7 @@ def print_loops(
         lines.insert(0, f"    const int64_t first = {first}, last = {last};")
     may_fail = printer.checks or "host" in extra
     returns = "int" if may_fail else "void"
-    head = wrap_declarations(f"static {returns} {name}(", declarations)
+    head = wrap_declarations(f"GC_KERNEL {returns} {name}(", declarations)
     definition = "\n".join([head, "{", *lines, "}"])
     start, items = (whole.start, whole.stop - whole.start) if shared else (0, None)
     return KernelText(definition, (Phase(name, arguments, start, items, tuple(extra), may_fail, sizes),))

@@ -52,6 +52,18 @@ def comment(text: str) -> str:
     return re.sub(r"^/", " /", re.sub(r"\*$", "* ", line))
 
 
+def wrapped(text: str, width: int) -> list[str]:
+    """The text in lines of at most so many characters, broken at blanks."""
+    lines, current = [], ""
+    for word in text.split(" "):
+        if current and len(current) + 1 + len(word) > width:
+            lines.append(current)
+            current = word
+        else:
+            current = f"{current} {word}" if current else word
+    return [*lines, current]
+
+
 class Names:
     """Identifiers for the names of one scope: equal names get equal identifiers, different names different ones."""
 

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from graphc.codegen.c.contractions import print_contraction
 from graphc.codegen.c.expressions import Expressions, Used
 from graphc.codegen.c.kernels import KernelText, names_in_integer, print_loops
-from graphc.codegen.c.launches import Braces, Group, Step, group_steps
+from graphc.codegen.c.launches import Braces, Stretch, Writer, all_stretches, leaves_early
 from graphc.codegen.c.literals import c_type, literal
-from graphc.codegen.c.names import Names, comment
+from graphc.codegen.c.names import Names, comment, wrapped
+from graphc.codegen.c.rolling import Argument
+from graphc.codegen.c.schedule import Step, schedule
 from graphc.codegen.c.statements import identity
 from graphc.codegen.c.tiles import round_up
 from graphc.codegen.host import calls_out, host_draws
-from graphc.codegen.loops import Block, Branch, Buffer, Contract, Element, Kernel, Launch, LoopProgram, Random, Repeat
+from graphc.codegen.loops import (
+    Block,
+    Branch,
+    Buffer,
+    Contract,
+    Element,
+    Kernel,
+    Launch,
+    LoopProgram,
+    Random,
+    Repeat,
+)
 from graphc.codegen.memory import MemoryPlan, Scratch
 from graphc.codegen.render import render
 
@@ -87,7 +100,8 @@ class ProgramContext:
     kernels: tuple[KernelContext, ...]
     sizes: tuple[str, ...]
     pointers: tuple[str, ...]
-    groups: tuple[Group | Braces, ...]
+    items: tuple[Stretch | Braces, ...]
+    stretches: tuple[Stretch, ...]
     threaded: bool
     can_fail: bool
     leaves_early: bool
@@ -154,20 +168,24 @@ def draws_random(program: LoopProgram) -> bool:
     return drawn or any(node.op.effect == "random" for node in program.graph.nodes)
 
 
-def print_program(program: LoopProgram, plan: MemoryPlan, kernels: PrintedKernels, *, timed: bool = False) -> str:
+def print_program(
+    program: LoopProgram, plan: MemoryPlan, kernels: PrintedKernels, *, timed: bool = False, roll: bool = True
+) -> str:
     """The C text of a program whose kernels are printed and whose memory is planned.
 
     With ``timed`` the first thread adds the seconds that it spends on each launch to an array of doubles, whose address
-    comes after all others in the table of buffers.
+    comes after all others in the table of buffers. With ``roll`` launches that repeat become loops.
     """
     functions = [phase.name for text in kernels.texts for phase in text.phases]
-    names = Names(("graphc_run", "stream", "done", "host", "none", *functions))
+    names = Names(("graphc_run", "stream", "done", "host", "none", "turn", *functions))
     sizes = {symbol: names(symbol) for symbol in program.symbols}
     identifiers = {buffer.name: names(buffer.name) for buffer in (*caller_buffers(program), *program.buffers)}
     used = kernels.used
     runs = {block.variable: names(block.variable) for block in program.blocks if isinstance(block, Repeat)}
-    steps = _steps(program, plan, kernels, identifiers, sizes | runs)
-    groups, threaded = group_steps(program, plan, steps, _heads(program, identifiers, runs, used))
+    scheduled, threaded = schedule(program, plan, _steps(program, plan, kernels, identifiers, sizes | runs))
+    writer = Writer(identifiers, names, _heads(program, identifiers, runs, used), roll)
+    items = writer.items(scheduled)
+    stretches = tuple(all_stretches(items))
     callers = caller_buffers(program)
     uses_arena = bool(plan.placements)
     phases = [phase for text in kernels.texts for phase in text.phases]
@@ -177,8 +195,9 @@ def print_program(program: LoopProgram, plan: MemoryPlan, kernels: PrintedKernel
         mentioned |= names_in_integer(phase.start) | (set() if phase.items is None else names_in_integer(phase.items))
     read = [(position, symbol) for position, symbol in enumerate(sizes) if symbol in mentioned]
     unused = [("extents", not read), ("arena", not uses_arena), ("threads", not threaded), ("error", not can_fail)]
-    pointers = tuple(_pointers(program, plan, callers, identifiers))
-    reads = any("buffers[" in line for line in pointers)
+    pointers = tuple(_pointers(program, plan, callers, identifiers, writer.named))
+    within = [line for stretch in stretches for line in stretch.lines]
+    reads = any("buffers[" in line for line in (*pointers, *within))
     unused.append(("buffers", not reads and not used.random and not has_host and not timed))
     context = ProgramContext(
         title=(comment(f"graphc: {program.name}"), *_summary(program, plan)),
@@ -197,27 +216,17 @@ def print_program(program: LoopProgram, plan: MemoryPlan, kernels: PrintedKernel
         kernels=_kernel_contexts(program, kernels),
         sizes=tuple(f"const int64_t {sizes[symbol]} = extents[{position}];" for position, symbol in read),
         pointers=pointers,
-        groups=groups,
+        items=items,
+        stretches=stretches,
         threaded=threaded,
         can_fail=can_fail,
-        leaves_early=_leaves(groups),
+        leaves_early=leaves_early(items),
         most_threads=plan.threads,
         launch_count=len(program.launches),
         unused_parameters=tuple(name for name, is_unused in unused if is_unused),
         buffer_count=len(callers),
     )
     return render("c/program.c.j2", context)
-
-
-def _leaves(items: Sequence[Group | Braces | Step]) -> bool:
-    """Whether threads look anywhere whether a launch has failed."""
-    for item in items:
-        if isinstance(item, Braces):
-            if item.checked or item.leaving or _leaves((*item.items, *item.otherwise)):
-                return True
-        elif isinstance(item, Group) and (item.checked or _leaves(item.steps)):
-            return True
-    return False
 
 
 def _heads(
@@ -299,7 +308,7 @@ def _tables(used: Used) -> tuple[Table, ...]:
     tables = []
     for array, name in used.tables.items():
         values = ", ".join(literal(value, array.dtype) for value in array.array.reshape(-1).tolist())
-        tables.append(Table(c_type(array.dtype), name, "\n".join(f"    {line}" for line in _wrapped(values, 112))))
+        tables.append(Table(c_type(array.dtype), name, "\n".join(f"    {line}" for line in wrapped(values, 112))))
     return tuple(tables)
 
 
@@ -320,26 +329,15 @@ def _kernel_comment(launches: Sequence[Launch], width: int = 112) -> str:
             operations[-1] = f"{operation} x{count + 1}"
         else:
             operations.append(operation)
-    lines = _wrapped(comment(", ".join(operations)), width)
+    lines = wrapped(comment(", ".join(operations)), width)
     for text in _places(launches):
-        lines.extend(_wrapped(text, width))
+        lines.extend(wrapped(text, width))
     return "/* " + "\n   ".join(lines) + " */"
 
 
 def notable(operations: Sequence[str]) -> Sequence[str]:
     """The operations without those that cost nothing; all of them where there are no others."""
     return [operation for operation in operations if operation not in FREE] or operations
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    lines, current = [], ""
-    for word in text.split(" "):
-        if current and len(current) + 1 + len(word) > width:
-            lines.append(current)
-            current = word
-        else:
-            current = f"{current} {word}" if current else word
-    return [*lines, current]
 
 
 def _places(launches: Sequence[Launch], most: int = 6) -> list[str]:
@@ -366,9 +364,13 @@ def describe(launch: Launch) -> str:
 
 
 def _pointers(
-    program: LoopProgram, plan: MemoryPlan, callers: Sequence[Buffer], identifiers: Mapping[str, str]
+    program: LoopProgram,
+    plan: MemoryPlan,
+    callers: Sequence[Buffer],
+    identifiers: Mapping[str, str],
+    named: Container[str],
 ) -> list[str]:
-    lifetimes = dict(plan.lifetimes)
+    """The lines that give names to buffers, to those that are ``named``."""
     lines = []
     written = {
         name
@@ -377,12 +379,12 @@ def _pointers(
         if parameter.access != "read"
     }
     for position, buffer in enumerate(callers):
-        if lifetimes[buffer.name] is not None:
+        if buffer.name in named:
             constant = "" if buffer.name in written else "const "
             text = f"{constant}{c_type(buffer.dtype)} *const {identifiers[buffer.name]} = buffers[{position}];"
             lines.append(f"{text} /* {comment(_buffer_comment(buffer))} */")
     for buffer in program.buffers:
-        if buffer.kind == "temporary" and lifetimes[buffer.name] is not None:
+        if buffer.kind == "temporary" and buffer.name in named:
             t = c_type(buffer.dtype)
             text = f"{t} *const {identifiers[buffer.name]} = ({t} *)(arena + {plan.offset(buffer.name)});"
             lines.append(f"{text} /* {comment(_buffer_comment(buffer))} */")
@@ -396,19 +398,23 @@ def _buffer_comment(buffer: Buffer) -> str:
     return f"{buffer.nodes[-1].op.name} {type_text}" if buffer.nodes else type_text
 
 
-def _extra(name: str, position: int, text: KernelText, plan: MemoryPlan) -> str:
+def _extra(name: str, position: int, text: KernelText, plan: MemoryPlan) -> Argument:
     """What a phase is given beside buffers: the random state, the place for errors, the host and the launch's number,
     or scratch memory."""
     if name == "launch":
-        return str(position)
+        return Argument(str(position), "{0}", (position,))
     if name not in ("shared", "local"):
-        return name
+        return Argument(name, name)
     offset = plan.offset(f"scratch{position}")
     shared = round_up(text.shared_bytes, plan.alignment)
     if name == "shared":
-        return f"({text.scratch_type} *)(arena + {offset})" if shared else "NULL"
-    each = round_up(text.local_bytes, plan.alignment)
-    return f"({text.scratch_type} *)(arena + {offset + shared} + thread * {each})"
+        if not shared:
+            return Argument("NULL", "NULL")
+        form = f"({text.scratch_type} *)(arena + {{0}})"
+    else:
+        offset += shared
+        form = f"({text.scratch_type} *)(arena + {{0}} + thread * {round_up(text.local_bytes, plan.alignment)})"
+    return Argument(form.format(offset), form, (offset,))
 
 
 def _steps(
@@ -423,26 +429,33 @@ def _steps(
     for symbol, name in sizes.items():
         names.bind(symbol, name)
     expressions = Expressions(names, kernels.used)
+    slots = {buffer.name: slot for slot, buffer in enumerate(caller_buffers(program))}
+
+    def buffer(launch: Launch, position: int) -> Argument:
+        name, start, parameter = launch.buffers[position], launch.start(position), launch.kernel.parameters[position]
+        text = identifiers[name] if start == 0 else f"{identifiers[name]} + {expressions.integer(start)}"
+        if not isinstance(start, int):
+            return Argument(text, text, (), name, parameter.access != "read")
+        space, place = ("caller", slots[name]) if name in slots else ("arena", plan.offset(name))
+        return Argument(text, f"{space} {c_type(parameter.dtype)}", (place, start), name, parameter.access != "read")
+
     for position, launch in enumerate(program.launches):
         text = kernels.texts[kernels.of_launch[position]]
         operations = list(dict.fromkeys(notable(launch.kernel.operations)))[:6]
         for phase in text.phases:
-            arguments = [
-                identifiers[launch.buffers[i]]
-                + (f" + {expressions.integer(launch.start(i))}" if launch.start(i) != 0 else "")
-                for i in phase.arguments
-            ]
-            arguments += [sizes[symbol] for symbol in phase.symbols]
+            arguments = [buffer(launch, i) for i in phase.arguments]
+            arguments += [Argument(sizes[symbol], sizes[symbol]) for symbol in phase.symbols]
             arguments += [_extra(name, position, text, plan) for name in phase.extra]
             steps.append(
                 Step(
-                    comment=comment(f"{position}: {', '.join(operations)}  {describe(launch)}"),
+                    operations=", ".join(operations),
+                    places=describe(launch),
                     launch=position,
                     function=phase.name,
                     arguments=tuple(arguments),
                     start=expressions.integer(phase.start),
                     items=phase.items if phase.items is None else expressions.integer(phase.items),
-                    check=position if phase.checks else None,
+                    may_fail=phase.checks,
                 )
             )
     return steps

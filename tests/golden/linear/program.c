@@ -10,15 +10,23 @@
 #else
 #pragma GCC diagnostic ignored "-Wunknown-pragmas" /* without OpenMP its pragmas are comments */
 #endif
-#ifdef __clang__
+#if defined(__clang__)
 #pragma clang diagnostic ignored "-Wpass-failed" /* a loop that stays scalar is no fault */
+#define GC_KERNEL static __attribute__((noinline))
+#define GC_STEP
+#elif defined(__GNUC__)
+#define GC_KERNEL static __attribute__((noinline, noclone)) /* what it computes can't depend on who calls it */
+#define GC_STEP __attribute__((optimize("O1"))) /* many calls one after the other: no more can be gained */
+#else
+#define GC_KERNEL static
+#define GC_STEP
 #endif
 
 /* ---- kernels ---- */
 
 /* mul, add, sub, power_scalar, sum, mul x3, sum, mul, sum
    tests/test_golden.py:40, 80; backward of tests/test_golden.py:40 */
-static void mul_add_sub(const float *restrict in0, const float *restrict in1, const float *restrict in2,
+GC_KERNEL void mul_add_sub(const float *restrict in0, const float *restrict in1, const float *restrict in2,
     const float *restrict in3, float *restrict out0, float *restrict out1, float *restrict out2)
 {
     float a0 = 0.0f;
@@ -42,7 +50,8 @@ static void mul_add_sub(const float *restrict in0, const float *restrict in1, co
 
 /* ---- the step ---- */
 
-int64_t graphc_run(void *const *buffers, const int64_t *extents, unsigned char *arena, int64_t threads, int64_t *error);
+GC_STEP int64_t graphc_run(
+    void *const *buffers, const int64_t *extents, unsigned char *arena, int64_t threads, int64_t *error);
 
 int64_t graphc_run(void *const *buffers, const int64_t *extents, unsigned char *arena, int64_t threads, int64_t *error)
 {

@@ -10,8 +10,16 @@
 #else
 #pragma GCC diagnostic ignored "-Wunknown-pragmas" /* without OpenMP its pragmas are comments */
 #endif
-#ifdef __clang__
+#if defined(__clang__)
 #pragma clang diagnostic ignored "-Wpass-failed" /* a loop that stays scalar is no fault */
+#define GC_KERNEL static __attribute__((noinline))
+#define GC_STEP
+#elif defined(__GNUC__)
+#define GC_KERNEL static __attribute__((noinline, noclone)) /* what it computes can't depend on who calls it */
+#define GC_STEP __attribute__((optimize("O1"))) /* many calls one after the other: no more can be gained */
+#else
+#define GC_KERNEL static
+#define GC_STEP
 #endif
 
 /* ---- elementary functions ---- */
@@ -115,8 +123,8 @@ static inline bool gc_is_outside(int64_t index, int64_t extent, int64_t *error)
 
 /* eq, where x2, sum, div, where, neg
    tests/test_golden.py:51, 52; backward of tests/test_golden.py:51 */
-static void eq_where_sum(const int64_t *restrict in0, bool *restrict out0, int64_t *restrict out1, float *restrict out2,
-    float *restrict out3)
+GC_KERNEL void eq_where_sum(const int64_t *restrict in0, bool *restrict out0, int64_t *restrict out1,
+    float *restrict out2, float *restrict out3)
 {
     float a0 = 0.0f;
     #pragma omp simd reduction(+ : a0)
@@ -136,7 +144,7 @@ static void eq_where_sum(const int64_t *restrict in0, bool *restrict out0, int64
 
 /* check_index
    tests/test_golden.py:51 */
-static int check_index(const int64_t *restrict in0, int64_t *restrict error)
+GC_KERNEL int check_index(const int64_t *restrict in0, int64_t *restrict error)
 {
     for (int64_t i0 = 0; i0 < 4; ++i0) {
         if (gc_is_outside(in0[i0], 10, error))
@@ -147,7 +155,7 @@ static int check_index(const int64_t *restrict in0, int64_t *restrict error)
 
 /* amax, sub, exp, sum, log, sub, check_target, eq, where, sum, neg, where
    tests/test_golden.py:51 */
-static void amax_sub_exp(const float *restrict in0, const int64_t *restrict in1, const bool *restrict in2,
+GC_KERNEL void amax_sub_exp(const float *restrict in0, const int64_t *restrict in1, const bool *restrict in2,
     float *restrict out0, float *restrict out1, float *restrict out2, int64_t first, int64_t last)
 {
     for (int64_t i0 = first; i0 < last; ++i0) {
@@ -175,7 +183,7 @@ static void amax_sub_exp(const float *restrict in0, const int64_t *restrict in1,
 
 /* sum, div
    tests/test_golden.py:51 */
-static void sum_div(const float *restrict in0, const float *restrict in1, float *restrict out0)
+GC_KERNEL void sum_div(const float *restrict in0, const float *restrict in1, float *restrict out0)
 {
     float a0 = 0.0f;
     #pragma omp simd reduction(+ : a0)
@@ -186,7 +194,7 @@ static void sum_div(const float *restrict in0, const float *restrict in1, float 
 
 /* check_target, eq, where, neg, sum, div, mul, add
    tests/test_golden.py:51; backward of tests/test_golden.py:51 */
-static void check_target_eq_where(const int64_t *restrict in0, const float *restrict in1, const float *restrict in2,
+GC_KERNEL void check_target_eq_where(const int64_t *restrict in0, const float *restrict in1, const float *restrict in2,
     const float *restrict in3, float *restrict out0, int64_t first, int64_t last)
 {
     for (int64_t i0 = first; i0 < last; ++i0) {
@@ -205,7 +213,8 @@ static void check_target_eq_where(const int64_t *restrict in0, const float *rest
 
 /* ---- the step ---- */
 
-int64_t graphc_run(void *const *buffers, const int64_t *extents, unsigned char *arena, int64_t threads, int64_t *error);
+GC_STEP int64_t graphc_run(
+    void *const *buffers, const int64_t *extents, unsigned char *arena, int64_t threads, int64_t *error);
 
 int64_t graphc_run(void *const *buffers, const int64_t *extents, unsigned char *arena, int64_t threads, int64_t *error)
 {
