@@ -37,7 +37,7 @@ class RegionRecorder(GraphRecorder):
         self.guards = outer.guards
         self._objects = outer._objects
 
-    def _outside(self, tensor: Tensor) -> Memory:
+    def enter(self, tensor: Tensor) -> Memory:
         self.outer.refuse_leaked(tensor)
         self.closed.append(tensor)
         node = self.outer.node_of(tensor)
@@ -53,7 +53,7 @@ class RegionRecorder(GraphRecorder):
         return self._enter(tensor, tensor._chain, name, "argument", symbols)
 
     def assign(self, target: Tensor, value: Tensor) -> None:
-        memory = self._find(target) or self._outside(target)
+        memory = self._find(target) or self.enter(target)
         if memory.input is not None:
             raise CaptureError(
                 f"the body of {self.operation} writes in place to {memory.input.name}, which it was given or reads "
@@ -67,6 +67,12 @@ class RegionRecorder(GraphRecorder):
 
     def gradient_written(self, tensor: Tensor) -> None:
         self._refuse("the grad of a tensor is written")
+
+    def flag_written(self, tensor: Tensor) -> None:
+        memory = self._find(tensor)
+        if memory is None or memory.input is not None:
+            self._refuse("requires_grad of a tensor from outside is changed")
+        super().flag_written(tensor)
 
     def refuse_value(self, tensor: Tensor, what: str) -> None:
         self._refuse(f"{what} needs the value of a tensor of shape {list(tensor._array.shape)}")

@@ -306,7 +306,9 @@ def _sample(tensor: Tensor, row: int | None = None) -> Tensor:
     """A tensor that stands for another one, or for its rows, while a body is recorded."""
     array = tensor._array if row is None else tensor._array[row]
     sample = Tensor.from_array(array.copy())
-    return sample.requires_grad_() if tensor.requires_grad else sample
+    # A leaf of the body's own, of which the capture around need not know.
+    sample._requires_grad = tensor.requires_grad
+    return sample
 
 
 def _names(name: str, count: int) -> list[str]:

@@ -10,8 +10,16 @@
 #else
 #pragma GCC diagnostic ignored "-Wunknown-pragmas" /* without OpenMP its pragmas are comments */
 #endif
-#ifdef __clang__
+#if defined(__clang__)
 #pragma clang diagnostic ignored "-Wpass-failed" /* a loop that stays scalar is no fault */
+#define GC_KERNEL static __attribute__((noinline))
+#define GC_STEP
+#elif defined(__GNUC__)
+#define GC_KERNEL static __attribute__((noinline, noclone)) /* what it computes can't depend on who calls it */
+#define GC_STEP __attribute__((optimize("O1"))) /* many calls one after the other: no more can be gained */
+#else
+#define GC_KERNEL static
+#define GC_STEP
 #endif
 
 /* ---- elementary functions ---- */
@@ -258,7 +266,7 @@ __attribute__((noinline)) static void convolution_add_relu_tile_4x2(const float 
     convolution_add_relu_tile(a, b, b_offset, block, depth, first, 4, 2);
 }
 
-static void convolution_add_relu_multiply(const float *restrict in0, const float *restrict in1, const float *restrict in2, float *restrict out0, float *restrict shared, float *restrict local,
+GC_KERNEL void convolution_add_relu_multiply(const float *restrict in0, const float *restrict in1, const float *restrict in2, float *restrict out0, float *restrict shared, float *restrict local,
     int64_t first, int64_t last)
 {
     enum { TILE_M = 4, TILE_N = 24, BLOCK_M = 4, BLOCK_N = 36, BLOCK_K = 9, PITCH = 40 };
@@ -313,7 +321,7 @@ static void convolution_add_relu_multiply(const float *restrict in0, const float
 
 /* max_pool
    tests/test_golden.py:66 */
-static void max_pool(const float *restrict in0, float *restrict out0, int64_t first, int64_t last)
+GC_KERNEL void max_pool(const float *restrict in0, float *restrict out0, int64_t first, int64_t last)
 {
     for (int64_t i0 = first; i0 < last; ++i0) {
         #pragma omp simd
@@ -330,7 +338,7 @@ static void max_pool(const float *restrict in0, float *restrict out0, int64_t fi
 
 /* sum
    tests/test_golden.py:66 */
-static void sum(const float *restrict in0, float *restrict out0)
+GC_KERNEL void sum(const float *restrict in0, float *restrict out0)
 {
     float a0 = 0.0f;
     #pragma omp simd reduction(+ : a0)
@@ -341,7 +349,7 @@ static void sum(const float *restrict in0, float *restrict out0)
 
 /* max_pool_position, max_pool_spread, le, where
    backward of tests/test_golden.py:66 */
-static void max_pool_position_max_pool_spread_le(const float *restrict in0, const float *restrict in1,
+GC_KERNEL void max_pool_position_max_pool_spread_le(const float *restrict in0, const float *restrict in1,
     float *restrict out0, int64_t first, int64_t last)
 {
     for (int64_t i0 = first; i0 < last; ++i0) {
@@ -423,7 +431,7 @@ static float convolution_weight_gradient_mul_add_exact(const float *restrict in0
     return total;
 }
 
-static void convolution_weight_gradient_mul_add_multiply(const float *restrict in0, const float *restrict in1, const double *restrict in2, const double *restrict in3, float *restrict out0, float *restrict out1, float *restrict out2, float *restrict shared, float *restrict local,
+GC_KERNEL void convolution_weight_gradient_mul_add_multiply(const float *restrict in0, const float *restrict in1, const double *restrict in2, const double *restrict in3, float *restrict out0, float *restrict out1, float *restrict out2, float *restrict shared, float *restrict local,
     int64_t first, int64_t last)
 {
     enum { TILE_M = 4, TILE_N = 2, BLOCK_M = 4, BLOCK_N = 9, BLOCK_K = 168, PITCH = 16 };
@@ -500,7 +508,7 @@ static void convolution_weight_gradient_mul_add_multiply(const float *restrict i
 
 /* sum, mul, add, mul, sub
    backward of tests/test_golden.py:66; update of tests/test_golden.py:68 */
-static void sum_mul_add(const double *restrict in0, const double *restrict in1, const float *restrict in2,
+GC_KERNEL void sum_mul_add(const double *restrict in0, const double *restrict in1, const float *restrict in2,
     float *restrict out0, float *restrict out1, float *restrict out2, int64_t first, int64_t last)
 {
     const double t0 = in0[0];
@@ -525,7 +533,8 @@ static void sum_mul_add(const double *restrict in0, const double *restrict in1, 
 
 /* ---- the step ---- */
 
-int64_t graphc_run(void *const *buffers, const int64_t *extents, unsigned char *arena, int64_t threads, int64_t *error);
+GC_STEP int64_t graphc_run(
+    void *const *buffers, const int64_t *extents, unsigned char *arena, int64_t threads, int64_t *error);
 
 int64_t graphc_run(void *const *buffers, const int64_t *extents, unsigned char *arena, int64_t threads, int64_t *error)
 {
