@@ -85,6 +85,7 @@ class Fusion:
         self.groups: list[Group] = []
         self.group_of: dict[Node, Group] = {}
         self._readers: dict[Node, list[Group]] = {}
+        self._leading = 0  # a bit for each group that stands before another
 
     def add(self, anchor: Anchor, checks: Sequence[Group] = ()) -> None:
         """Put an anchor into a group that takes it, or into a new one. It must stand after the given checks."""
@@ -141,9 +142,11 @@ class Fusion:
         """Let a group stand after more groups, and with it those that stand after it."""
         if before | group.before != group.before:
             group.before |= before
-            for other in self.groups:
-                if (other.before >> group.number) & 1:
-                    other.before |= group.before
+            self._leading |= group.before
+            if (self._leading >> group.number) & 1:
+                for other in self.groups:
+                    if (other.before >> group.number) & 1:
+                        other.before |= group.before
 
     def add_check(
         self, index: Node, extent: Integer, user: Node, loads: Iterable[Access], guard: Group | None = None

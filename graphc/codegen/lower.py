@@ -316,20 +316,27 @@ class _Lowering:
         for group in groups:
             positions = [member.anchor.position for member in group.members]
             place[group.number] = max(positions) if positions else -1
-        waiting = {group.number: group.before for group in groups}
-        ready = [(place[n], n) for n, before in waiting.items() if not before]
-        heapq.heapify(ready)
+        ready: list[tuple[int, int]] = []
         done: list[Group] = []
         finished = 0
-        queued = {n for _, n in ready}
+        # Each group waits for one of those before it at a time; the last of them is the likeliest to be the last.
+        waiting: dict[int, list[int]] = {}
+
+        def wait(number: int) -> None:
+            missing = groups[number].before & ~finished
+            if missing:
+                waiting.setdefault(missing.bit_length() - 1, []).append(number)
+            else:
+                heapq.heappush(ready, (place[number], number))
+
+        for group in groups:
+            wait(group.number)
         while ready:
             _, number = heapq.heappop(ready)
             done.append(groups[number])
             finished |= 1 << number
-            for other, before in waiting.items():
-                if other not in queued and not before & ~finished:
-                    queued.add(other)
-                    heapq.heappush(ready, (place[other], other))
+            for other in waiting.pop(number, ()):
+                wait(other)
         if len(done) != len(groups):
             raise RuntimeError("fusion groups depend on each other in a circle")
         return done

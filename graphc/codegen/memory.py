@@ -8,9 +8,12 @@ which buffer's value every byte holds.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
 
 from graphc.codegen.blocks import arranged, live_ranges, order_of_runs
 from graphc.codegen.loops import Buffer, LoopProgram
@@ -45,7 +48,7 @@ class Placement:
         return self.offset + self.nbytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MemoryPlan:
     """Where everything lives. ``placements`` are sorted by offset; ``lifetimes`` gives for every buffer the first and
     last launch that touches it, None where none does. All sizes are bytes.
@@ -65,10 +68,13 @@ class MemoryPlan:
 
     def offset(self, name: str) -> int:
         """The place in the arena of a temporary or a launch's scratch. Raises KeyError for others."""
-        for placement in self.placements:
-            if placement.name == name:
-                return placement.offset
-        raise KeyError(f"{name} has no place in the arena")
+        if name not in self._offsets:
+            raise KeyError(f"{name} has no place in the arena")
+        return self._offsets[name]
+
+    @cached_property
+    def _offsets(self) -> dict[str, int]:
+        return {placement.name: placement.offset for placement in self.placements}
 
     @property
     def peak_bytes(self) -> int:
@@ -115,13 +121,12 @@ def plan_memory(
     for need in scratch:
         nbytes = _round_up(need.shared_bytes, alignment) + threads * _round_up(need.local_bytes, alignment)
         wanted.append(Placement(need.name, "scratch", nbytes, 0, need.launch, need.launch))
-    placed: list[Placement] = []  # by offset
+    placed: list[Placement] = []
+    table = _Table(len(wanted))
     # Sorting is stable: among equals the program's order decides, so that a plan never changes from run to run.
     for placement in sorted(wanted, key=lambda each: (-each.nbytes, each.first)):
-        rivals = (other for other in placed if other.first <= placement.last and placement.first <= other.last)
-        offset = _lowest_gap(rivals, placement.nbytes, alignment)
-        place = Placement(placement.name, placement.kind, placement.nbytes, offset, placement.first, placement.last)
-        insort(placed, place, key=lambda each: each.offset)
+        placed.append(replace(placement, offset=table.lowest_gap(placement)))
+        table.add(placed[-1], _round_up(placed[-1].stop, alignment))
     return MemoryPlan(
         program=program,
         placements=tuple(sorted(placed, key=lambda each: (each.offset, each.first))),
@@ -132,14 +137,27 @@ def plan_memory(
     )
 
 
-def _lowest_gap(rivals: Iterable[Placement], nbytes: int, alignment: int) -> int:
-    """The lowest offset that so many bytes fit at; ``rivals`` come in the order of their offsets."""
-    offset = 0
-    for rival in rivals:
-        if rival.offset >= offset + nbytes:
-            break
-        offset = max(offset, _round_up(rival.stop, alignment))
-    return offset
+class _Table:
+    """What is placed, in the order of offsets, as arrays: each new placement looks at all that were made before."""
+
+    def __init__(self, most: int):
+        self.count = 0
+        self.columns = np.zeros((4, most), np.int64)  # offset, aligned stop, first, last
+
+    def add(self, place: Placement, stop: int) -> None:
+        at = int(np.searchsorted(self.columns[0, : self.count], place.offset, "right"))
+        self.columns[:, at + 1 : self.count + 1] = self.columns[:, at : self.count].copy()
+        self.columns[:, at] = place.offset, stop, place.first, place.last
+        self.count += 1
+
+    def lowest_gap(self, wanted: Placement) -> int:
+        """The lowest offset where a placement meets none that lives at the same time."""
+        offsets, stops, firsts, lasts = self.columns[:, : self.count]
+        rivals = np.flatnonzero((firsts <= wanted.last) & (lasts >= wanted.first))
+        # Where the gap before each rival begins, and at the end the last gap, which has no end.
+        begins = np.concatenate(([0], np.maximum.accumulate(stops[rivals])))
+        fits = np.flatnonzero(offsets[rivals] >= begins[:-1] + wanted.nbytes)
+        return int(begins[fits[0]] if len(fits) else begins[-1])
 
 
 def _round_up(value: int, multiple: int) -> int:

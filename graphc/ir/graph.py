@@ -245,16 +245,18 @@ class Builder:
         self.location: Location | None = None
         self.inputs: list[Node] = []
         self.nodes: list[Node] = []
+        self._names: set[str] = set()  # of inputs
         self._interned: dict[Any, Node] = {}
 
     def input(self, name: str, type: TensorType, kind: str = "argument") -> Symbol:
         """A new input. Raises ValueError where the name is taken."""
-        if any(node.name == name for node in self.inputs):
+        if name in self._names:
             raise ValueError(f"graph {self.name} already has an input {name!r}")
         attributes = (("kind", kind), ("name", name), ("type", type))
         Input.instance.infer(**dict(attributes))
         node = Node(Input.instance, (), attributes, type, self.location)
         self.inputs.append(node)
+        self._names.add(name)
         return Symbol(self, node)
 
     def add(
@@ -318,7 +320,7 @@ class Builder:
         other = Builder(self.name, self.simplify)
         other.location = self.location
         other.inputs, other.nodes = list(self.inputs), list(self.nodes)
-        other._interned = dict(self._interned)
+        other._names, other._interned = set(self._names), dict(self._interned)
         return other
 
     def build(self, outputs: Iterable[tuple[str, Node]], updates: Iterable[tuple[Node, Node]] = ()) -> Graph:

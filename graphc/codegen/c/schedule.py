@@ -158,7 +158,7 @@ class _Team:
         self._begin(controls)
         otherwise = self.items(nested.otherwise)
         for accesses in before.accesses.values():
-            self.pending.add(accesses)
+            self.pending.add(tuple(accesses))
         self.unseen_check = self.unseen_check or unseen
         return Walk(nested.block, items, otherwise, barrier=barrier, checked=checked)
 
@@ -178,28 +178,27 @@ class _Access:
     writes: bool
     shared: bool
 
-    def conflicts(self, other: _Access) -> bool:
-        """Whether the two need the threads to meet in between."""
-        if self.space != other.space or not (self.writes or other.writes):
-            return False
-        if not self.shared and not other.shared:
-            return False  # both on the first thread, in order
-        return self.start < other.stop and other.start < self.stop
-
 
 class _Pending:
-    """What ran since the threads last met, by where it is."""
+    """What ran since the threads last met, by where it is, whether threads shared it, and whether it writes."""
 
     def __init__(self) -> None:
-        self.accesses: dict[str, list[_Access]] = {}
+        self.accesses: dict[tuple[str, bool, bool], set[_Access]] = {}
 
     def conflicts(self, accesses: Sequence[_Access]) -> bool:
         """Whether threads must meet before what makes these accesses."""
-        return any(access.conflicts(other) for access in accesses for other in self.accesses.get(access.space, ()))
+        return any(
+            access.start < other.stop and other.start < access.stop
+            for access in accesses
+            # What only the first thread does stays in order, and what only reads disturbs no reader.
+            for shared in ((True, False) if access.shared else (True,))
+            for writes in ((True, False) if access.writes else (True,))
+            for other in self.accesses.get((access.space, shared, writes), ())
+        )
 
     def add(self, accesses: Sequence[_Access]) -> None:
         for access in accesses:
-            self.accesses.setdefault(access.space, []).append(access)
+            self.accesses.setdefault((access.space, access.shared, access.writes), set()).add(access)
 
 
 class _Places:
