@@ -38,6 +38,7 @@ from graphc.codegen.trace import is_host_work
 from graphc.execution import BoundProgram
 from graphc.ir.graph import Graph
 from graphc.ir.passes.pipeline import optimize
+from graphc.ir.structured import nested_nodes
 from graphc.ir.types import TensorType
 from graphc.missing_names import lazy_names
 from graphc.ops.checks import GuardMissed
@@ -414,7 +415,7 @@ def _wants_gradient(tensor: Tensor) -> bool:
 
 def refuse_call_outs(graph: Graph) -> None:
     """Raise CaptureError, naming operations and lines, where a graph holds what the host must carry out."""
-    found = [node for node in graph.nodes if is_host_work(node)]
+    found = [node for node in nested_nodes(graph) if is_host_work(node)]
     if found:
         places = ", ".join(dict.fromkeys(f"{node.op.name} at {node.location}" for node in found))
         raise CaptureError(f"fullgraph=True, and no kernel computes {places}", found[0].location)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphc.builds import Entry
+from graphc.codegen.blocks import runs_of
 from graphc.codegen.c.program import describe, notable
 from graphc.codegen.executable import Executable, compile_loops, load
 from graphc.codegen.host import statement_of
@@ -26,7 +27,8 @@ WARM_UPS, RUNS = 3, 20
 class LaunchReport:
     """One launch of a kernel: primitives, Python lines, bytes of its buffers, scalar operations, seconds if timed.
 
-    ``kernel`` numbers the distinct kernels of a program: equal launches have one.
+    ``kernel`` numbers the distinct kernels of a program: equal launches have one. ``runs`` is how often it runs in one
+    call where loops around it tell; the other figures are of one run, and the seconds of all.
     """
 
     operations: str
@@ -36,6 +38,7 @@ class LaunchReport:
     seconds: float | None
     calls_out: bool
     kernel: int
+    runs: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +153,13 @@ def _describe_program(
     compiled = executable.compiled
     measured, untimed = (None, "") if sizes is None else _measure(executable, values, sizes)
     numbers: dict[Any, int] = {}
+    runs = runs_of(compiled.program)
     launches = tuple(
         _describe_launch(
             launch,
             None if measured is None else float(measured[position]),
             numbers.setdefault(launch.kernel, len(numbers)),
+            runs[position],
         )
         for position, launch in enumerate(compiled.program.launches)
     )
@@ -162,12 +167,12 @@ def _describe_program(
     return ProgramReport(name, build.cached, build.seconds, compiled.plan.arena_bytes, launches, untimed)
 
 
-def _describe_launch(launch: Launch, seconds: float | None, kernel: int) -> LaunchReport:
+def _describe_launch(launch: Launch, seconds: float | None, kernel: int, runs: int) -> LaunchReport:
     nbytes = sum(bounds(parameter.size * parameter.dtype.itemsize)[1] or 0 for parameter in launch.kernel.parameters)
     operations = ", ".join(dict.fromkeys(notable(launch.kernel.operations)))
     work = bounds(launch.operations)[1] or 0
     calls_out = statement_of(launch) is not None
-    return LaunchReport(operations, describe(launch), nbytes, work, seconds, calls_out, kernel)
+    return LaunchReport(operations, describe(launch), nbytes, work, seconds, calls_out, kernel, runs)
 
 
 def _measure(
@@ -226,12 +231,14 @@ def _launch_lines(program: ProgramReport) -> Iterator[str]:
     yield f"    {'launch':>6} {'bytes':>14} {'operations':>16} {'us':>10} {'GB/s':>7} {'Gop/s':>7}  kernel"
     for position, launch in enumerate(program.launches):
         rates = _rates(launch)
-        text = f"{launch.kernel}: {launch.operations}  {launch.places}"
+        often = f" ({launch.runs} runs)" if launch.runs > 1 else ""
+        text = f"{launch.kernel}: {launch.operations}{often}  {launch.places}"
         yield f"    {position:6} {launch.nbytes:14,} {launch.work:16,} {rates}  {text}"
 
 
 def _rates(launch: LaunchReport) -> str:
     if not launch.seconds:
         return f"{'-':>10} {'-':>7} {'-':>7}"
-    each = (launch.nbytes / launch.seconds * 1e-9, launch.work / launch.seconds * 1e-9)
+    once = launch.seconds / launch.runs
+    each = (launch.nbytes / once * 1e-9, launch.work / once * 1e-9)
     return f"{launch.seconds * 1e6:10.1f} {each[0]:7.1f} {each[1]:7.1f}"

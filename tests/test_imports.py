@@ -21,7 +21,8 @@ ABOVE = {
     "autograd": {"capture", "codegen", "runtime", "compiler", "execution", "nn", "optim"},
     "tensor": {"capture", "codegen", "runtime", "compiler", "execution", "nn", "optim"},
     "codegen": {"ops", "autograd", "tensor", "capture", "compiler", "execution", "nn", "optim"},
-    "capture": {"codegen", "runtime", "compiler", "execution", "nn", "optim"},
+    "control": {"codegen", "runtime", "compiler", "execution", "nn", "optim"},
+    "capture": {"control", "codegen", "runtime", "compiler", "execution", "nn", "optim"},
     "nn": {"codegen", "runtime", "compiler", "execution"},
     "optim": {"codegen", "runtime", "compiler", "execution"},
 }

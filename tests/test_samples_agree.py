@@ -25,9 +25,10 @@ RUNS: dict[str, list[str]] = {
     "mlp": ["--epochs", "1"],
     "lenet": ["--epochs", "1"],
     "resnet20": ["--epochs", "1"],
+    "row_reader": ["--epochs", "1"],
     "char_gpt": ["--steps", "6"],
 }
-PICTURES = {"mlp": 1280, "lenet": 500, "resnet20": 80}
+PICTURES = {"mlp": 1280, "lenet": 500, "resnet20": 80, "row_reader": 320}
 
 
 def test_every_sample_is_run() -> None:
