@@ -50,8 +50,9 @@ from graphc.source_lines import defined_at
 from graphc.tensor import Tensor
 
 
-def build(recording: Recording, memory_limit: int | None = None) -> Stages:
-    """From a recording to C text and a memory plan; no compiler is run."""
+def build(recording: Recording, memory_limit: int | None = None, fullgraph: bool = False) -> Stages:
+    """From a recording to C text and a memory plan; no compiler is run. Raises CaptureError where, with ``fullgraph``,
+    the host would have to carry an operation out."""
     seconds: dict[str, float] = {}
 
     def timed(name: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
@@ -61,14 +62,19 @@ def build(recording: Recording, memory_limit: int | None = None) -> Stages:
         return result
 
     optimized = timed("optimize", optimize, recording.graph)
+    if fullgraph:
+        refuse_call_outs(optimized.graph)
     loops = timed("lower", lower, optimized.graph)
     compiled = timed("render", compile_loops, loops, memory_limit=memory_limit)
     return Stages(recording, optimized.graph, optimized.records, compiled, seconds)
 
 
-def _executable_of(graph: Graph, memory_limit: int | None = None) -> Executable:
+def _executable_of(graph: Graph, memory_limit: int | None = None, fullgraph: bool = False) -> Executable:
     """A graph without ties to the outside, built and loaded."""
-    return load(compile_loops(lower(optimize(graph).graph), memory_limit=memory_limit))
+    optimized = optimize(graph).graph
+    if fullgraph:
+        refuse_call_outs(optimized)
+    return load(compile_loops(lower(optimized), memory_limit=memory_limit))
 
 
 # Builds of one function after which its author is told, and how many are kept.
@@ -226,7 +232,7 @@ class CompiledFunction:
             (executable,) = made
             if executable is None:
                 return returned
-            limited = functools.partial(_executable_of, memory_limit=self._most_bytes)
+            limited = functools.partial(_executable_of, memory_limit=self._most_bytes, fullgraph=self.fullgraph)
             bound = BoundProgram(self._stages.recording, executable, limited)
             self._newest = Entry(self._stages, bound, reason, tensors, symbols)
             for tensor in flatten_results(returned)[0]:
@@ -238,9 +244,7 @@ class CompiledFunction:
 
     def _built(self, recording: Recording, reason: str) -> Executable | None:
         """The program of a recording; None where the function runs eagerly from now on."""
-        if self.fullgraph:
-            refuse_call_outs(recording.graph)
-        self._stages = build(recording, self._most_bytes)
+        self._stages = build(recording, self._most_bytes, self.fullgraph)
         for observer in _observers:
             observer(self.__name__, self._stages)
         try:

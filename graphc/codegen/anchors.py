@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphc.codegen.domains import Domain, domain_of, integer_expressions, split_divisions
+from graphc.codegen.loops import Local
 from graphc.codegen.trace import (
     Access,
     Tracer,
@@ -18,7 +19,7 @@ from graphc.codegen.trace import (
 )
 from graphc.ir.graph import Node
 from graphc.ir.integers import substitute
-from graphc.ir.primitive import Contraction, Reduction, Scatter
+from graphc.ir.primitive import Contraction, Reduction, Scan, Scatter
 from graphc.ir.scalars import Index, Load, Scalar
 
 
@@ -28,7 +29,7 @@ class Anchor:
 
     node: Node
     position: int
-    form: str  # "elementwise", "reduction", "contraction", "scatter", "random", "external", "structured", "result"
+    form: str  # as `_form` has it: "elementwise", "reduction", "scan", "contraction", or one that stands alone
     outer: Domain
     reduced: Domain
     index: Index  # in the node's shape, of the outer axes
@@ -73,27 +74,49 @@ def trace_anchor(node: Node, position: int, anchors: set[Node], values: Values, 
         loads = (*_loads(roots, values, skip="place"), (base or node.inputs[0], _indices(domain_of("z", shape))))
         return Anchor(node, position, form, outer, (), at, (), loads, tuple(tracer.visited))
     types = [operand.type for operand in node.inputs]
-    if isinstance(node.op, Reduction):
-        reduced = domain_of("y", node.op.reduced_extents(types, **node.attrs))
-    index, reduced_index = _indices(outer), _indices(reduced)
-    if form == "contraction":
-        roots = [tracer.factor(node, side, index, reduced_index) for side in (0, 1)]
-        return Anchor(
-            node, position, form, outer, reduced, index, reduced_index, _loads(roots, values), tuple(tracer.visited)
-        )
-    roots = [tracer.inside(node, index, reduced_index if isinstance(node.op, Reduction) else None)]
-    if form == "elementwise":
-        reduced, reduced_index = (), ()
-    accesses = _loads(roots, values)
-    domain, split = split_divisions((*outer, *reduced), integer_expressions(roots))
-    if split:
-        names = {axis.name for axis in domain if axis.name.startswith("x")}
-        outer = tuple(axis for axis in domain if axis.name in names)
-        reduced = tuple(axis for axis in domain if axis.name not in names)
-        index = tuple(substitute(i, split) for i in index)
-        reduced_index = tuple(substitute(i, split) for i in reduced_index)
-        accesses = tuple((source, tuple(substitute(i, split) for i in at)) for source, at in accesses)
-    return Anchor(node, position, form, outer, reduced, index, reduced_index, accesses, tuple(tracer.visited))
+    index: Index
+    roots: list[Scalar]
+    if form == "scan":
+        dim = node.attrs["dim"]
+        outer, reduced = domain_of("x", shape[:dim] + shape[dim + 1 :]), domain_of("y", shape[dim : dim + 1])
+        index = (*_indices(outer)[:dim], *_indices(reduced), *_indices(outer)[dim:])
+        roots = list(tracer.step(node, carried_locals(node, "s"), index))
+    else:
+        if isinstance(node.op, Reduction):
+            reduced = domain_of("y", node.op.reduced_extents(types, **node.attrs))
+        index = _indices(outer)
+        if form == "contraction":
+            roots = [tracer.factor(node, side, index, _indices(reduced)) for side in (0, 1)]
+        else:
+            roots = [tracer.inside(node, index, _indices(reduced) if isinstance(node.op, Reduction) else None)]
+        if form == "elementwise":
+            reduced = ()
+    accesses, visited = _loads(roots, values), tuple(tracer.visited)
+    anchor = Anchor(node, position, form, outer, reduced, index, _indices(reduced), accesses, visited)
+    return anchor if form == "contraction" else _split(anchor, roots)
+
+
+def _split(anchor: Anchor, roots: Sequence[Scalar]) -> Anchor:
+    """The anchor of traced expressions with its axes split so that divisions of them vanish."""
+    domain, split = split_divisions((*anchor.outer, *anchor.reduced), integer_expressions(roots))
+    if not split:
+        return anchor
+    return replace(
+        anchor,
+        outer=tuple(axis for axis in domain if axis.name.startswith("x")),
+        reduced=tuple(axis for axis in domain if not axis.name.startswith("x")),
+        index=tuple(substitute(i, split) for i in anchor.index),
+        reduced_index=tuple(substitute(i, split) for i in anchor.reduced_index),
+        loads=tuple((source, tuple(substitute(i, split) for i in at)) for source, at in anchor.loads),
+    )
+
+
+def carried_locals(node: Node, prefix: str) -> tuple[Local, ...]:
+    """Names for what a scan carries."""
+    types = [operand.type for operand in node.inputs]
+    constants = node.op.carried(types, node.type, **node.attrs)  # type: ignore[attr-defined]
+    names = [prefix] if len(constants) == 1 else [f"{prefix}_{number}" for number in range(len(constants))]
+    return tuple(Local(name, constant.dtype) for name, constant in zip(names, constants, strict=True))
 
 
 def _form(node: Node) -> str:
@@ -114,6 +137,8 @@ def _form(node: Node) -> str:
         return "contraction"
     if isinstance(node.op, Reduction):
         return "reduction"
+    if isinstance(node.op, Scan):
+        return "scan"
     raise NotImplementedError(f"{node.op.name} ({node.location}) belongs to no family that can be lowered")
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from graphc.codegen.loops import (
     Accumulate,
     Accumulator,
+    Advance,
+    Carried,
     CheckIndex,
     Contract,
     If,
@@ -67,6 +69,7 @@ class _Expression:
     deeper: bool = False  # used in a block below its home
     free: bool = False  # used where no choice guards it
     forced: bool = False
+    here: bool = False  # what it reads changes before it is used
     named: bool = False
     size: int = 1
     name: str = ""
@@ -112,11 +115,14 @@ class _Binder:
                 self._use_integer(statement.stop)
                 inner = _Block(block.depth + 1)
                 self.blocks[id(statement)] = inner
+                before = dict(self.scope)
                 self.scope[statement.variable] = inner
+                # What is carried differs from one iteration to the next.
+                self.scope.update(dict.fromkeys(_advanced(statement.body), inner))
                 self.path.append(inner)
                 self._visit(statement.body, inner)
                 self.path.pop()
-                del self.scope[statement.variable]
+                self.scope = before
             elif isinstance(statement, If):
                 self._use(statement.condition)
                 inner = _Block(block.depth + 1)
@@ -125,7 +131,12 @@ class _Binder:
                 self._visit(statement.body, inner)
                 self.path.pop()
             elif isinstance(statement, Let):
-                self.aliases[statement.name] = self._intern(statement.value, False)
+                value = self.aliases[statement.name] = self._intern(statement.value, False)
+                value.here |= statement.here
+                defined.append(statement.name)
+            elif isinstance(statement, Carried):
+                self._use(statement.start)
+                self.scope[statement.name] = block
                 defined.append(statement.name)
             elif isinstance(statement, Accumulator):
                 self.scope[statement.name] = self.scope[f"{statement.name}_position"] = block
@@ -144,7 +155,7 @@ class _Binder:
             self._use(statement.value)
             if statement.position is not None:
                 self._use_integer(statement.position)
-        elif isinstance(statement, CheckIndex):
+        elif isinstance(statement, CheckIndex | Advance):
             self._use(statement.value)
 
     def _use(self, scalar: Scalar) -> None:
@@ -241,7 +252,13 @@ class _Binder:
             return False
         if not expression.free and expression.loads:
             return False
-        return expression.forced or expression.uses > 1 or expression.deeper or expression.size > LONGEST_EXPRESSION
+        return (
+            expression.forced
+            or expression.here
+            or expression.uses > 1
+            or expression.deeper
+            or expression.size > LONGEST_EXPRESSION
+        )
 
     # And last: writing.
 
@@ -272,8 +289,10 @@ class _Binder:
         if isinstance(statement, Accumulate):
             at = None if statement.position is None else self._integer(statement.position, block)
             return replace(statement, value=self._scalar(statement.value, block), position=at)
-        if isinstance(statement, CheckIndex):
+        if isinstance(statement, CheckIndex | Advance):
             return replace(statement, value=self._scalar(statement.value, block))
+        if isinstance(statement, Carried):
+            return replace(statement, start=self._scalar(statement.start, block))
         return statement
 
     def _scalar(self, scalar: Scalar, block: _Block) -> Scalar:
@@ -323,6 +342,17 @@ def _with_scalars(value: Integer, change: object) -> Integer:
         value,
         lambda atom: opaque(change(atom.value), atom.lower, atom.upper) if isinstance(atom, Opaque) else None,  # type: ignore[operator]
     )
+
+
+def _advanced(statements: Sequence[Statement]) -> set[str]:
+    """The names of scalars that statements, or those nested in them, carry on."""
+    found: set[str] = set()
+    for statement in statements:
+        if isinstance(statement, Advance):
+            found.add(statement.name)
+        elif isinstance(statement, Loop | If):
+            found |= _advanced(statement.body)
+    return found
 
 
 def _guards(scalar: Scalar) -> bool:

@@ -19,11 +19,12 @@ from dataclasses import dataclass, field
 
 from graphc.codegen.anchors import Anchor
 from graphc.codegen.domains import Axis, Domain, domain_of, split_divisions
-from graphc.codegen.materialize import size_estimate
+from graphc.codegen.materialize import SERIAL_OPERATIONS, size_estimate
 from graphc.codegen.trace import (
     Access,
     delinearize,
     flat_offset,
+    linear_offset,
     linear_terms,
 )
 from graphc.ir.graph import Node
@@ -39,6 +40,7 @@ MANY_ELEMENTS = 1 << 15
 LONG_COLUMN = 2048
 FEWEST_LANES = 8  # neighbouring results that are worth carrying together
 POSITIONAL = ("argmax", "argmin")
+_ROLES = {"elementwise": "outer", "reduction": "reduction", "scan": "full"}
 
 
 @dataclass(slots=True, eq=False)
@@ -99,7 +101,7 @@ class Fusion:
         self.group_of[anchor.node] = group
 
     def _taker(self, anchor: Anchor, checks: Sequence[Group]) -> Group | None:
-        if anchor.form in ("elementwise", "reduction"):
+        if anchor.form in ("elementwise", "reduction", "scan"):
             for group in self._candidates(anchor):
                 if self._acyclic(anchor, group, checks) and self._join(anchor, group):
                     return group
@@ -174,7 +176,7 @@ class Fusion:
             self._start_contraction(anchor, group)
         else:
             _take_domain(group, anchor)
-            role = "outer" if anchor.form == "elementwise" else "reduction"
+            role = _ROLES[anchor.form]
             rename = _renaming(anchor, group)
             group.members.append(_placed(anchor, role, 0, rename))
             group.split = _needs_chunks(group)
@@ -255,13 +257,18 @@ def _buffer_count(group: Group, anchor: Anchor) -> int:
 
 def _needs_chunks(group: Group) -> bool:
     """Whether a reduced domain is cut into chunks: few results to share out among threads, or a long sum of columns."""
-    if not group.reduced:
+    if not group.reduced or scans(group):
         return False
     results = size_estimate(_extent(group.outer))
     elements = size_estimate(_extent(group.reduced))
     if results * elements < MANY_ELEMENTS:
         return False
     return results < FEW_RESULTS or (elements >= LONG_COLUMN and prefers_lanes(group))
+
+
+def scans(group: Group) -> list[Member]:
+    """The members that carry something along the reduced domain."""
+    return [member for member in group.members if member.anchor.form == "scan"]
 
 
 def has_positions(group: Group) -> bool:
@@ -429,7 +436,7 @@ def _join_epilogue(anchor: Anchor, group: Group) -> bool:
 
 def _join_loops(anchor: Anchor, group: Group) -> bool:
     reads = any(group.member(node) for node, _ in anchor.loads)
-    if anchor.form == "reduction" and not group.reduced:
+    if anchor.form != "elementwise" and not group.reduced:
         return reads and _join_first_reduction(anchor, group)
     mapping = _mapping(anchor, group, fallback=reads)
     if mapping is None:
@@ -441,9 +448,45 @@ def _join_loops(anchor: Anchor, group: Group) -> bool:
     level = _aligned(member, group)
     if level is None or (group.split and level > 0 and role != "outer"):
         return False
+    if role != "outer" and not _in_step(member, level, group):
+        return False
     member.level = level
     group.members.append(member)
     return True
+
+
+def _in_step(member: Member, level: int, group: Group) -> bool:
+    """Whether a member of a sweep goes along with the scans of the group, or a scan with the members of the sweep.
+
+    What a scan carries is there during its own sweep only. A reduction is not made serial for a scan's sake, nor is
+    costly work where the sweep runs along rows.
+    """
+    walks = scans(group)
+    if any(other.level < level for other in walks):
+        return False
+    sweep = [other for other in group.members if other.role != "outer" and other.level == level]
+    if member.anchor.form != "scan":
+        together = any(other.level == level for other in walks)
+        return not together or (member.role != "reduction" and (_is_light(member) or prefers_lanes(group)))
+    if group.split or any(other.role == "reduction" for other in sweep):
+        return False
+    if any(_is_reversed(other) != _is_reversed(member) for other in walks):
+        return False
+    return all(map(_is_light, sweep)) or prefers_lanes(group)
+
+
+def _is_reversed(member: Member) -> bool:
+    return member.node.attrs["reverse"]
+
+
+def _is_light(member: Member) -> bool:
+    return member.anchor.form == "scan" or sum(node.op.cost for node in member.anchor.visited) <= SERIAL_OPERATIONS
+
+
+def _in_order(anchor: Anchor, mapping: dict[str, Integer], group: Group) -> bool:
+    """Whether the anchor's reduced domain is walked in the order of the group's."""
+    mine = linear_offset([mapping[axis.name] for axis in anchor.reduced], [axis.extent for axis in anchor.reduced])
+    return mine == linear_offset([axis.index for axis in group.reduced], [axis.extent for axis in group.reduced])
 
 
 def _role(anchor: Anchor, group: Group, mapping: dict[str, Integer]) -> str | None:
@@ -452,6 +495,9 @@ def _role(anchor: Anchor, group: Group, mapping: dict[str, Integer]) -> str | No
         if _is_positional(anchor.node) != has_positions(group):
             return None  # a search in order would keep a sum from being vectorised
         return "reduction" if outer and _covers(anchor.reduced, mapping, group.reduced) else None
+    if anchor.form == "scan":
+        fits = outer and _covers(anchor.reduced, mapping, group.reduced) and _in_order(anchor, mapping, group)
+        return "full" if fits else None
     if outer:
         return "outer"
     return "full" if group.reduced and _covers(anchor.outer, mapping, (*group.outer, *group.reduced)) else None
@@ -507,8 +553,8 @@ def _become_rows(anchor: Anchor, group: Group) -> bool:
         for member in group.members
     ]
     candidate = Group(group.number, "loops", new_outer, new_reduced, moved)
-    member = _placed(anchor, "reduction", 0, rename)
-    if _aligned(member, candidate) is None:
+    member = _placed(anchor, _ROLES[anchor.form], 0, rename)
+    if _aligned(member, candidate) is None or not _in_step(member, 0, candidate):
         return False
     group.outer, group.reduced = new_outer, new_reduced
     group.members = [*moved, member]

@@ -19,8 +19,10 @@ from graphc.codegen.host import call_out
 from graphc.codegen.loops import (
     Accumulate,
     Accumulator,
+    Advance,
     Branch,
     CallOut,
+    Carried,
     CheckIndex,
     Contract,
     Element,
@@ -171,6 +173,9 @@ class _Kernel:
     def _statement(self, statement: Statement) -> Thunk:
         match statement:
             case Let(name, dtype, value):
+                thunk, kind = self.scalar(value), dtype.numpy.type
+                return lambda environment: environment.__setitem__(name, kind(thunk(environment)))
+            case Carried(name, dtype, value) | Advance(name, dtype, value):
                 thunk, kind = self.scalar(value), dtype.numpy.type
                 return lambda environment: environment.__setitem__(name, kind(thunk(environment)))
             case Accumulator(name, dtype, combiner):

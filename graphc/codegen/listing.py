@@ -8,9 +8,11 @@ from graphc.codegen.blocks import Item, arranged
 from graphc.codegen.loops import (
     Accumulate,
     Accumulator,
+    Advance,
     Block,
     Branch,
     CallOut,
+    Carried,
     CheckIndex,
     Contract,
     Element,
@@ -135,6 +137,10 @@ def print_statements(statements: Sequence[Statement]) -> Iterator[str]:
 def _simple(statement: Statement) -> str:
     if isinstance(statement, Let):
         return f"{statement.name}: {statement.dtype.short} = {print_scalar(statement.value)}"
+    if isinstance(statement, Carried):
+        return f"{statement.name}: {statement.dtype.short} = {print_scalar(statement.start)} carried"
+    if isinstance(statement, Advance):
+        return f"{statement.name} = {print_scalar(statement.value)}"
     if isinstance(statement, Accumulator):
         return f"{statement.name}: {statement.dtype.short} = empty {statement.combiner}"
     if isinstance(statement, LocalArray):

@@ -34,7 +34,27 @@ class Local:
 
 @dataclass(frozen=True, slots=True)
 class Let:
-    """Define a scalar that does not change."""
+    """Define a scalar that does not change. ``here`` tells that it is computed before what comes after it: what it
+    reads changes there."""
+
+    name: str
+    dtype: DType
+    value: Scalar
+    here: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """Define a scalar that goes from each iteration of a serial loop to the next: :class:`Advance` changes it."""
+
+    name: str
+    dtype: DType
+    start: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """What a carried scalar is in the next iteration. All that reads what it is in this one stands before it."""
 
     name: str
     dtype: DType
@@ -145,7 +165,9 @@ class CallOut:
     result: TensorType
 
 
-Statement = Let | Accumulator | Accumulate | LocalArray | Store | Loop | If | CheckIndex | Random | CallOut
+Statement = (
+    Let | Carried | Advance | Accumulator | Accumulate | LocalArray | Store | Loop | If | CheckIndex | Random | CallOut
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from graphc.codegen.trace import index_variables, is_elementwise, is_host_work, is_product, linear_offset
 from graphc.ir.graph import Graph, Node, Projection
 from graphc.ir.integers import Integer, bounds
-from graphc.ir.primitive import PRIMITIVES, Contraction, Gather, Pointwise, Reduction, Scatter, Source, View
+from graphc.ir.primitive import PRIMITIVES, Contraction, Gather, Pointwise, Reduction, Scan, Scatter, Source, View
 from graphc.ir.rewrite import live_nodes
 from graphc.ir.structured import Repetition, Structured
 from graphc.ir.types import TensorType
@@ -22,6 +22,8 @@ STORE_COST = 1.5
 # What may be computed while a contraction packs its operands: a rectifier is, an exponential is not.
 PROLOGUE_OPERATIONS = 2.0
 PROLOGUE_LOADS = 3
+# What may be computed while a row is walked in order, without vectors.
+SERIAL_OPERATIONS = 8.0
 # A single number is computed once for each kernel that reads it, outside of its loops: that is cheaper than a kernel.
 MOST_SCALAR_OPERATIONS = 4.0
 # Longer chains are cut, so that expressions stay of a readable size and tracing of a bounded depth.
@@ -303,18 +305,23 @@ def _same_size(left: Node, right: Node) -> bool:
 
 
 def _prologues(nodes: list[Node], users: dict[Node, list[Node]], anchors: dict[Node, None]) -> list[Node]:
-    """Operands of contractions that cost too much to compute while packing."""
+    """Operands that cost too much to compute while a contraction packs them, or while a scan walks along a row."""
     found: list[Node] = []
     for node in nodes:
-        if not isinstance(node.op, Contraction) or is_product(node) or is_host_work(node):
+        if not isinstance(node.op, Contraction | Scan) or is_product(node) or is_host_work(node):
             continue
+        if isinstance(node.op, Scan) and any(extent != 1 for extent in node.type.shape[node.attrs["dim"] + 1 :]):
+            continue  # rows side by side are walked together, as vectors
+        most, most_loads = (
+            (SERIAL_OPERATIONS, len(nodes)) if isinstance(node.op, Scan) else (PROLOGUE_OPERATIONS, PROLOGUE_LOADS)
+        )
         for operand in node.inputs:
             while isinstance(operand.op, View) and operand not in anchors:
                 operand = operand.inputs[0]
             if operand.is_input or operand in anchors or isinstance(operand.op, Source):
                 continue
             operations, loads = _chain(operand, anchors)
-            if operations > PROLOGUE_OPERATIONS or loads > PROLOGUE_LOADS:
+            if operations > most or loads > most_loads:
                 found.append(operand)
     return found
 

@@ -20,9 +20,21 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from graphc.codegen.anchors import carried_locals
 from graphc.codegen.domains import Axis, Domain, integer_expressions, merge_axes, split_divisions
-from graphc.codegen.fuse import POSITIONAL, Group, Member, has_positions, prefers_lanes
-from graphc.codegen.loops import Accumulate, Accumulator, Let, Local, LocalArray, Loop, Statement, Store
+from graphc.codegen.fuse import POSITIONAL, Group, Member, has_positions, prefers_lanes, scans
+from graphc.codegen.loops import (
+    Accumulate,
+    Accumulator,
+    Advance,
+    Carried,
+    Let,
+    Local,
+    LocalArray,
+    Loop,
+    Statement,
+    Store,
+)
 from graphc.codegen.materialize import OPERATION_WEIGHT, size_estimate, static_size
 from graphc.codegen.statements import (
     Ranges,
@@ -32,6 +44,7 @@ from graphc.codegen.statements import (
     outer_nest,
     rewrite_statements,
     scalars_of,
+    substitute_statements,
     unit_score,
     written_out,
 )
@@ -39,7 +52,7 @@ from graphc.codegen.storage import Draft, Storage
 from graphc.codegen.trace import Rewriter, Tracer, delinearize, index_variable, linear_offset
 from graphc.ir.graph import Node
 from graphc.ir.integers import Integer, opaque, product, substitute, variable
-from graphc.ir.scalars import Constant, Index, Load, Scalar
+from graphc.ir.scalars import Call, Constant, Index, Load, Scalar
 from graphc.ir.types import DType, int64
 
 LARGEST_WINDOW = 16  # points of a reduced domain that is written out
@@ -68,6 +81,9 @@ class LoopWriter:
         self.names = {
             member.node: f"a{number}" for number, member in enumerate(m for m in group.members if m.role == "reduction")
         }
+        self.carried = {
+            member.node: carried_locals(member.node, f"s{number}") for number, member in enumerate(scans(group))
+        }
         self.levels = 1 + max((m.level for m in group.members if m.role != "outer"), default=-1)
         self.lanes = False
         self.kept: dict[Node, str] = {}
@@ -77,7 +93,7 @@ class LoopWriter:
 
     def drafts(self) -> list[Draft]:
         """The kernels, in order."""
-        if not any(member.role == "reduction" for member in self.group.members):
+        if not self.carried and not any(member.role == "reduction" for member in self.group.members):
             return [Draft(self._flat())]
         if self._is_window():
             return [Draft(self._unrolled())]
@@ -90,7 +106,8 @@ class LoopWriter:
             return self._chunked(outer, reduced)
         if self.lanes:
             return [Draft(self._in_lanes(outer, reduced))]
-        return [Draft(self._in_rows(outer, reduced))]
+        body = self._in_rows(outer, reduced)
+        return [Draft(body)] if body else []
 
     # Tracing.
 
@@ -176,12 +193,13 @@ class LoopWriter:
     def _sweep(self, level: int) -> list[Statement]:
         tracer, computed = self._tracer(level)
         statements: list[Statement] = []
+        advances: list[Statement] = []
         for member in self.group.members:
             if member.role == "outer" or member.level != level:
                 continue
             node = member.node
             if member.role == "full":
-                computed[node] = self._named(node, tracer.inside(node, member.index), statements)
+                computed[node] = self._full_value(member, tracer, statements, advances)
                 statements += self.storage.stores(node, member.index, computed[node])
                 if node in self.kept:
                     position = self._row_position(member)
@@ -189,7 +207,29 @@ class LoopWriter:
                 continue
             value = tracer.inside(node, member.index, member.reduced_index)
             statements.append(self._accumulate(member, value))
-        return statements
+        if not advances:
+            return statements
+        # From the end, a scan walks the reduced domain backwards.
+        backwards = next(node for node in self.carried if self.group.member(node).level == level).attrs["reverse"]
+        turned = {axis.name: axis.extent - 1 - axis.index for axis in self.group.reduced} if backwards else {}
+        return list(substitute_statements([*statements, *advances], turned))
+
+    def _full_value(
+        self, member: Member, tracer: Tracer, statements: list[Statement], advances: list[Statement]
+    ) -> Scalar:
+        """The value of a member at a point of both domains; a scan then goes on by ``advances``."""
+        node = member.node
+        if node not in self.carried:
+            return self._named(node, tracer.inside(node, member.index), statements)
+        carried = self.carried[node]
+        for local, value in zip(carried, tracer.step(node, carried, member.index), strict=True):
+            after = f"{local.name}_next"
+            statements.append(Let(after, local.dtype, value, here=True))
+            advances.append(Advance(local.name, local.dtype, Local(after, local.dtype)))
+        first = Local(f"{carried[0].name}_next", carried[0].dtype)
+        if first.dtype == node.type.dtype:
+            return first
+        return self._named(node, Call("cast", (first,), node.type.dtype), statements)
 
     def _accumulate(self, member: Member, value: Scalar) -> Accumulate:
         node = member.node
@@ -220,7 +260,7 @@ class LoopWriter:
         outer, merged_outer = merge_axes(outer, expressions)
         reduced, merged_reduced = merge_axes(reduced, expressions)
         self._rewrite({**merged_outer, **merged_reduced})
-        if has_positions(self.group):
+        if has_positions(self.group) or self.carried:
             return outer, reduced
         reduced = contiguous_last(reduced, self.sweeps)
         if not self.lanes:
@@ -248,6 +288,7 @@ class LoopWriter:
             and 0 < size <= LARGEST_WINDOW
             and results >= LARGEST_WINDOW
             and self.levels == 1
+            and not self.carried
             and not any(member.role == "full" for member in self.group.members)
         )
 
@@ -295,8 +336,22 @@ class LoopWriter:
         return outer_nest(self.group.outer, body)
 
     def _accumulators(self, statements: Iterable[Statement]) -> list[Statement]:
-        found = {s.name: Accumulator(s.name, s.dtype, s.combiner) for s in statements if isinstance(s, Accumulate)}
+        found: dict[str, Statement] = {}
+        for statement in statements:
+            if isinstance(statement, Accumulate):
+                found[statement.name] = Accumulator(statement.name, statement.dtype, statement.combiner)
+            elif isinstance(statement, Advance):
+                found[statement.name] = Carried(statement.name, statement.dtype, self._starts()[statement.name])
         return list(found.values())
+
+    def _starts(self) -> dict[str, Constant]:
+        """What each carried scalar is before a row."""
+        found: dict[str, Constant] = {}
+        for node, names in self.carried.items():
+            types = [operand.type for operand in node.inputs]
+            constants = node.op.carried(types, node.type, **node.attrs)  # type: ignore[attr-defined]
+            found.update(zip((local.name for local in names), constants, strict=True))
+        return found
 
     def _rows(self) -> list[Statement]:
         """Local arrays that hold values of a row from one sweep to the next."""
@@ -308,14 +363,16 @@ class LoopWriter:
         ]
 
     def _in_rows(self, outer: Domain, reduced: Domain) -> tuple[Statement, ...]:
-        kinds = self._reduced_kinds(reduced)
         body = self._rows()
         for level, sweep in enumerate(self.sweeps):
             body += self.before[level]
-            body += self._accumulators(sweep)
-            if sweep and all(axis.extent != 0 for axis in reduced):
-                body += nest(reduced, sweep, kinds)
+            is_empty = any(axis.extent == 0 for axis in reduced)
+            body += self._accumulators(s for s in sweep if not (is_empty and isinstance(s, Advance)))
+            if sweep and not is_empty:
+                body += nest(reduced, sweep, self._reduced_kinds(reduced, sweep))
         body += self.before[self.levels]
+        if not any(isinstance(statement, Store | Loop) for statement in body):
+            return ()  # of no elements nothing is left to do
         return nest(outer, body, ["parallel", *["serial"] * (len(outer) - 1)][: len(outer)])
 
     def _chunked(self, outer: Domain, reduced: Domain) -> list[Draft]:
@@ -355,7 +412,7 @@ class LoopWriter:
             axes, work = self._over_lanes(outer, reduced, ranges, hand_on)
             work = list(nest(axes, work, ["serial"] * len(axes)))
         else:
-            loops = nest(reduced, sweep, self._reduced_kinds(reduced), ranges)
+            loops = nest(reduced, sweep, self._reduced_kinds(reduced, sweep), ranges)
             work = list(nest(outer, [*accumulators, *loops, *hand_on], ["serial"] * len(outer)))
         first_body = (Loop("p", 0, chunks, tuple(work), "parallel"),)
         kind = "serial" if has_positions(self.group) else "vector"
@@ -363,9 +420,9 @@ class LoopWriter:
         kinds = ["parallel", *["serial"] * (len(outer) - 1)][: len(outer)]
         return [Draft(first_body, tuple(partials)), Draft(nest(outer, finish, kinds))]
 
-    def _reduced_kinds(self, reduced: Domain) -> list[str]:
+    def _reduced_kinds(self, reduced: Domain, sweep: Sequence[Statement]) -> list[str]:
         kinds = ["serial"] * len(reduced)
-        if kinds and not has_positions(self.group):
+        if kinds and not has_positions(self.group) and not any(isinstance(each, Advance) for each in sweep):
             kinds[-1] = "vector"
         return kinds
 
@@ -387,7 +444,11 @@ class LoopWriter:
         place = lane.index - start
         arrays: list[Statement] = []
         first: list[Statement] = []
-        change = _lane_rewriter(place, set(self.names.values()))
+        starts = self._starts()
+        change = _lane_rewriter(place, {*self.names.values(), *starts})
+        for name, constant in starts.items():
+            arrays.append(LocalArray(name, constant.dtype, width))
+            first.append(Store(name, place, constant, constant.dtype))
         for member in self.group.members:
             if member.role == "reduction":
                 name, dtype = self.names[member.node], member.node.type.dtype
@@ -405,15 +466,21 @@ class LoopWriter:
             if self.before[level] and not self.group.split:
                 body += for_each_lane(self.before[level])
             if sweep:
-                combined = [
-                    Store(s.name, place, s.value, s.dtype, s.combiner) if isinstance(s, Accumulate) else s
-                    for s in sweep
-                ]
+                combined = [_of_lane(statement, place) for statement in sweep]
                 body += nest(reduced, for_each_lane(combined), ["serial"] * len(reduced), ranges)
         if last:
             body += for_each_lane(last)
         axes = [axis for axis in outer if axis is not lane]
         return [*axes, *([Axis("c", count)] if count != 1 else [])], body
+
+
+def _of_lane(statement: Statement, place: Integer) -> Statement:
+    """A statement of a sweep where results, and what is carried, are elements of arrays."""
+    if isinstance(statement, Accumulate):
+        return Store(statement.name, place, statement.value, statement.dtype, statement.combiner)
+    if isinstance(statement, Advance):
+        return Store(statement.name, place, statement.value, statement.dtype)
+    return statement
 
 
 def _lane_rewriter(place: Integer, names: set[str]) -> Rewriter:

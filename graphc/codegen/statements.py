@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from graphc.codegen.domains import Axis, Domain, integer_expressions, merge_axes, split_divisions
-from graphc.codegen.loops import Accumulate, Accumulator, CheckIndex, Let, Local, Loop, Statement, Store
+from graphc.codegen.loops import Accumulate, Accumulator, Advance, CheckIndex, Let, Local, Loop, Statement, Store
 from graphc.codegen.materialize import size_estimate, static_size
 from graphc.codegen.trace import Rewriter, index_variable, linear_terms, walk_all
 from graphc.ir.integers import Integer
@@ -75,8 +76,8 @@ def rewrite_statements(statements: Sequence[Statement], rewriter: Rewriter) -> t
                 rewrite_statements(statement.body, rewriter),
                 statement.kind,
             )
-        elif isinstance(statement, Let):
-            statement = Let(statement.name, statement.dtype, rewriter.scalar(statement.value))
+        elif isinstance(statement, Let | Advance):
+            statement = replace(statement, value=rewriter.scalar(statement.value))
         elif isinstance(statement, CheckIndex):
             statement = CheckIndex(rewriter.scalar(statement.value), rewriter.integer(statement.extent))
         result.append(statement)
@@ -93,7 +94,7 @@ def scalars_of(statements: Iterable[Statement]) -> list[Scalar]:
             found.append(statement.value)
             if statement.position is not None:
                 found.append(Load("position", (statement.position,), int64))
-        elif isinstance(statement, CheckIndex | Let):
+        elif isinstance(statement, CheckIndex | Let | Advance):
             found.append(statement.value)
         elif isinstance(statement, Loop):
             found += scalars_of(statement.body)

@@ -136,6 +136,12 @@ class Tracer:
             reduced = (0,) * len(node.op.reduced_extents(types, **node.attrs))
         return node.op.element(index, reduced, self.operands(node), types, node.type, **node.attrs)
 
+    def step(self, node: Node, carried: Sequence[Scalar], index: Index) -> tuple[Scalar, ...]:
+        """What a scan carries on from the element at an index."""
+        self.visited[node] = None
+        types = [operand.type for operand in node.inputs]
+        return node.op.step(carried, index, self.operands(node), types, node.type, **node.attrs)
+
     def factor(self, node: Node, side: int, index: Index, reduced: Index) -> Scalar:
         """The left or right factor of a contraction."""
         self.visited[node] = None

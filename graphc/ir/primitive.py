@@ -11,7 +11,7 @@ Contraction    a Reduction whose elements are products of two operands: matmul a
 Scatter        elements of a source added into (or put to) computed places of a base
 Source         no operands: constants, ranges, random numbers
 External       no meaning element by element: sorting, factorisations, Fourier transforms
-Scan           an External that runs along one dimension: each element combines all up to it
+Scan           a walk along one dimension that carries scalars from each element to the next
 =============  =====================================================================================
 """
 
@@ -23,7 +23,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from graphc.ir.integers import Dimension
-from graphc.ir.scalars import Call, Index, Operand, Scalar
+from graphc.ir.scalars import Call, Constant, Index, Operand, Scalar
 from graphc.ir.types import TensorType, dtype_of
 from graphc.ir.window import Window
 
@@ -298,19 +298,28 @@ class External(Primitive):
     cost = 100.0
 
 
-class Scan(External):
-    """Each element of the result combines the elements of its row up to it, along ``dim``; from the end with
-    ``reverse``. Both are attributes. Operands and result have one shape.
-
-    ``combiner`` is one of
-    sum, prod          of floats in float64, rounded at each step
-    argmax, argmin     the position (int64) of the last extreme element, NaN being the most extreme
-    logaddexp          the logarithm of the sum of exponentials
-    recurrence         of operands (a, b) the numbers s[k] = b[k] + a[k] * s[k - 1]
+class Scan(Primitive):
+    """A walk along the dimension ``dim`` of each row that carries a few scalars from every element to the next; from
+    the end with ``reverse``. Both are attributes. All operands and the result have one shape.
     """
 
-    combiner: ClassVar[str]
     cost = 2.0
+
+    def carried(self, types: Sequence[TensorType], output: TensorType, **attrs: Any) -> tuple[Constant, ...]:
+        """What is carried to the first element of a row."""
+        raise NotImplementedError
+
+    def step(
+        self,
+        carried: Sequence[Scalar],
+        index: Index,
+        operands: Sequence[Operand],
+        types: Sequence[TensorType],
+        output: TensorType,
+        **attrs: Any,
+    ) -> tuple[Scalar, ...]:
+        """What is carried on from the element at ``index``; the first, in the result's dtype, is its element."""
+        raise NotImplementedError
 
 
 PrimitiveClass = TypeVar("PrimitiveClass", bound=type[Primitive])

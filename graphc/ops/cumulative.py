@@ -1,4 +1,5 @@
-"""Scans: each element of the result combines the elements of its row up to it.
+"""Scans: each element of the result combines the elements of its row up to it. Floats are carried in float64, and
+rounded at each element.
 
 ``dim`` is a non-negative dimension; with ``reverse`` rows run from their ends. The family is closed under
 differentiation: the slope of a running product is a linear recurrence, and that of a recurrence is one again.
@@ -6,12 +7,15 @@ differentiation: the slope of a running product is a linear recurrence, and that
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from graphc.ir.primitive import Scan, register
-from graphc.ir.types import DType, TensorType, int64
+from graphc.ir.scalars import Call, Constant, Index, Operand, Scalar, from_index
+from graphc.ir.types import DType, TensorType, bool_, float64, int64
 from graphc.ops import gathers, views
 from graphc.ops.comparisons import Eq, Where
 from graphc.ops.conjugation import conjugate
@@ -24,8 +28,11 @@ from graphc.sizes import stretches
 
 class ScanOfOne(Scan):
     """A scan of one operand. ``accepts`` lists the categories of dtypes; ``result`` is the dtype of the result where it
-    is not the operand's."""
+    is not the operand's. ``function`` is the scalar function of what is carried and the next element, and ``start`` its
+    neutral number."""
 
+    function: ClassVar[str]
+    start: ClassVar[float]
     accepts: ClassVar[tuple[str, ...]] = ("int", "float", "complex")
     result: ClassVar[DType | None] = None
 
@@ -46,6 +53,33 @@ class ScanOfOne(Scan):
         """The scan from the start."""
         raise NotImplementedError
 
+    def carried(self, types: Sequence[TensorType], output: TensorType, **attrs: Any) -> tuple[Constant, ...]:
+        return (_constant(self.start, _carried_dtype(output)),)
+
+    def step(
+        self,
+        carried: Sequence[Scalar],
+        index: Index,
+        operands: Sequence[Operand],
+        types: Sequence[TensorType],
+        output: TensorType,
+        **attrs: Any,
+    ) -> tuple[Scalar, ...]:
+        (before,) = carried
+        return (Call(self.function, (before, _widened(operands[0](*index), before.dtype)), before.dtype),)
+
+
+def _carried_dtype(output: TensorType) -> DType:
+    return float64 if output.dtype.is_floating_point else output.dtype
+
+
+def _constant(value: float, dtype: DType) -> Constant:
+    return Constant(value if dtype.is_floating_point else int(value), dtype)
+
+
+def _widened(value: Scalar, dtype: DType) -> Scalar:
+    return value if value.dtype is dtype else Call("cast", (value,), dtype)
+
 
 def _wide(dtype: np.dtype) -> np.dtype:
     """The dtype in which sums and products are accumulated."""
@@ -54,10 +88,11 @@ def _wide(dtype: np.dtype) -> np.dtype:
 
 @register
 class CumulativeSum(ScanOfOne):
-    name, combiner, saves_inputs = "cumsum", "sum", ()
+    name, function, start, saves_inputs = "cumsum", "add", 0.0, ()
 
     def scan(self, x: np.ndarray, dim: int) -> np.ndarray:
-        return np.cumsum(x, dim, _wide(x.dtype)).astype(x.dtype, copy=False)
+        # A sum starts from 0, to which -0 adds nothing.
+        return (np.cumsum(x, dim, _wide(x.dtype)) + x.dtype.type(0)).astype(x.dtype, copy=False)
 
     def vjp(self, cotangent: Any, output: Any, x: Any, *, dim: int, reverse: bool) -> tuple[Any, ...]:
         return (CumulativeSum.bind(cotangent, dim=dim, reverse=not reverse),)
@@ -65,7 +100,7 @@ class CumulativeSum(ScanOfOne):
 
 @register
 class CumulativeProduct(ScanOfOne):
-    name, combiner, saves_output = "cumprod", "prod", True
+    name, function, start, saves_output = "cumprod", "mul", 1.0, True
 
     def scan(self, x: np.ndarray, dim: int) -> np.ndarray:
         return np.cumprod(x, dim, _wide(x.dtype)).astype(x.dtype, copy=False)
@@ -102,7 +137,7 @@ def _recurrence(factors: Any, terms: Any, dim: int, reverse: bool) -> Any:
 class LinearRecurrence(Scan):
     """Of operands (a, b) along ``dim`` the numbers s[k] = b[k] + a[k] * s[k - 1], with s[-1] = 0."""
 
-    name, combiner, saves_inputs, saves_output = "linear_recurrence", "recurrence", (0,), True
+    name, saves_inputs, saves_output = "linear_recurrence", (0,), True
 
     def infer(self, factors: TensorType, terms: TensorType, *, dim: int, reverse: bool) -> TensorType:
         if factors != terms or factors.dtype.category not in ("float", "complex"):
@@ -123,6 +158,21 @@ class LinearRecurrence(Scan):
             rows[position] = state
         return result
 
+    def carried(self, types: Sequence[TensorType], output: TensorType, **attrs: Any) -> tuple[Constant, ...]:
+        return (Constant(0.0, float64),)
+
+    def step(
+        self,
+        carried: Sequence[Scalar],
+        index: Index,
+        operands: Sequence[Operand],
+        types: Sequence[TensorType],
+        output: TensorType,
+        **attrs: Any,
+    ) -> tuple[Scalar, ...]:
+        factor, term = (_widened(operand(*index), float64) for operand in operands)
+        return (Call("add", (term, Call("mul", (factor, carried[0]), float64)), float64),)
+
     def vjp(self, cotangent: Any, output: Any, factors: Any, terms: Any, *, dim: int, reverse: bool) -> Any:
         back = _recurrence(_moved(conjugate(factors), dim, reverse, 0.0), cotangent, dim, not reverse)
         return (lambda: back * conjugate(_moved(output, dim, not reverse, 0.0)), back)
@@ -133,6 +183,7 @@ class ExtremePosition(ScanOfOne):
 
     accepts, result, differentiable = ("bool", "int", "float"), int64, False
     extreme: ClassVar[Any]
+    reached: ClassVar[str]  # the comparison of an element with the extreme one so far that makes it the new one
 
     @quiet
     def evaluate(self, x: np.ndarray, *, dim: int, reverse: bool) -> np.ndarray:
@@ -145,27 +196,62 @@ class ExtremePosition(ScanOfOne):
         reached = (x == running) | (x != x)
         return np.maximum.accumulate(np.where(reached, line, 0), dim)
 
+    def carried(self, types: Sequence[TensorType], output: TensorType, **attrs: Any) -> tuple[Constant, ...]:
+        return Constant(0, int64), _least_extreme(types[0].dtype, self.reached == "ge")
+
+    def step(
+        self,
+        carried: Sequence[Scalar],
+        index: Index,
+        operands: Sequence[Operand],
+        types: Sequence[TensorType],
+        output: TensorType,
+        *,
+        dim: int,
+        reverse: bool,
+    ) -> tuple[Scalar, ...]:
+        position, extreme = carried
+        value = operands[0](*index)
+        reached: Scalar = Call(self.reached, (value, extreme), bool_)
+        if value.dtype.is_floating_point:
+            reached = Call("logical_or", (reached, Call("isnan", (value,), bool_)), bool_)
+        return (
+            Call("where", (reached, from_index(index[dim]), position), int64),
+            Call("where", (reached, value, extreme), value.dtype),
+        )
+
+
+def _least_extreme(dtype: DType, greatest: bool) -> Constant:
+    """What every number is at least as great as (or as little)."""
+    if dtype.is_floating_point:
+        return Constant(-math.inf if greatest else math.inf, dtype)
+    if dtype is bool_:
+        return Constant(not greatest, dtype)
+    limits = np.iinfo(dtype.numpy)
+    return Constant(int(limits.min if greatest else limits.max), dtype)
+
 
 @register
 class CumulativeArgMax(ExtremePosition):
-    name, combiner, extreme = "cummax_indices", "argmax", np.maximum
+    name, extreme, reached = "cummax_indices", np.maximum, "ge"
 
 
 @register
 class CumulativeArgMin(ExtremePosition):
-    name, combiner, extreme = "cummin_indices", "argmin", np.minimum
+    name, extreme, reached = "cummin_indices", np.minimum, "le"
 
 
 @register
 class LogCumulativeSumExp(ScanOfOne):
     """The logarithm of the running sum of exponentials, without overflow."""
 
-    name, combiner, accepts, saves_output = "logcumsumexp", "logaddexp", ("float", "complex"), True
+    name, function, start, saves_output = "logcumsumexp", "logaddexp", -math.inf, True
+    accepts = ("float", "complex")
     cost = 30.0
 
     def scan(self, x: np.ndarray, dim: int) -> np.ndarray:
         if x.dtype.kind != "c":
-            return np.logaddexp.accumulate(x, dim, np.float64).astype(x.dtype, copy=False)
+            return (np.logaddexp.accumulate(x, dim, np.float64) + 0.0).astype(x.dtype, copy=False)
         rows = np.moveaxis(x, dim, 0).astype(_wide(x.dtype))
         for position in range(1, len(rows)):
             rows[position] = logarithm_of_sum(rows[position - 1], rows[position])

@@ -12,6 +12,7 @@ from graphc.codegen.c.statements import Statements
 from graphc.codegen.loops import (
     Accumulate,
     Accumulator,
+    Advance,
     CallOut,
     CheckIndex,
     Contract,
@@ -166,7 +167,7 @@ def statements_within(body: Iterable[Statement]) -> Iterable[Statement]:
 
 def scalars_of(statement: Statement) -> tuple[Scalar, ...]:
     """The scalar expressions that stand directly in a statement."""
-    if isinstance(statement, Let | Accumulate | Store | CheckIndex):
+    if isinstance(statement, Let | Advance | Accumulate | Store | CheckIndex):
         return (statement.value,)
     return (statement.condition,) if isinstance(statement, If) else ()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from graphc.codegen.loops import Accumulate, CheckIndex, If, Let, Loop, Random, Statement, Store
+from graphc.codegen.loops import Accumulate, Advance, CheckIndex, If, Let, Loop, Random, Statement, Store
 from graphc.ir.integers import (
     Atom,
     Integer,
@@ -58,7 +58,7 @@ def map_integer(value: Integer, change: Change) -> Integer:
 def map_statement(statement: Statement, change: Change) -> Statement:
     """The statement with every integer expression in it changed, those of nested statements too."""
     match statement:
-        case Let():
+        case Let() | Advance():
             return replace(statement, value=map_scalar(statement.value, change))
         case Accumulate():
             position = None if statement.position is None else map_integer(statement.position, change)

@@ -11,7 +11,9 @@ from graphc.codegen.c.spelling import ADD, CONDITIONAL
 from graphc.codegen.loops import (
     Accumulate,
     Accumulator,
+    Advance,
     CallOut,
+    Carried,
     CheckIndex,
     If,
     Let,
@@ -63,7 +65,7 @@ class Statements:
         """
         defined: set[str] = set()
         for statement in statements:
-            if isinstance(statement, Let | Accumulator | LocalArray):
+            if isinstance(statement, Let | Carried | Accumulator | LocalArray):
                 if statement.name in defined:
                     for name in (statement.name, statement.name + "_position"):
                         self.names.bind(name, self.names.fresh(name))
@@ -76,6 +78,10 @@ class Statements:
         match statement:
             case Let(name, dtype, value):
                 yield f"{margin}const {c_type(dtype)} {self.names(name)} = {self.expressions.scalar(value)};"
+            case Carried(name, dtype, start):
+                yield f"{margin}{c_type(dtype)} {self.names(name)} = {self.expressions.scalar(start)};"
+            case Advance(name, _, value):
+                yield f"{margin}{self.names(name)} = {self.expressions.scalar(value)};"
             case Accumulator(name, dtype, combiner):
                 yield f"{margin}{c_type(dtype)} {self.names(name)} = {identity(combiner, dtype)};"
                 if combiner in POSITION_COMBINERS:
