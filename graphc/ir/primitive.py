@@ -8,7 +8,7 @@ View           each element is one element of the first operand at a mapped inde
 Gather         each element from operands at computed indices: inlines into any loop
 Reduction      each element combines many, over a reduction domain
 Contraction    a Reduction whose elements are products of two operands: matmul and convolutions
-Scatter        elements of a source added into (or put to) computed places of a base
+Scatter        elements of a source combined into (or put to) computed places of a base
 Source         no operands: constants, ranges, random numbers
 External       no meaning element by element: sorting, factorisations, Fourier transforms
 Scan           a walk along one dimension that carries scalars from each element to the next
@@ -273,7 +273,8 @@ class Contraction(Reduction):
 class Scatter(Indexed):
     """Operands (base, index, source): the base with elements of the source combined into computed places.
 
-    ``combiner`` is "sum" or "put". Places are taken in row-major order of the source, so sums have one fixed order.
+    ``combiner`` is "sum", "prod", "max", "min", or "put". Places are taken in row-major order of the source, so that
+    sums have one order.
     """
 
     combiner: ClassVar[str] = "sum"

@@ -15,7 +15,7 @@ import numpy as np
 
 from graphc.ir.primitive import Scan, register
 from graphc.ir.scalars import Call, Constant, Index, Operand, Scalar, from_index
-from graphc.ir.types import DType, TensorType, bool_, float64, int64
+from graphc.ir.types import DType, TensorType, bool_, complex128, float64, int64
 from graphc.ops import gathers, views
 from graphc.ops.comparisons import Eq, Where
 from graphc.ops.conjugation import conjugate
@@ -70,11 +70,13 @@ class ScanOfOne(Scan):
 
 
 def _carried_dtype(output: TensorType) -> DType:
+    if output.dtype.is_complex:
+        return complex128
     return float64 if output.dtype.is_floating_point else output.dtype
 
 
 def _constant(value: float, dtype: DType) -> Constant:
-    return Constant(value if dtype.is_floating_point else int(value), dtype)
+    return Constant(int(value) if dtype.category in ("int", "bool") else value, dtype)
 
 
 def _widened(value: Scalar, dtype: DType) -> Scalar:
@@ -159,7 +161,7 @@ class LinearRecurrence(Scan):
         return result
 
     def carried(self, types: Sequence[TensorType], output: TensorType, **attrs: Any) -> tuple[Constant, ...]:
-        return (Constant(0.0, float64),)
+        return (_constant(0.0, _carried_dtype(output)),)
 
     def step(
         self,
@@ -170,8 +172,9 @@ class LinearRecurrence(Scan):
         output: TensorType,
         **attrs: Any,
     ) -> tuple[Scalar, ...]:
-        factor, term = (_widened(operand(*index), float64) for operand in operands)
-        return (Call("add", (term, Call("mul", (factor, carried[0]), float64)), float64),)
+        (before,) = carried
+        factor, term = (_widened(operand(*index), before.dtype) for operand in operands)
+        return (Call("add", (term, Call("mul", (factor, before), before.dtype)), before.dtype),)
 
     def vjp(self, cotangent: Any, output: Any, factors: Any, terms: Any, *, dim: int, reverse: bool) -> Any:
         back = _recurrence(_moved(conjugate(factors), dim, reverse, 0.0), cotangent, dim, not reverse)

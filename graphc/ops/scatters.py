@@ -19,19 +19,21 @@ from graphc.ops import gathers
 from graphc.ops.quiet import quiet
 from graphc.ops.sources import number_like
 
+_COMBINE = {"sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum}
+
 
 def _combine(combiner: str, base: np.ndarray, places: np.ndarray, source: np.ndarray) -> np.ndarray:
     """A copy of the base with the source combined into flat places (an array of the source's shape)."""
     result = base.copy()
     flat, values = result.reshape(-1), np.ascontiguousarray(source).reshape(-1)
-    if combiner == "sum":
-        np.add.at(flat, places.reshape(-1), values)
-    else:
+    if combiner == "put":
         flat[places.reshape(-1)] = values
+    else:
+        _COMBINE[combiner].at(flat, places.reshape(-1), values)
     return result
 
 
-class _ScatterAlong(Scatter):
+class ScatterAlong(Scatter):
     """The element of the source at ``(i, j, k)`` goes to ``(i, index[i, j, k], k)`` of the base, for ``dim`` 1."""
 
     def infer(self, base: TensorType, index: TensorType, source: TensorType, *, dim: int) -> TensorType:
@@ -125,7 +127,7 @@ def _without_empty_source(inputs: Sequence[Any]) -> Any | None:
 
 
 @register
-class ScatterAdd(_ScatterAlong):
+class ScatterAdd(ScatterAlong):
     """Add elements of the source where the index says. PyTorch's ``scatter_add``."""
 
     name = "scatter_add"
@@ -139,7 +141,7 @@ class ScatterAdd(_ScatterAlong):
 
 
 @register
-class ScatterPut(_ScatterAlong):
+class ScatterPut(ScatterAlong):
     """Put elements of the source where the index says. PyTorch's ``scatter``.
 
     As in PyTorch, the gradient of a source whose place is written more than once is that of the place.

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.integers import Integer, Opaque, Quotient, Remainder, Variable, variable
-from graphc.ir.primitive import PRIMITIVES, Contraction, Elementwise, Primitive, Reduction, Scatter
+from graphc.ir.primitive import PRIMITIVES, Contraction, Elementwise, Primitive, Reduction, Scan, Scatter
 from graphc.ir.scalars import Call, Choose, Constant, FromIndex, Index, Load, Operand, Scalar, Within
 from graphc.ir.types import TensorType, dtype_of
 from graphc.ops.sources import Literal
@@ -109,6 +109,8 @@ def by_elements(primitive: Primitive, arrays: Sequence[np.ndarray], attrs: Mappi
     operands = [_operand(array) for array in arrays]
     if isinstance(primitive, Scatter):
         return _scattered(primitive, arrays, operands, types, output, attrs)
+    if isinstance(primitive, Scan):
+        return _scanned(primitive, operands, types, output, attrs)
     result = np.zeros(output.shape, output.dtype.numpy)
     index = _variables("i", output.shape)
     if isinstance(primitive, Elementwise):
@@ -153,7 +155,39 @@ def _scattered(
     for point, variables in _points("i", types[2].shape):
         place = tuple(integer_value(position, variables) for position in target)
         value = arrays[2][point]
-        result[place] = result[place] + value if primitive.combiner == "sum" else value
+        combine = _COMBINE.get(primitive.combiner)
+        result[place] = value if combine is None else combine(result[place], value)
+    return result
+
+
+_COMBINE = {"sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum}
+
+
+def _scanned(
+    primitive: Scan,
+    operands: Sequence[Operand],
+    types: Sequence[TensorType],
+    output: TensorType,
+    attrs: Mapping[str, Any],
+) -> np.ndarray:
+    result = np.zeros(output.shape, output.dtype.numpy)
+    dim, index = attrs["dim"], _variables("i", output.shape)
+    starts = primitive.carried(types, output, **attrs)
+    sources = [_Array(np.array(start.value, start.dtype.numpy)) for start in starts]
+    carried = [Load(source, (), start.dtype) for source, start in zip(sources, starts, strict=True)]
+    step = primitive.step(carried, index, operands, types, output, **attrs)
+    rows = output.shape[:dim] + output.shape[dim + 1 :]
+    for row in itertools.product(*map(range, rows)):
+        for source, start in zip(sources, starts, strict=True):
+            source.array[()] = start.value
+        order = range(output.shape[dim])
+        for place in reversed(order) if attrs["reverse"] else order:
+            point = (*row[:dim], place, *row[dim:])
+            variables = {f"i{position}": value for position, value in enumerate(point)}
+            values = [scalar_value(scalar, variables) for scalar in step]
+            for source, value in zip(sources, values, strict=True):
+                source.array[()] = value
+            result[point] = values[0]
     return result
 
 

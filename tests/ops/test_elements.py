@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from graphc.ir.graph import Builder, Node
-from graphc.ir.primitive import PRIMITIVES, Contraction, Elementwise, Reduction, Scatter
+from graphc.ir.primitive import PRIMITIVES, Contraction, Elementwise, Reduction, Scan, Scatter
 from tests.ops.elements import by_elements, check_roles
 from tests.ops.running import keyword_arrays, run_on_symbols
 from tests.ops.samples import ALL_SAMPLES, OpSample, flat_arrays
@@ -22,7 +22,7 @@ POINTS = 4000
 WITH_MEANING = sorted(
     name
     for name, primitive in PRIMITIVES.items()
-    if isinstance(primitive, (Elementwise, Reduction, Scatter)) and primitive.effect is None
+    if isinstance(primitive, (Elementwise, Reduction, Scan, Scatter)) and primitive.effect is None
 )
 
 

@@ -19,7 +19,7 @@ from graphc.ops.functions.shaping import broadcast_to, cat, slice_dim, unsqueeze
 from graphc.ops.half_precision import as_single
 from graphc.ops.operands import cast
 from graphc.ops.reductions import ArgMax
-from graphc.ops.scatter_reductions import ScatterReduce
+from graphc.ops.scatter_reductions import scatter_reduced
 from graphc.ops.sources import number_like
 from graphc.ops.type_names import type_name
 
@@ -318,7 +318,7 @@ class _Bags:
         bag = broadcast_to(unsqueeze(self.numbers, -1), (self.elements, width))
         attrs = {"dim": 0, "include_self": True}
         lowest = number_like(values, float("-inf"), shape=(self.room, width))
-        extremes = ScatterReduce.bind(lowest, bag, values, reduce="amax", **attrs)
+        extremes = scatter_reduced(lowest, bag, values, reduce="amax", **attrs)
         is_extreme = comparisons.Eq.bind(values, gathers.GatherAlong.bind(extremes, bag, dim=0))
         # The first element that has the extreme; where a bag is empty, any: its value is not taken.
         places = sources.Iota.instance
@@ -326,7 +326,7 @@ class _Bags:
         none = number_like(place, self.elements)
         candidates = where(is_extreme, place, none)
         last = number_like(place, self.elements, shape=(self.room, width))
-        first = ScatterReduce.bind(last, bag, candidates, reduce="amin", **attrs)
+        first = scatter_reduced(last, bag, candidates, reduce="amin", **attrs)
         empty = first == self.elements
         chosen = gathers.GatherAlong.bind(self.rows, where(empty, number_like(first, 0), first), dim=0)
         return self._within(where(empty, number_like(chosen, 0), _finite(chosen)))

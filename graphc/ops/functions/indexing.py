@@ -19,7 +19,7 @@ from graphc.ops.functions.shaping import broadcast_to, ravel, slice_dim, unsquee
 from graphc.ops.matrix_rules import no_elements
 from graphc.ops.memory_overlap import require_apart
 from graphc.ops.operands import broadcast_shapes, cast, is_value, normalize_dim
-from graphc.ops.scatter_reductions import ScatterReduce
+from graphc.ops.scatter_reductions import ScatterProduct
 from graphc.ops.sources import number_like
 from graphc.ops.subscript_views import basic_view
 from graphc.ops.subscripts import (
@@ -263,7 +263,7 @@ class _ScatterProduct:
 
     @staticmethod
     def bind(base: Any, index: Any, source: Any, *, dim: int) -> Any:
-        return ScatterReduce.bind(base, index, source, dim=dim, reduce="prod", include_self=True)
+        return ScatterProduct.bind(base, index, source, dim=dim, include_self=True)
 
 
 def _rows(name: str, input: Any, dim: int, index: Any, source: Any) -> tuple[Any, int, Any, Any]:

@@ -16,7 +16,7 @@ from graphc.ops import comparisons, gathers, scatters, strided_views, views
 from graphc.ops.functions.indexing import scatter_add
 from graphc.ops.functions.shaping import broadcast_to, ravel, slice_dim, unsqueeze
 from graphc.ops.operands import broadcast_shapes, cast, is_value, normalize_dim
-from graphc.ops.scatter_reductions import ScatterReduce
+from graphc.ops.scatter_reductions import scatter_reduced
 from graphc.ops.sources import number_like
 from graphc.ops.subscripts import (
     constant,
@@ -189,7 +189,7 @@ def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, i
 
 def _reduced(base: Any, dim: int, index: Any, source: Any, reduce: str, include_self: bool) -> Any:
     if reduce in ("prod", "amax", "amin"):
-        return ScatterReduce.bind(base, index, source, dim=dim, reduce=reduce, include_self=bool(include_self))
+        return scatter_reduced(base, index, source, dim=dim, reduce=reduce, include_self=bool(include_self))
     start, counts = base, number_like(base, 1, shape=tuple(base.shape))
     if not include_self:
         nothing = number_like(base, 0, shape=tuple(index.shape))
