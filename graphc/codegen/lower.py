@@ -186,9 +186,28 @@ class _Lowering:
             for scalar in walk_all((element,)):
                 if isinstance(scalar, Load) and isinstance(scalar.source, str):
                     loads.append((self.values.node(scalar.source), scalar.index))
-            valid = _is_valid(element, extent) or index.type.size == 0
+            valid = self._is_valid(element, extent) or index.type.size == 0
             self.checks[key] = None if valid else self.fusion.add_check(index, extent, user, loads, self.guard)
         return self.checks[key]
+
+    def _is_valid(self, element: Scalar, extent: Integer) -> bool:
+        """Whether an index is known to lie within its extent."""
+        if isinstance(element, Constant):
+            least = greatest = int(element.value)
+        elif isinstance(element, FromIndex):
+            least, greatest = bounds(element.value)  # type: ignore[assignment]
+        elif isinstance(element, Load) and isinstance(element.source, str):
+            node = self.values.node(element.source)
+            below = None
+            if not node.is_input:
+                below = node.op.positions_below([operand.type for operand in node.inputs], **node.attrs)
+            least, greatest = 0, None if below is None else below - 1
+        else:
+            return False
+        if least is None or greatest is None:
+            return False
+        low, high = bounds(extent + least)[0], bounds(extent - greatest)[0]
+        return low is not None and low >= 0 and high is not None and high > 0
 
     # Buffers.
 
@@ -393,20 +412,6 @@ class _Lowering:
         body = (Loop("i0", 0, size, (store,), "parallel"),) if size != 1 else (store,)
         kernel, buffers, starts = make_kernel(Draft(body), self.buffer_of, self.buffers, ("copy",))
         return Launch(kernel, buffers, (Origin("copy", node.location),), size, starts)
-
-
-def _is_valid(element: Scalar, extent: Integer) -> bool:
-    """Whether an index is known to lie within its extent."""
-    if isinstance(element, Constant):
-        least = greatest = int(element.value)
-    elif isinstance(element, FromIndex):
-        least, greatest = bounds(element.value)  # type: ignore[assignment]
-    else:
-        return False
-    if least is None or greatest is None:
-        return False
-    low, high = bounds(extent + least)[0], bounds(extent - greatest)[0]
-    return low is not None and low >= 0 and high is not None and high > 0
 
 
 def _comes_after(other: Member, member: Member) -> bool:

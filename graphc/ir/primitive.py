@@ -22,7 +22,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from graphc.ir.integers import Dimension
+from graphc.ir.integers import Dimension, product
 from graphc.ir.scalars import Call, Constant, Index, Operand, Scalar
 from graphc.ir.types import TensorType, dtype_of
 from graphc.ir.window import Window
@@ -87,6 +87,11 @@ class Primitive:
     def types_of(self, arrays: Sequence[np.ndarray]) -> list[TensorType]:
         """The types of arrays that the primitive is evaluated on."""
         return [TensorType(dtype_of(array.dtype), array.shape) for array in arrays]
+
+    def positions_below(self, types: Sequence[TensorType], **attrs: Any) -> Dimension | None:
+        """For what gives positions: the number that all elements of the result are below, and none is negative. What
+        they index needs no check then. None where elements are no positions."""
+        return None
 
     def vjp(self, cotangent: Any, output: Any, *inputs: Any, **attrs: Any) -> tuple[Any | None, ...]:
         """The cotangent of each input, in public operators; None stands for zero.
@@ -202,6 +207,9 @@ class Reduction(Primitive):
     def reduced_extents(self, types: Sequence[TensorType], **attrs: Any) -> tuple[Dimension, ...]:
         """The extents of the reduction domain, outermost first."""
         raise NotImplementedError
+
+    def positions_below(self, types: Sequence[TensorType], **attrs: Any) -> Dimension | None:
+        return product(self.reduced_extents(types, **attrs)) if self.combiner in ("argmax", "argmin") else None
 
     def element(
         self,

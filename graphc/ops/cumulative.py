@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from graphc.ir.integers import Dimension
 from graphc.ir.primitive import Scan, register
 from graphc.ir.scalars import Call, Constant, Index, Operand, Scalar, from_index
 from graphc.ir.types import DType, TensorType, bool_, complex128, float64, int64
@@ -198,6 +199,9 @@ class ExtremePosition(ScanOfOne):
         line = np.arange(x.shape[dim]).reshape((-1,) + (1,) * (x.ndim - dim - 1))
         reached = (x == running) | (x != x)
         return np.maximum.accumulate(np.where(reached, line, 0), dim)
+
+    def positions_below(self, types: Sequence[TensorType], **attrs: Any) -> Dimension | None:
+        return types[0].shape[attrs["dim"]]
 
     def carried(self, types: Sequence[TensorType], output: TensorType, **attrs: Any) -> tuple[Constant, ...]:
         return Constant(0, int64), _least_extreme(types[0].dtype, self.reached == "ge")

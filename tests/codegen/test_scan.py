@@ -82,10 +82,10 @@ def test_gradients_of_scans_have_the_bits_of_eager_mode(shape: tuple[int, ...]) 
     ways = run_every_way(function, make)
     for found, wanted in zip(ways.compiled.results, ways.eager.results, strict=True):
         assert difference(found, wanted, 1e-12, 1e-12) is None
-    assert "call_out" not in assert_source(function, make)
+    assert "call_out" not in source_of(function, make)
 
 
-def assert_source(function: Any, make: Any) -> str:
+def source_of(function: Any, make: Any) -> str:
     """The C of a program that refuses calls to the host."""
     program = gc.compile(function, fullgraph=True)
     program(make())
@@ -130,14 +130,14 @@ def test_scans_from_both_ends_do_not() -> None:
 
 def test_rows_side_by_side_are_walked_together() -> None:
     """Along the first dimension of a matrix a block of columns is carried in an array, by vector loops."""
-    source = assert_source(lambda values: [values[0].cumsum(0)], lambda: [gc.ones(30, 200)])
+    source = source_of(lambda values: [values[0].cumsum(0)], lambda: [gc.ones(30, 200)])
     assert "#pragma omp simd" in source
     assert "s0[" in source
 
 
 def test_costly_work_is_not_made_serial() -> None:
     """What a scan along rows reads is computed by vector loops before it, where it costs much."""
-    source = assert_source(lambda values: [values[0].tanh().exp().cumsum(1)], lambda: [gc.ones(30, 200)])
+    source = source_of(lambda values: [values[0].tanh().exp().cumsum(1)], lambda: [gc.ones(30, 200)])
     carried = source[source.index("static void cumsum(") :]
     assert "gc_exp" not in carried
     assert "gc_tanh" not in carried
@@ -165,3 +165,12 @@ def test_no_statement_changes_what_is_carried_too_early() -> None:
     (row,) = launch.kernel.body
     kinds = [isinstance(statement, Advance) for statement in row.body[-1].body]
     assert kinds == sorted(kinds)
+
+
+def test_positions_need_no_check() -> None:
+    """What a scan or a reduction gives as positions indexes its operand without a check; other indices have one."""
+    values = [gc.arange(35.0).reshape(5, 7), gc.tensor([[1], [2], [0], [6], [3]])]
+    known = source_of(lambda v: [v[0].cummax(1)[0], v[0].gather(0, v[0].argmin(0, keepdim=True))], lambda: values)
+    assert "gc_is_outside" not in known
+    for foreign in (lambda v: [v[0].gather(1, v[1])], lambda v: [v[0][:3].gather(0, v[0].argmin(0, keepdim=True))]):
+        assert "gc_is_outside" in source_of(foreign, lambda: values)
