@@ -19,7 +19,7 @@ from graphc.codegen.trace import (
 )
 from graphc.ir.graph import Node
 from graphc.ir.integers import substitute
-from graphc.ir.primitive import Contraction, Reduction, Scan, Scatter
+from graphc.ir.primitive import Contraction, Reduction, RowAlgorithm, Scan, Scatter
 from graphc.ir.scalars import Index, Load, Scalar
 
 
@@ -63,8 +63,13 @@ def trace_anchor(node: Node, position: int, anchors: set[Node], values: Values, 
     reduced: Domain = ()
     if form == "random":
         return Anchor(node, position, form, outer, (), _indices(outer), (), (), (node,))
-    if form == "external":
+    if form in ("rows", "external"):
         loads = tuple((operand, _indices(domain_of("z", operand.type.shape))) for operand in node.inputs)
+        if form == "rows":
+            types = [operand.type for operand in node.inputs]
+            outer = domain_of("x", node.op.points(types, node.type, **node.attrs))
+            reduced = domain_of("y", node.op.numbers(types, node.type, **node.attrs)[:1])
+            return Anchor(node, position, form, outer, reduced, (), (), loads, (node,))
         return Anchor(node, position, form, outer, (), _indices(outer), (), loads, (node,))
     if form == "scatter":
         outer = domain_of("x", node.inputs[2].type.shape)
@@ -124,6 +129,8 @@ def _form(node: Node) -> str:
         return "external"
     if node.op.effect == "random":
         return "random"
+    if isinstance(node.op, RowAlgorithm):
+        return "rows"
     if isinstance(node.op, Scatter):
         return "scatter"
     if is_elementwise(node) or is_product(node):

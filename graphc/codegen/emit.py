@@ -1,22 +1,46 @@
 """From a fusion group to the bodies of its kernels.
 
 Bodies here still name values by their keys; :mod:`graphc.codegen.kernels` turns those into parameters. Groups of loops
-are written by :mod:`graphc.codegen.nests`; contractions, scatters, random numbers, calls to the host, and checks here.
+are written by :mod:`graphc.codegen.nests`; contractions, scatters, rows, random numbers, calls to
+the host, and checks here.
 """
 
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 from graphc.codegen.domains import Axis, integer_expressions, merge_axes
 from graphc.codegen.fuse import Group
-from graphc.codegen.loops import CallOut, CheckIndex, Contract, Let, Local, Loop, Random, Sliding, Statement, Store
+from graphc.codegen.loops import (
+    CallOut,
+    CallRow,
+    CheckIndex,
+    Contract,
+    Let,
+    Local,
+    Loop,
+    Random,
+    Sliding,
+    Span,
+    Statement,
+    Store,
+)
 from graphc.codegen.nests import LoopWriter
 from graphc.codegen.statements import blocks, nest, rewrite_statements, substitute_statements, unit_score
 from graphc.codegen.storage import Draft, Storage
-from graphc.codegen.trace import Rewriter, Tracer, delinearize, index_variable, index_variables, linear_offset
+from graphc.codegen.trace import (
+    Rewriter,
+    Tracer,
+    delinearize,
+    flat_offset,
+    index_variable,
+    index_variables,
+    linear_offset,
+)
 from graphc.ir.graph import Node
 from graphc.ir.integers import product, substitute
+from graphc.ir.primitive import Run
 from graphc.ir.scalars import Index, Load, Scalar
 from graphc.ir.types import int64
 
@@ -32,6 +56,8 @@ def emit(group: Group, storage: Storage) -> list[Draft]:
         keys = tuple(storage.values.key(operand) for operand in node.inputs)
         types = tuple(operand.type for operand in node.inputs)
         return [Draft((CallOut(node.op.name, node.attributes, keys, types, storage.values.key(node), node.type),))]
+    if group.kind == "rows":
+        return _rows(group, storage)
     if group.kind == "check":
         return [Draft(_check(group, storage))]
     if group.kind == "scatter":
@@ -137,6 +163,34 @@ def _scatter(group: Group, storage: Storage) -> tuple[Statement, ...]:
         return (Loop("c", 0, count, inner, "parallel"),) if count != 1 else inner
     kinds = ["parallel", *["serial"] * (len(domain) - 1)]
     return nest([*free, *bound], body, kinds)
+
+
+def _rows(group: Group, storage: Storage) -> list[Draft]:
+    (member,) = group.members
+    node, attrs = member.node, member.node.attrs
+    op: Any = node.op
+    types = [operand.type for operand in node.inputs]
+    points = op.points(types, node.type, **attrs)
+    if node.type.size == 0 or any(extent == 0 for extent in points):
+        return []
+    runs, run = op.runs(index_variables("i", points), types, node.type, **attrs)
+    numbers = op.numbers(types, node.type, **attrs)
+    operands = tuple(_span(value, each, storage) for value, each in zip(node.inputs, runs, strict=True))
+    call = CallRow(op.name, node.attributes, operands, _span(node, run, storage), numbers, op.pairs * numbers[0])
+    offsets = [Load("offset", (span.offset,), int64) for span in call.spans]
+    domain = tuple(Axis(f"i{d}", extent) for d, extent in enumerate(points) if extent != 1)
+    domain, merged = merge_axes(domain, integer_expressions(offsets))
+    body = substitute_statements((call,), merged)
+    return [Draft(nest(domain, body, ["parallel", *["serial"] * (len(domain) - 1)][: len(domain)]))]
+
+
+def _span(value: Node, run: Run, storage: Storage) -> Span:
+    """The elements of a run in the memory of a value."""
+    strides = value.type.strides
+    offset = flat_offset(run.start, strides)
+    if run.dim is None:
+        return Span(storage.values.key(value), offset, None, 1, value.type.dtype)
+    return Span(storage.values.key(value), offset, strides[run.dim], value.type.shape[run.dim], value.type.dtype)
 
 
 def _check(group: Group, storage: Storage) -> tuple[Statement, ...]:

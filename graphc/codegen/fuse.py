@@ -40,6 +40,8 @@ MANY_ELEMENTS = 1 << 15
 LONG_COLUMN = 2048
 FEWEST_LANES = 8  # neighbouring results that are worth carrying together
 POSITIONAL = ("argmax", "argmin")
+# Values that have a group, and memory, of their own.
+ALONE = ("scatter", "random", "rows", "external", "structured")
 _ROLES = {"elementwise": "outer", "reduction": "reduction", "scan": "full"}
 
 
@@ -64,7 +66,7 @@ class Group:
     """Values that one kernel computes. ``before`` has a bit for each group that must stand before this one."""
 
     number: int
-    kind: str  # "loops", "contraction", "scatter", "random", "external", "structured", "check"
+    kind: str  # "loops", "contraction", "check", or one of ALONE
     outer: Domain = ()
     reduced: Domain = ()
     members: list[Member] = field(default_factory=list)
@@ -168,7 +170,7 @@ class Fusion:
     def _start(self, anchor: Anchor) -> Group:
         group = Group(len(self.groups), "loops")
         self.groups.append(group)
-        if anchor.form in ("scatter", "random", "external", "structured"):
+        if anchor.form in ALONE:
             group.kind = anchor.form
             group.outer = anchor.outer
             group.members.append(Member(anchor, "outer", 0, anchor.index, (), anchor.loads))

@@ -22,6 +22,7 @@ from graphc.codegen.loops import (
     Advance,
     Branch,
     CallOut,
+    CallRow,
     Carried,
     CheckIndex,
     Contract,
@@ -35,6 +36,7 @@ from graphc.codegen.loops import (
     Loop,
     LoopProgram,
     Random,
+    Span,
     Statement,
     Store,
 )
@@ -201,7 +203,35 @@ class _Kernel:
                     [environment[operand] for operand in statement.operands],
                     environment[statement.target],
                 )
+            case CallRow():
+                return self._call_row(statement)
         raise TypeError(f"no statement of the loop-nest IR: {statement!r}")
+
+    def _call_row(self, statement: CallRow) -> Thunk:
+        *operands, target = (self._span(span, span is statement.target) for span in statement.spans)
+        evaluate: Any = PRIMITIVES[statement.function].evaluate_row  # type: ignore[attr-defined]
+        name, attributes = statement.target.name, dict(statement.attributes)
+
+        def run(environment: Environment) -> None:
+            rows = [environment[name][places] for name, places in (operand(environment) for operand in operands)]
+            _, places = target(environment)
+            environment[name][places] = evaluate(*rows, **attributes)
+
+        return run
+
+    def _span(self, span: Span, writes: bool) -> Thunk:
+        """The name of a span's array and its places there: a vector of them, or one alone."""
+        offset, step, count = (self.integer(each or 0) for each in (span.offset, span.step, span.count))
+
+        def places(environment: Environment) -> tuple[str, Any]:
+            start = offset(environment)
+            found = start + step(environment) * np.arange(count(environment))
+            for place in found.tolist():
+                self._check_range(span.name, environment[span.name], place, span)
+                self._touch(span.name, place, writes)
+            return span.name, start if span.step is None else found
+
+        return places
 
     def _accumulator(self, name: str, dtype: DType, combiner: str) -> Thunk:
         start = identity(combiner, dtype)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from graphc.codegen.loops import (
     Buffer,
     CallOut,
+    CallRow,
     Contract,
     Kernel,
     Let,
@@ -115,6 +116,9 @@ def _rename(statements: Sequence[Statement], rewriter: Rewriter, target: Callabl
         if isinstance(statement, CallOut):
             operands = tuple(map(target, statement.operands))
             return replace(statement, operands=operands, target=target(statement.target))
+        if isinstance(statement, CallRow):
+            *spans, last = (replace(span, name=target(span.name)) for span in statement.spans)
+            return replace(statement, operands=tuple(spans), target=last)
         if isinstance(statement, Loop):
             (atom,) = rewriter.variables[statement.variable].terms[0][0]  # type: ignore[union-attr]
             return replace(statement, variable=atom.name, body=tuple(renamed(inner) for inner in statement.body))
@@ -144,6 +148,10 @@ def _uses(draft: Draft, buffer_of: Mapping[str, str]) -> dict[str, _Use]:
             if isinstance(statement, CallOut):
                 for operand in statement.operands:
                     uses.setdefault(buffer_of[operand], _Use()).loaded = True
+            if isinstance(statement, CallRow):
+                for span in statement.operands:
+                    uses.setdefault(buffer_of[span.name], _Use()).loaded = True
+                uses.setdefault(buffer_of[statement.target.name], _Use()).stored = True
             if isinstance(statement, Store | Random | CallOut) and statement.target in buffer_of:
                 use = uses.setdefault(buffer_of[statement.target], _Use())
                 use.stored = True

@@ -12,6 +12,7 @@ from graphc.codegen.loops import (
     Block,
     Branch,
     CallOut,
+    CallRow,
     Carried,
     CheckIndex,
     Contract,
@@ -23,6 +24,7 @@ from graphc.codegen.loops import (
     Loop,
     LoopProgram,
     Random,
+    Span,
     Statement,
     Store,
 )
@@ -153,6 +155,10 @@ def _simple(statement: Statement) -> str:
     if isinstance(statement, CallOut):
         attributes = "".join(f", {name}={value}" for name, value in statement.attributes)
         return f"{statement.target}[..] = host {statement.function}({', '.join(statement.operands)}{attributes})"
+    if isinstance(statement, CallRow):
+        numbers = "".join(f", {print_integer(number)}" for number in statement.numbers)
+        operands = ", ".join(map(_span, statement.operands))
+        return f"{_span(statement.target)} = {statement.function}({operands}{numbers})"
     if isinstance(statement, Store):
         place = f"{statement.target}[{print_integer(statement.offset)}]"
         return _combined(place, statement.combiner, print_scalar(statement.value))
@@ -162,6 +168,13 @@ def _simple(statement: Statement) -> str:
             value += f" at {print_integer(statement.position)}"
         return _combined(statement.name, statement.combiner, value)
     raise TypeError(f"no spelling for {type(statement).__name__}")
+
+
+def _span(span: Span) -> str:
+    """Elements of a buffer: from an offset on, by a step, so many."""
+    if span.step is None:
+        return f"{span.name}[{print_integer(span.offset)}]"
+    return f"{span.name}[{print_integer(span.offset)} by {print_integer(span.step)} x {print_integer(span.count)}]"
 
 
 def _combined(place: str, combiner: str | None, value: str) -> str:

@@ -165,8 +165,48 @@ class CallOut:
     result: TensorType
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """``count`` elements of a parameter, ``step`` elements apart; one alone where ``step`` is None."""
+
+    name: str
+    offset: Integer
+    step: Integer | None
+    count: Integer
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """Let the target's function of a row algorithm make one span of others. It is told ``numbers`` besides, and works
+    with ``pairs`` pairs of 64-bit words."""
+
+    function: str
+    attributes: tuple[tuple[str, Any], ...]
+    operands: tuple[Span, ...]
+    target: Span
+    numbers: tuple[Integer, ...]
+    pairs: Integer
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        return (*self.operands, self.target)
+
+
 Statement = (
-    Let | Carried | Advance | Accumulator | Accumulate | LocalArray | Store | Loop | If | CheckIndex | Random | CallOut
+    Let
+    | Carried
+    | Advance
+    | Accumulator
+    | Accumulate
+    | LocalArray
+    | Store
+    | Loop
+    | If
+    | CheckIndex
+    | Random
+    | CallOut
+    | CallRow
 )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from graphc.codegen.anchors import Anchor, result_anchor, structured_anchor, trace_anchor
 from graphc.codegen.bind import bind
 from graphc.codegen.emit import emit
-from graphc.codegen.fuse import Fusion, Group, Member, prefers_lanes
+from graphc.codegen.fuse import ALONE, Fusion, Group, Member, prefers_lanes
 from graphc.codegen.kernels import make_kernel
 from graphc.codegen.loops import Block, Buffer, Launch, Loop, LoopProgram, Origin, Repeat, Store
 from graphc.codegen.materialize import (
@@ -34,9 +34,6 @@ from graphc.ir.graph import Graph, Node, Projection
 from graphc.ir.integers import Integer, bounds, product
 from graphc.ir.primitive import Source, View
 from graphc.ir.scalars import Constant, FromIndex, Index, Load, Scalar
-
-# Groups whose values are stored, read or not.
-_STORED = ("scatter", "random", "external", "structured")
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +249,7 @@ class _Lowering:
                     else:
                         self.late.append((state, node))
                 late = any(other is node for _, other in self.late)
-                if not buffers and (late or node in read_elsewhere or group.kind in _STORED):
+                if not buffers and (late or node in read_elsewhere or group.kind in ALONE):
                     buffers = [self._new_buffer(f"t{len(self.buffers)}", node, "temporary")]
                 if buffers:
                     self._put(node, buffers)
@@ -382,7 +379,7 @@ class _Lowering:
             draft = Draft(bind(draft.body, self._overwritten(group)), draft.partials)
             kernel, buffers, starts = make_kernel(draft, self.buffer_of, self.buffers, operations)
             launches.append(Launch(kernel, buffers, origins, _work(group), starts))
-        if group.kind in ("scatter", "random", "external"):
+        if group.kind in ALONE:
             (member,) = group.members
             for place in self.storage.places[member.node][1:]:
                 launches.append(self._copy(member.node, place))

@@ -11,7 +11,18 @@ from dataclasses import dataclass, field
 from graphc.codegen.trace import index_variables, is_elementwise, is_host_work, is_product, linear_offset
 from graphc.ir.graph import Graph, Node, Projection
 from graphc.ir.integers import Integer, bounds
-from graphc.ir.primitive import PRIMITIVES, Contraction, Gather, Pointwise, Reduction, Scan, Scatter, Source, View
+from graphc.ir.primitive import (
+    PRIMITIVES,
+    Contraction,
+    Gather,
+    Pointwise,
+    Reduction,
+    RowAlgorithm,
+    Scan,
+    Scatter,
+    Source,
+    View,
+)
 from graphc.ir.rewrite import live_nodes
 from graphc.ir.structured import Repetition, Structured
 from graphc.ir.types import TensorType
@@ -186,7 +197,7 @@ def _required(nodes: list[Node], targets: Targets) -> set[Node]:
             begun = range(first, first + node.attrs.get("carried", 0))
             read = (operand for position, operand in enumerate(node.inputs) if position not in begun)
             required.update(operand for operand in read if not operand.is_input)
-        if is_host_work(node):
+        if is_host_work(node) or isinstance(node.op, RowAlgorithm):
             required.update(operand for operand in node.inputs if not operand.is_input)
     return required
 

@@ -6,7 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from graphc.codegen.domains import Axis, Domain, integer_expressions, merge_axes, split_divisions
-from graphc.codegen.loops import Accumulate, Accumulator, Advance, CheckIndex, Let, Local, Loop, Statement, Store
+from graphc.codegen.loops import (
+    Accumulate,
+    Accumulator,
+    Advance,
+    CallRow,
+    CheckIndex,
+    Let,
+    Local,
+    Loop,
+    Statement,
+    Store,
+)
 from graphc.codegen.materialize import size_estimate, static_size
 from graphc.codegen.trace import Rewriter, index_variable, linear_terms, walk_all
 from graphc.ir.integers import Integer
@@ -78,10 +89,17 @@ def rewrite_statements(statements: Sequence[Statement], rewriter: Rewriter) -> t
             )
         elif isinstance(statement, Let | Advance):
             statement = replace(statement, value=rewriter.scalar(statement.value))
+        elif isinstance(statement, CallRow):
+            statement = _rewritten_call(statement, rewriter)
         elif isinstance(statement, CheckIndex):
             statement = CheckIndex(rewriter.scalar(statement.value), rewriter.integer(statement.extent))
         result.append(statement)
     return tuple(result)
+
+
+def _rewritten_call(call: CallRow, rewriter: Rewriter) -> CallRow:
+    *operands, target = (replace(span, offset=rewriter.integer(span.offset)) for span in call.spans)
+    return replace(call, operands=tuple(operands), target=target)
 
 
 def scalars_of(statements: Iterable[Statement]) -> list[Scalar]:
@@ -96,6 +114,8 @@ def scalars_of(statements: Iterable[Statement]) -> list[Scalar]:
                 found.append(Load("position", (statement.position,), int64))
         elif isinstance(statement, CheckIndex | Let | Advance):
             found.append(statement.value)
+        elif isinstance(statement, CallRow):
+            found += [Load("offset", (span.offset,), int64) for span in statement.spans]
         elif isinstance(statement, Loop):
             found += scalars_of(statement.body)
     return found

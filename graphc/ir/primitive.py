@@ -10,7 +10,8 @@ Reduction      each element combines many, over a reduction domain
 Contraction    a Reduction whose elements are products of two operands: matmul and convolutions
 Scatter        elements of a source combined into (or put to) computed places of a base
 Source         no operands: constants, ranges, random numbers
-External       no meaning element by element: sorting, factorisations, Fourier transforms
+RowAlgorithm   each row by itself, by a function of the target's library: sorting, selecting, searching
+External       no meaning element by element: factorisations, Fourier transforms
 Scan           a walk along one dimension that carries scalars from each element to the next
 =============  =====================================================================================
 """
@@ -18,6 +19,7 @@ Scan           a walk along one dimension that carries scalars from each element
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -298,8 +300,45 @@ class Scatter(Indexed):
         return ()
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Elements of a value that lie in a row: along ``dim`` from ``start`` on; for None that one alone."""
+
+    start: Index
+    dim: int | None
+
+
+class RowAlgorithm(Primitive):
+    """An algorithm on rows, each by itself, that no expression tells: targets have a function of the primitive's name.
+
+    The function is given the runs of the operands, that of the result, and numbers.
+    """
+
+    cost = 20.0  # for an element of a row
+    # The function works with so many pairs of a key and a place for each element of the first operand's run.
+    pairs: ClassVar[int] = 2
+
+    def points(self, types: Sequence[TensorType], output: TensorType, **attrs: Any) -> tuple[Dimension, ...]:
+        """The extents of a domain: the function is called once for each of its points."""
+        raise NotImplementedError
+
+    def runs(
+        self, at: Index, types: Sequence[TensorType], output: TensorType, **attrs: Any
+    ) -> tuple[tuple[Run, ...], Run]:
+        """What belongs to a point: a run of each operand, and one of the result."""
+        raise NotImplementedError
+
+    def numbers(self, types: Sequence[TensorType], output: TensorType, **attrs: Any) -> tuple[Dimension, ...]:
+        """What the function is told besides: the length of the rows, and what the attributes say."""
+        raise NotImplementedError
+
+    def evaluate_row(self, *rows: np.ndarray, **attrs: Any) -> np.ndarray:
+        """What the function makes of runs (vectors, and 0-d arrays for single elements)."""
+        raise NotImplementedError
+
+
 class External(Primitive):
-    """A whole-array algorithm whose elements no expression tells: sorting, factorisations, Fourier transforms.
+    """A whole-array algorithm whose elements no expression tells: factorisations, Fourier transforms.
 
     What has several results gives them packed along one dimension, and the front end takes views of it.
     """

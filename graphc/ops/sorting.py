@@ -6,21 +6,26 @@ NaN is the greatest. ``dim`` is a non-negative dimension.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from graphc.ir.primitive import External, register
-from graphc.ir.types import TensorType, int64
+from graphc.ir.integers import Dimension
+from graphc.ir.primitive import Attributes, RowAlgorithm, Run, register
+from graphc.ir.scalars import Index
+from graphc.ir.types import TensorType, float64, int64
+from graphc.ops.pointwise import Cast
 from graphc.ops.reductions import shared_evenly
 from graphc.ops.selection import LONGEST, Row, places_after
+from graphc.ops.sources import number_like
 
 # A selection of at most one in so many elements is not worth a whole sort.
 _PARTIAL = 8
 
 
-class Positions(External):
-    """Positions of elements of the operand along ``dim``."""
+class Positions(RowAlgorithm):
+    """Positions of elements of the operand along ``dim``; the result has ``dim`` too, or lacks it."""
 
     differentiable = False
     accepts: ClassVar[tuple[str, ...]] = ("bool", "int", "float")
@@ -30,6 +35,28 @@ class Positions(External):
             raise TypeError(f"{self.name} expects elements that have an order, got {x.dtype.name}")
         if not 0 <= dim < x.rank:
             raise ValueError(f"{self.name} expects a dim of a value of rank {x.rank}, got {dim}")
+
+    def points(
+        self, types: Sequence[TensorType], output: TensorType, *, dim: int, **attrs: Any
+    ) -> tuple[Dimension, ...]:
+        return types[0].shape[:dim] + types[0].shape[dim + 1 :]
+
+    def runs(
+        self, at: Index, types: Sequence[TensorType], output: TensorType, *, dim: int, **attrs: Any
+    ) -> tuple[tuple[Run, ...], Run]:
+        row = Run((*at[:dim], 0, *at[dim:]), dim)
+        return (row,), row if output.rank == types[0].rank else Run(at, None)
+
+    def numbers(
+        self, types: Sequence[TensorType], output: TensorType, *, dim: int, **attrs: Any
+    ) -> tuple[Dimension, ...]:
+        return (types[0].shape[dim], *(int(attrs[name]) for name in sorted(attrs)))
+
+    def evaluate_row(self, *rows: np.ndarray, **attrs: Any) -> np.ndarray:
+        return self.evaluate(*rows, **{**attrs, "dim": 0})
+
+    def positions_below(self, types: Sequence[TensorType], **attrs: Any) -> Dimension | None:
+        return types[0].shape[attrs["dim"]]
 
 
 def _stable_order(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
@@ -200,7 +227,7 @@ def _first(ranks: np.ndarray, k: int) -> list[int]:
 
 
 @register
-class Median(External):
+class Median(RowAlgorithm):
     """The lower median of a vector: NaN where there is one, unless ``ignore_nan``, or where it is empty.
 
     Elements that are equal to it share the gradient evenly.
@@ -222,12 +249,31 @@ class Median(External):
         middle = (count - 1) // 2 if ignore_nan or count == x.size else x.size - 1
         return np.asarray(np.partition(x, middle)[middle])
 
+    def points(self, types: Sequence[TensorType], output: TensorType, **attrs: Any) -> tuple[Dimension, ...]:
+        return ()
+
+    def runs(
+        self, at: Index, types: Sequence[TensorType], output: TensorType, **attrs: Any
+    ) -> tuple[tuple[Run, ...], Run]:
+        return (Run((0,), 0),), Run((), None)
+
+    def numbers(self, types: Sequence[TensorType], output: TensorType, *, ignore_nan: bool) -> tuple[Dimension, ...]:
+        return types[0].shape[0], int(ignore_nan)
+
+    def evaluate_row(self, *rows: np.ndarray, **attrs: Any) -> np.ndarray:
+        return self.evaluate(*rows, **attrs)
+
+    def simplify(self, inputs: Sequence[Any], attrs: Attributes, output_type: TensorType) -> Any | None:
+        if inputs[0].shape[0] != 0:
+            return None
+        return Cast.bind(number_like(inputs[0], math.nan, shape=(), dtype=float64), dtype=output_type.dtype)
+
     def vjp(self, cotangent: Any, output: Any, x: Any, *, ignore_nan: bool) -> tuple[Any, ...]:
         return (shared_evenly(cotangent, output, x, (0,)),)
 
 
 @register
-class SearchSorted(External):
+class SearchSorted(RowAlgorithm):
     """For each value the place in its sorted row where it would go: before equal elements, or behind (``right``).
 
     Operands: rows (..., n) and values (..., m) of one dtype, with the same leading dimensions, or rows (n,) for values
@@ -235,7 +281,7 @@ class SearchSorted(External):
     """
 
     name, differentiable = "searchsorted", False
-    cost = 20.0
+    cost, pairs = 1.0, 0
 
     def infer(self, rows: TensorType, values: TensorType, *, right: bool) -> TensorType:
         if rows.dtype != values.dtype:
@@ -243,6 +289,21 @@ class SearchSorted(External):
         if rows.rank != 1 and rows.shape[:-1] != values.shape[:-1]:
             raise ValueError(f"searchsorted expects rows for values of the same leading shape, got {rows} and {values}")
         return TensorType(int64, values.shape)
+
+    def points(self, types: Sequence[TensorType], output: TensorType, **attrs: Any) -> tuple[Dimension, ...]:
+        return types[1].shape
+
+    def runs(
+        self, at: Index, types: Sequence[TensorType], output: TensorType, **attrs: Any
+    ) -> tuple[tuple[Run, ...], Run]:
+        last = types[0].rank - 1
+        return (Run((*at[:last], 0), last), Run(at, None)), Run(at, None)
+
+    def numbers(self, types: Sequence[TensorType], output: TensorType, *, right: bool) -> tuple[Dimension, ...]:
+        return types[0].shape[-1], int(right)
+
+    def evaluate_row(self, *rows: np.ndarray, **attrs: Any) -> np.ndarray:
+        return self.evaluate(*map(np.asarray, rows), **attrs)
 
     def evaluate(self, rows: np.ndarray, values: np.ndarray, *, right: bool) -> np.ndarray:
         # By bisection as PyTorch's, for what it gives where a row holds NaN or is not sorted.

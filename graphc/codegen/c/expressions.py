@@ -50,10 +50,12 @@ _RIGHT = {OR: (COMPARE,), AND: (COMPARE,), COMPARE: (ADD,), ADD: (MULTIPLY,), MU
 @dataclass(slots=True)
 class Used:
     """What a program calls: scalar helpers (name, operand dtype, source dtype of a cast), functions of the mathematical
-    library (name, dtype), random functions, and reductions of vector loops (function, combiner, dtype)."""
+    library (name, dtype), functions of rows (name, dtype of the first operand), random functions, and reductions of
+    vector loops (function, combiner, dtype)."""
 
     scalar: set[tuple[str, DType, DType | None]] = field(default_factory=set)
     library: set[tuple[str, DType]] = field(default_factory=set)
+    rows: set[tuple[str, DType]] = field(default_factory=set)
     random: set[str] = field(default_factory=set)
     reductions: set[tuple[str, str, DType]] = field(default_factory=set)
     tables: dict[Any, str] = field(default_factory=dict)  # literal arrays and their identifiers

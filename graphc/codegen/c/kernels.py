@@ -14,6 +14,7 @@ from graphc.codegen.loops import (
     Accumulator,
     Advance,
     CallOut,
+    CallRow,
     CheckIndex,
     Contract,
     If,
@@ -26,7 +27,7 @@ from graphc.codegen.loops import (
     Statement,
     Store,
 )
-from graphc.ir.integers import Integer, Opaque, Variable, atoms, coefficient_of, variable
+from graphc.ir.integers import Integer, Opaque, Variable, atoms, bounds, coefficient_of, variable
 from graphc.ir.scalars import Call, Choose, FromIndex, Load, Scalar, Within, walk
 from graphc.ir.types import int64
 
@@ -92,6 +93,11 @@ def print_loops(
         extra.append("error")
         lines.append("    return 0;")
     shared = whole is not None and not printer.checks and not extra
+    pairs = [statement.pairs for statement in statements_within(body) if isinstance(statement, CallRow)]
+    room = 16 * max((most(each) for each in pairs), default=0)
+    if room:
+        declarations.append("gc_pair *restrict pairs")
+        extra.append("local" if shared else "shared")
     # The range of a loop that threads share comes in other parameters.
     reading = (*body[:-1], *whole.body) if shared and whole is not None else body
     limits = {symbol for size in printer.expressions.bounded_by for symbol in names_in_integer(size)}
@@ -108,7 +114,17 @@ def print_loops(
     head = wrap_declarations(f"GC_KERNEL {returns} {name}(", declarations)
     definition = "\n".join([head, "{", *lines, "}"])
     start, items = (whole.start, whole.stop - whole.start) if shared else (0, None)
-    return KernelText(definition, (Phase(name, arguments, start, items, tuple(extra), may_fail, sizes),))
+    phase = Phase(name, arguments, start, items, tuple(extra), may_fail, sizes)
+    for_all, for_each = (0, room) if shared else (room, 0)
+    return KernelText(definition, (phase,), for_all, for_each, scratch_type="gc_pair")
+
+
+def most(size: Integer) -> int:
+    """The greatest number that a size may be. Raises TypeError for one that has no bound."""
+    greatest = bounds(size)[1]
+    if greatest is None:
+        raise TypeError(f"a row of {size} elements has no greatest length")
+    return greatest
 
 
 def strided_under_conditions(kernel: Kernel, body: Sequence[Statement]) -> dict[object, Integer]:
@@ -183,6 +199,9 @@ def integers_of(statement: Statement) -> tuple[Integer, ...]:
             return (statement.extent,)
         case Random():
             return (statement.size,)
+        case CallRow():
+            places = [part for span in statement.spans for part in (span.offset, span.step) if part is not None]
+            return (*places, *statement.numbers)
         case Accumulate():
             return () if statement.position is None else (statement.position,)
     return ()
@@ -235,6 +254,8 @@ def sources(body: Iterable[Statement]) -> set[str]:
             found.add(statement.target)
         if isinstance(statement, CallOut):
             found.update(statement.operands)
+        if isinstance(statement, CallRow):
+            found.update(span.name for span in statement.spans)
     return found
 
 

@@ -54,6 +54,17 @@ class ScalarFunction:
 
 
 @dataclass(frozen=True, slots=True)
+class RowFunction:
+    """What ``templates/c/rows.h.j2`` must know of one function of rows."""
+
+    name: str
+    d: str
+    t: str
+    kind: str  # "float", "int" with a sign, "uint" without, "bool"
+    bits: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reduction:
     """An OpenMP reduction of the program's own."""
 
@@ -92,6 +103,7 @@ class ProgramContext:
     timed: bool
     scalar_functions: tuple[ScalarFunction, ...]
     library_functions: frozenset[str]
+    row_functions: tuple[RowFunction, ...]
     random_functions: frozenset[str]
     vector_types: tuple[tuple[str, int], ...]
     reductions: tuple[Reduction, ...]
@@ -103,6 +115,7 @@ class ProgramContext:
     items: tuple[Stretch | Braces, ...]
     stretches: tuple[Stretch, ...]
     threaded: bool
+    names_thread: bool
     can_fail: bool
     leaves_early: bool
     most_threads: int
@@ -208,6 +221,7 @@ def print_program(
         timed=timed,
         scalar_functions=_scalar_functions(used),
         library_functions=frozenset(f"{name}_{dtype.short}" for name, dtype in used.library),
+        row_functions=_row_functions(used),
         random_functions=frozenset(used.random),
         vector_types=tuple(sorted({vector for text in kernels.texts for vector in text.vectors})),
         reductions=_reductions(used),
@@ -219,6 +233,7 @@ def print_program(
         items=items,
         stretches=stretches,
         threaded=threaded,
+        names_thread=any("local" in phase.extra for phase in phases),
         can_fail=can_fail,
         leaves_early=leaves_early(items),
         most_threads=plan.threads,
@@ -293,6 +308,14 @@ def _scalar_functions(used: Used) -> tuple[ScalarFunction, ...]:
                 high=high,
             )
         )
+    return tuple(found)
+
+
+def _row_functions(used: Used) -> tuple[RowFunction, ...]:
+    found = []
+    for name, dtype in sorted(used.rows, key=lambda each: (each[0], each[1].short)):
+        kind = "uint" if dtype.category == "int" and not dtype.is_signed else dtype.category
+        found.append(RowFunction(name, dtype.short, c_type(dtype), kind, dtype.itemsize * 8))
     return tuple(found)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from graphc.codegen.loops import Accumulate, Advance, CheckIndex, If, Let, Loop, Random, Statement, Store
+from graphc.codegen.loops import Accumulate, Advance, CallRow, CheckIndex, If, Let, Loop, Random, Statement, Store
 from graphc.ir.integers import (
     Atom,
     Integer,
@@ -76,6 +76,9 @@ def map_statement(statement: Statement, change: Change) -> Statement:
             body = tuple(map_statement(inner, change) for inner in statement.body)
             start, stop = map_integer(statement.start, change), map_integer(statement.stop, change)
             return Loop(statement.variable, start, stop, body, statement.kind)
+        case CallRow():
+            *operands, target = (replace(span, offset=map_integer(span.offset, change)) for span in statement.spans)
+            return replace(statement, operands=tuple(operands), target=target)
         case Random():
             return replace(statement, size=map_integer(statement.size, change))
     return statement

@@ -13,6 +13,7 @@ from graphc.codegen.loops import (
     Accumulator,
     Advance,
     CallOut,
+    CallRow,
     Carried,
     CheckIndex,
     If,
@@ -109,10 +110,26 @@ class Statements:
                 yield f"{margin}{INDENT}return 1;"
             case Random():
                 yield from self._random(statement, margin)
+            case CallRow():
+                yield margin + self._call_row(statement)
             case CallOut():
                 operands = ", ".join(self.names(name) for name in (*statement.operands, statement.target))
                 yield f"{margin}const void *const operands[] = {{{operands}}};"
                 yield f"{margin}return host->call_out(launch, operands) != 0;"
+
+    def _call_row(self, call: CallRow) -> str:
+        """The call of a library function: where each span begins and its step, then the numbers."""
+        dtype = call.spans[0].dtype
+        self.expressions.used.rows.add((call.function, dtype))
+        arguments: list[str] = []
+        for span in call.spans:
+            arguments.append(f"&{self.names(span.name)}[{self.expressions.integer(span.offset)}]")
+            if span.step is not None:
+                arguments.append(self.expressions.integer(span.step))
+        arguments += map(self.expressions.integer, call.numbers)
+        if call.pairs != 0:
+            arguments.append("pairs")
+        return f"gc_{call.function}_{dtype.short}({', '.join(arguments)});"
 
     def _combine(self, place: str, dtype: DType, combiner: str, value: object) -> str:
         operator = _OPERATORS.get((combiner, dtype.category))
@@ -215,6 +232,8 @@ def accumulations(body: Sequence[Statement]) -> Iterator[Accumulate]:
 
 def _is_vector(loop: Loop) -> bool:
     if any(statement.combiner in POSITION_COMBINERS for statement in accumulations(loop.body)):
+        return False
+    if any(isinstance(statement, CallRow) for statement in loop.body):
         return False
     # Iterations of a parallel loop are independent too; where it is also the innermost one it runs as vectors.
     innermost = not any(isinstance(statement, Loop) for statement in loop.body)
