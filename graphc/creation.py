@@ -20,8 +20,10 @@ from graphc.ops.functions.creation import empty_like, full_like, ones_like, zero
 from graphc.ops.functions.random_draws import integer_range, integers
 from graphc.ops.functions.random_values import drawn, require_drawable, require_generator
 from graphc.ops.functions.sampling import rand_like, randn_like
+from graphc.ops.operands import cast
 from graphc.ops.pointwise import Copy
 from graphc.ops.promotion import default_complex_dtype, get_default_dtype
+from graphc.ops.random_numbers import RandomIntegers, RandomPermutation
 from graphc.ops.sources import Full, RandomNormal, RandomUniform, as_number, converted
 from graphc.ops.type_names import type_name
 from graphc.random_stream import RandomStream
@@ -335,7 +337,8 @@ def randint(
 ) -> Tensor:
     """Integers in [low, high), PyTorch's stream: ``randint(low, high, size)``; ``randint(high, size)`` starts at 0.
 
-    int64 by default. Outside compiled functions. Raises RuntimeError for bounds in the wrong order or beyond the dtype.
+    int64 by default. A generator of one's own serves outside compiled functions. Raises RuntimeError for bounds in the
+    wrong order or beyond the dtype.
     """
     given = list(bounds)
     if given and size is None and len(given) + (high is not None) > 1:
@@ -353,14 +356,19 @@ def randint(
     start, span = integer_range(int(low), int(high), dtype)
     if generator is not None:
         require_generator("randint", generator)
-    refuse_in_capture("randint()")
+        refuse_in_capture("randint(generator=...)")
+    if state.recorder is not None:
+        return cast(Tensor.source(RandomIntegers, shape=shape, dtype=int64, low=start, span=span), dtype)
     numbers = integers(generator or default_generator, math.prod(shape), start, span)
     return Tensor.from_array(converted(numbers, dtype).reshape(shape))
 
 
 @factory
 def randperm(n: int, *, generator: RandomStream | None = None, dtype: DType | None = None) -> Tensor:
-    """The integers below n in random order, PyTorch's stream; int64 by default. Outside compiled functions."""
+    """The integers below n in random order, PyTorch's stream; int64 by default.
+
+    A generator of one's own serves outside compiled functions.
+    """
     if n < 0:
         raise RuntimeError(f"Trying to create tensor with negative dimension {n}: [{n}]")
     dtype = dtype or int64
@@ -370,7 +378,9 @@ def randperm(n: int, *, generator: RandomStream | None = None, dtype: DType | No
         raise RuntimeError(f"value cannot be converted to type {dtype.name}_t without overflow")
     if generator is not None:
         require_generator("randperm", generator)
-    refuse_in_capture("randperm()")
+        refuse_in_capture("randperm(generator=...)")
+    if state.recorder is not None:
+        return cast(Tensor.source(RandomPermutation, shape=(n,), dtype=int64), dtype)
     return Tensor.from_array(converted((generator or default_generator).permutation(n), dtype))
 
 

@@ -26,16 +26,8 @@ from tests.ops.samples import ALL_SAMPLES, OpSample, map_arrays
 # Samples of one program: more make one for which a C compiler needs more than linearly longer.
 TOGETHER = 60
 
-# What a graph can't express: the shape of the result depends on values, or how many numbers are drawn does.
+# What a graph can't express: the shape of the result depends on values.
 EAGER_ONLY = {
-    "Tensor.log_normal_",
-    "Tensor.random_",
-    "binomial",
-    "multinomial",
-    "multinomial-replacement",
-    "poisson",
-    "randint_like",
-    "randint_like-bounds",
     "argwhere",
     "bincount-integer-weights",
     "bincount-longer",
@@ -53,7 +45,6 @@ EAGER_ONLY = {
     "one_hot-counted",
     "repeat_interleave-counts",
     "repeat_interleave-places",
-    "rrelu-training",
     "unique-all",
     "unique-bool",
     "unique-columns",

@@ -378,6 +378,7 @@ ARGUMENTS = {
     "gc_random_bernoulli_f32": "const float *probability, bool *out, int64_t count",
     "gc_random_bernoulli_f64": "const double *probability, bool *out, int64_t count",
     "gc_random_integers": "int64_t low, int64_t high, int64_t *out, int64_t count",
+    "gc_random_bits": "int bits, int64_t *out, int64_t count",
     "gc_random_permutation": "int64_t *out, int64_t count",
 }
 

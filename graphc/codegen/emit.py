@@ -49,7 +49,7 @@ def emit(group: Group, storage: Storage) -> list[Draft]:
     """The kernels of a group, in order. None where it has no elements."""
     if group.kind == "random":
         node = group.members[0].node
-        numbers = tuple(float(value) for _, value in node.attributes if isinstance(value, int | float))
+        numbers = tuple(value for _, value in node.attributes if isinstance(value, int | float))
         return [Draft((Random(node.op.name, storage.values.key(node), node.type.size, node.type.dtype, numbers),))]
     if group.kind == "external":
         node = group.members[0].node

@@ -304,21 +304,11 @@ class _Kernel:
         return run
 
     def _random(self, statement: Random) -> Thunk:
-        from graphc.generator import default_generator
-
-        methods = {
-            "random_uniform": default_generator.uniform,
-            "random_normal": default_generator.normal,
-            "random_exponential": default_generator.exponential,
-        }
+        draw: Any = PRIMITIVES[statement.function].draw  # type: ignore[attr-defined]
 
         def run(environment: Environment) -> None:
             array = environment[statement.target]
-            if statement.function in methods:
-                array[:] = methods[statement.function](array.size, array.dtype, *statement.arguments)
-            else:
-                draw = getattr(default_generator, statement.function.removeprefix("random_"))
-                array[:] = draw(*statement.arguments, array.size)
+            array[:] = draw((array.size,), statement.dtype, *statement.arguments)
 
         return run
 

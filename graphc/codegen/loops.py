@@ -140,13 +140,13 @@ class CheckIndex:
 @dataclass(frozen=True, slots=True)
 class Random:
     """Fill a parameter with ``size`` random numbers from the generator's stream; ``function`` is the primitive's name
-    and ``arguments`` its numeric attributes."""
+    and ``arguments`` its numeric attributes, in the order of their names."""
 
     function: str
     target: str
     size: Integer
     dtype: DType
-    arguments: tuple[float, ...] = ()
+    arguments: tuple[float | int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

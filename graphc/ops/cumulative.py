@@ -102,6 +102,19 @@ class CumulativeSum(ScanOfOne):
 
 
 @register
+class NarrowCumulativeSum(ScanOfOne):
+    """The running sum carried in the dtype of the elements: what a distribution of categories is drawn by."""
+
+    name, function, start, differentiable = "narrow_cumsum", "add", 0.0, False
+
+    def scan(self, x: np.ndarray, dim: int) -> np.ndarray:
+        return np.cumsum(x, dim, x.dtype) + x.dtype.type(0)
+
+    def carried(self, types: Sequence[TensorType], output: TensorType, **attrs: Any) -> tuple[Constant, ...]:
+        return (_constant(self.start, output.dtype),)
+
+
+@register
 class CumulativeProduct(ScanOfOne):
     name, function, start, saves_output = "cumprod", "mul", 1.0, True
 

@@ -220,6 +220,13 @@ class Random(Source):
     differentiable = False
     cost = 20.0
 
+    def draw(self, shape: tuple[int, ...], dtype: DType, *numbers: Any) -> np.ndarray:
+        """The next numbers of the stream. ``numbers`` are the other attributes, in the order of their names."""
+        raise NotImplementedError
+
+    def evaluate(self, *arrays: np.ndarray, shape: tuple[int, ...], dtype: DType, **numbers: Any) -> np.ndarray:
+        return self.draw(shape, dtype, **numbers)
+
     def infer(self, *types: TensorType, shape: tuple[Dimension, ...], dtype: DType) -> TensorType:
         if dtype.name not in ("float32", "float64"):
             raise TypeError(f"{self.name} expects a 32- or 64-bit floating dtype, got {dtype.name}")
@@ -232,7 +239,7 @@ class RandomUniform(Random):
 
     name = "random_uniform"
 
-    def evaluate(self, *arrays: np.ndarray, shape: tuple[int, ...], dtype: DType) -> np.ndarray:
+    def draw(self, shape: tuple[int, ...], dtype: DType) -> np.ndarray:
         return default_generator.uniform(shape, dtype.numpy)
 
 
@@ -242,7 +249,7 @@ class RandomNormal(Random):
 
     name = "random_normal"
 
-    def evaluate(self, *arrays: np.ndarray, shape: tuple[int, ...], dtype: DType) -> np.ndarray:
+    def draw(self, shape: tuple[int, ...], dtype: DType) -> np.ndarray:
         return default_generator.normal(shape, dtype.numpy)
 
 
@@ -257,7 +264,7 @@ class RandomBernoulli(Random):
             raise ValueError(f"bernoulli_ expects p to be in [0, 1], but got p={probability}")
         return TensorType(dtype, tuple(shape))
 
-    def evaluate(self, *arrays: np.ndarray, probability: float, shape: tuple[int, ...], dtype: DType) -> np.ndarray:
+    def draw(self, shape: tuple[int, ...], dtype: DType, probability: float) -> np.ndarray:
         return default_generator.bernoulli(probability, shape).astype(dtype.numpy)
 
 

@@ -206,8 +206,15 @@ class Statements:
             yield f"{margin}gc_random_bernoulli(state, {literal_double(probability)}, {target}, {size});"
         elif function == "integers":
             used.add("gc_random_integers")
-            low, high = (integer_literal(int(argument)) for argument in statement.arguments)
+            low, span = statement.arguments
+            # In 64 bits the upper bound may be beyond int64; for all integers there are it is the lower one.
+            high = (int(low) + int(span) + 2**63) % 2**64 - 2**63
+            low, high = integer_literal(int(low)), integer_literal(high)
             yield f"{margin}gc_random_integers(state, {low}, {high}, {target}, {size});"
+        elif function == "bits":
+            used.add("gc_random_bits")
+            (bits,) = statement.arguments
+            yield f"{margin}gc_random_bits(state, {bits}, {target}, {size});"
         elif function == "permutation":
             used.add("gc_random_permutation")
             yield f"{margin}gc_random_permutation(state, {target}, {size});"

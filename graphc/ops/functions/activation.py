@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from graphc.generator import default_generator
 from graphc.ir.types import DType, float64
 from graphc.ops import pointwise
 from graphc.ops.composites import Composite
@@ -23,6 +22,7 @@ from graphc.ops.functions.shaping import slice_dim
 from graphc.ops.half_precision import rounded_once
 from graphc.ops.operands import cast, normalize_dim
 from graphc.ops.quiet import quiet
+from graphc.ops.random_numbers import RandomSlopes
 from graphc.ops.reductions import kept_sum
 from graphc.ops.sources import Iota, RandomUniform, number_like
 from graphc.ops.type_names import type_name
@@ -123,19 +123,14 @@ def rrelu(
 ) -> Value:
     """input where it is positive, else input times a slope: the mean of the bounds, in training a random one.
 
-    In training the slopes are drawn for the elements that are not positive alone, as PyTorch draws them. How many they
-    are a program can't know, so a compiled function refuses that.
+    In training the slopes are drawn for the elements that are not positive alone, as PyTorch draws them.
     """
     if lower > upper:
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     _require_float("rrelu_with_noise_out_cpu", input)
-    values = input._value("rrelu() in training")
-    slopes = values.astype(float64.numpy)
-    falling = values <= 0
-    slopes[falling] = default_generator.uniform(int(falling.sum()), float64.numpy, lower, upper)
-    slope = type(input).from_array(slopes.astype(values.dtype))
+    slope = cast(RandomSlopes.bind(Detach.bind(input), lower=float(lower), upper=float(upper)), input.dtype)
     return _finish(input, where(input > 0, input, input * slope), inplace)
 
 

@@ -8,21 +8,20 @@ import numpy as np
 
 from graphc import random_sampling
 from graphc.ir.primitive import Primitive
-from graphc.ir.types import DType, bool_, float32
+from graphc.ir.types import DType, bool_, float32, int64
 from graphc.ops.functions.factories import not_implemented
 from graphc.ops.functions.loss_reduction import require_values
 from graphc.ops.functions.random_values import drawn, draws_here, in_order, laid_out, memory_order, ordered_shape
 from graphc.ops.number_limits import finfo
 from graphc.ops.operands import broadcast_shapes, cast, expand
 from graphc.ops.pointwise import Copy
+from graphc.ops.random_numbers import WIDE_RANGE
 from graphc.ops.sources import RandomUniform, converted
 from graphc.ops.type_names import scalar_name
 from graphc.random_stream import RandomStream
 from graphc.sizes import stretches
 
 Value = Any
-# Integers from a range this large take 64 bits each.
-_WIDE_RANGE = 1 << 28
 
 
 def program_draws(input: Value, primitive: type[Primitive], dtype: DType | None = None, **attrs: Any) -> Value:
@@ -34,6 +33,14 @@ def program_draws(input: Value, primitive: type[Primitive], dtype: DType | None 
 
     own = input.dtype if dtype is None else dtype
     return in_order(drawn(make, primitive, ordered_shape(input, order), own, **attrs), order)
+
+
+def program_integers(input: Value, primitive: type[Primitive], **attrs: Any) -> Value:
+    """Integers that a random primitive draws within a program, of a tensor's shape and dtype, in the order of its
+    memory."""
+    order = memory_order(input)
+    whole = input.apply(primitive.instance, (), {"shape": ordered_shape(input, order), "dtype": int64, **attrs})
+    return cast(in_order(whole, order), input.dtype)
 
 
 @stretches
@@ -121,5 +128,5 @@ def _representable(low: int, high: int, dtype: DType) -> tuple[int, int]:
 
 def integers(stream: RandomStream, count: int, low: int, span: int) -> np.ndarray:
     """``count`` integers from ``low`` on, out of ``span``, as int64."""
-    draws = random_sampling.below(stream, count, span, wide=span >= _WIDE_RANGE)
+    draws = random_sampling.below(stream, count, span, wide=span >= WIDE_RANGE)
     return draws.view(np.int64) + np.int64(low)

@@ -1,7 +1,6 @@
 """Filling tensors with random numbers in place, with PyTorch's numbers for the same seed.
 
-The elements are drawn in the order of the memory. Within a compiled function the methods that draw one uniform or
-normal number for each element become part of the program; the others are refused with the user's line.
+The elements are drawn in the order of the memory, within a compiled function too.
 Source: https://docs.pytorch.org/docs/stable/torch.html#in-place-random-sampling
 """
 
@@ -14,16 +13,39 @@ from typing import Any
 import numpy as np
 
 from graphc import random_sampling
+from graphc.ir.primitive import Primitive
 from graphc.ir.types import DType, bool_, float32, float64, int64
 from graphc.ops.complex_numbers import ViewAsComplex, ViewAsReal
 from graphc.ops.describing import described
 from graphc.ops.functions import arithmetic, elementary
 from graphc.ops.functions.factories import not_implemented
-from graphc.ops.functions.random_draws import exact_limit, integer_range, integers, is_empty, program_draws, trials
-from graphc.ops.functions.random_values import draws_here, laid_out, require_drawable
+from graphc.ops.functions.random_draws import (
+    exact_limit,
+    integer_range,
+    integers,
+    is_empty,
+    program_draws,
+    program_integers,
+    trials,
+)
+from graphc.ops.functions.random_values import (
+    draws_here,
+    in_order,
+    laid_out,
+    memory_order,
+    ordered_shape,
+    require_drawable,
+)
 from graphc.ops.number_limits import finfo
 from graphc.ops.operands import cast
 from graphc.ops.pointwise import Copy
+from graphc.ops.random_numbers import (
+    RandomBits,
+    RandomExponential,
+    RandomIntegers,
+    RandomLogNormal,
+    RandomSerialNormal,
+)
 from graphc.ops.sources import RandomBernoulli, RandomNormal, RandomUniform, number_like
 from graphc.ops.type_names import scalar_name, type_name
 from graphc.random_stream import RandomStream
@@ -69,6 +91,16 @@ def _scaled(values: Value, factor: float, offset: float) -> Value:
     return cast(wide * float(kind(factor)) + float(kind(offset)), values.dtype)
 
 
+def _serial(input: Value, primitive: type[Primitive], mean: float, std: float) -> Value:
+    """What a random primitive of float64 draws within a program, of a tensor's shape and dtype."""
+    order = memory_order(input)
+    if input.dtype.is_complex:
+        refuse_in_capture("normal_() of a complex tensor that is not contiguous")
+    shape = ordered_shape(input, order)
+    whole = input.apply(primitive.instance, (), {"shape": shape, "mean": float(mean), "std": float(std)})
+    return cast(in_order(whole, order), input.dtype)
+
+
 def normal_(input: Value, mean: float = 0, std: float = 1, *, generator: RandomStream | None = None) -> Value:
     """Fill with normal numbers of a mean and a standard deviation."""
     if not std >= 0:
@@ -80,7 +112,7 @@ def normal_(input: Value, mean: float = 0, std: float = 1, *, generator: RandomS
     in_blocks = input.is_contiguous() or input.numel() * (2 if input.dtype.is_complex else 1) < _BLOCK
     if stream is None:
         if not in_blocks:
-            refuse_in_capture("normal_() of a tensor that is not contiguous")
+            return _write(input, _serial(input, RandomSerialNormal, mean, std), "NormalBackward0")
         values = program_draws(input, RandomNormal, rounds_halves=False)
         return _write(input, cast(_scaled(values, std, mean), input.dtype), "NormalBackward0")
 
@@ -171,7 +203,7 @@ def exponential_(input: Value, lambd: float = 1, *, generator: RandomStream | No
     stream = draws_here(input, generator, "exponential_")
     if stream is not None:
         return _fill(input, stream, lambda s, n: s.exponential(n, np.float64, lambd), "ExponentialBackward0")
-    values = arithmetic.log1p(-program_draws(input, RandomUniform, float64)) * (-1.0 / lambd)
+    values = program_draws(input, RandomExponential, float64, rate=float(lambd))
     return _write(input, cast(values, input.dtype), "ExponentialBackward0")
 
 
@@ -207,7 +239,7 @@ def cauchy_(input: Value, median: float = 0, sigma: float = 1, *, generator: Ran
 
 
 def log_normal_(input: Value, mean: float = 1, std: float = 2, *, generator: RandomStream | None = None) -> Value:
-    """Fill with numbers whose logarithms are normal, of a mean and a standard deviation. Outside compiled functions."""
+    """Fill with numbers whose logarithms are normal, of a mean and a standard deviation."""
     if not std > 0:
         raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std:g}")
     if is_empty(input):
@@ -216,13 +248,13 @@ def log_normal_(input: Value, mean: float = 1, std: float = 2, *, generator: Ran
         raise not_implemented("log_normal_cpu", input.dtype)
     stream = draws_here(input, generator, "log_normal_")
     if stream is None:
-        refuse_in_capture("log_normal_()")
+        return _write(input, _serial(input, RandomLogNormal, mean, std), "LogNormalBackward0")
     return _fill(input, stream, lambda s, n: random_sampling.log_normal(s, n, mean, std), "LogNormalBackward0")
 
 
 def random_(input: Value, *bounds: int, generator: RandomStream | None = None, **named: int) -> Value:
     """Fill with integers in [from, to), from 0 where one bound is given; else with any that the dtype holds (of a
-    floating dtype as many as it holds exactly). Outside compiled functions."""
+    floating dtype as many as it holds exactly)."""
     dtype = input.dtype
     low, high = _whole_bounds(bounds, named)
     if low is None and high is None:
@@ -232,12 +264,25 @@ def random_(input: Value, *bounds: int, generator: RandomStream | None = None, *
             raise not_implemented("random_kernel_cpu", dtype)
     stream = draws_here(input, generator, "random_")
     if stream is None:
-        refuse_in_capture("random_()")
+        if low is None and high is None:
+            return _write(input, _any_integers_of_program(input), "RandomBackward2")
+        start, span = integer_range(low or 0, high, dtype)
+        values = program_integers(input, RandomIntegers, low=start, span=span)
+        return _write(input, values, "RandomBackward1" if low is None else "RandomBackward0")
     if low is None and high is None:
         return _fill(input, stream, lambda s, n: _any_integers(s, n, dtype), "RandomBackward2")
     node = "RandomBackward1" if low is None else "RandomBackward0"
     start, span = integer_range(low or 0, high, dtype)
     return _fill(input, stream, lambda s, n: integers(s, n, start, span), node)
+
+
+def _any_integers_of_program(input: Value) -> Value:
+    """Any integers that the dtype holds, drawn within a program."""
+    dtype = input.dtype
+    if dtype is bool_ or dtype.is_floating_point:
+        span = 2 if dtype is bool_ else exact_limit(dtype) + 1
+        return program_integers(input, RandomIntegers, low=0, span=span)
+    return program_integers(input, RandomBits, bits=int(np.iinfo(dtype.numpy).max).bit_length())
 
 
 def _whole_bounds(given: tuple[Any, ...], named: dict[str, Any]) -> tuple[int | None, int | None]:

@@ -1,7 +1,6 @@
 """Random samples by PyTorch's names, with PyTorch's numbers for the same seed.
 
-Sampling of categories, counts, and integers takes place outside compiled functions; ``bernoulli`` and ``normal`` are
-part of them.
+Within a compiled function the program draws them, or its host: the same numbers.
 Source: https://docs.pytorch.org/docs/stable/torch.html#random-sampling
 """
 
@@ -12,23 +11,30 @@ from typing import Any
 import numpy as np
 
 from graphc import random_sampling
-from graphc.ir.types import DType
+from graphc.ir.types import DType, float32, float64
 from graphc.layouts import MemoryFormat, preserve_format
+from graphc.ops.cumulative import NarrowCumulativeSum
 from graphc.ops.describing import described
 from graphc.ops.functions.creation import empty_like
 from graphc.ops.functions.factories import not_implemented
 from graphc.ops.functions.loss_reduction import require_values
 from graphc.ops.functions.new_options import finished
-from graphc.ops.functions.random_draws import integer_range, integers, trials
+from graphc.ops.functions.random_draws import integer_range, integers, program_integers, trials
 from graphc.ops.functions.random_filling import bernoulli_, normal_, uniform_
 from graphc.ops.functions.random_values import draws_here, laid_out
+from graphc.ops.functions.reduction import sum
+from graphc.ops.functions.shaping import reshape, slice_dim, unsqueeze
+from graphc.ops.gathers import Cat
+from graphc.ops.number_limits import finfo
 from graphc.ops.operands import broadcast_shapes, cast, expand, require_value
 from graphc.ops.pointwise import Copy
-from graphc.ops.sources import number_like
+from graphc.ops.random_numbers import RandomBinomial, RandomExponential, RandomIntegers, RandomPoisson
+from graphc.ops.sorting import ArgSort, SearchSorted
+from graphc.ops.sources import RandomUniform, number_like
 from graphc.ops.type_names import type_name
-from graphc.ops.views import SliceUpdate
+from graphc.ops.views import Detach, SliceUpdate
 from graphc.random_stream import RandomStream
-from graphc.recording import refuse_in_capture, state
+from graphc.recording import state
 
 __all__ = ["bernoulli", "binomial", "multinomial", "normal", "poisson", "rand_like", "randint_like", "randn_like"]
 METHODS = ("bernoulli", "multinomial")
@@ -92,10 +98,7 @@ def randint_like(
     requires_grad: bool = False,
     memory_format: MemoryFormat = preserve_format,
 ) -> Value:
-    """Random integers in [low, high) of the input's shape and dtype; ``randint_like(input, high)`` starts at 0.
-
-    Outside compiled functions.
-    """
+    """Random integers in [low, high) of the input's shape and dtype; ``randint_like(input, high)`` starts at 0."""
     if len(bounds) == 2:
         low, high = bounds
     elif bounds:
@@ -106,7 +109,8 @@ def randint_like(
     start, span = integer_range(low, high, made.dtype)
     stream = draws_here(made, generator, "randint_like")
     if stream is None:
-        refuse_in_capture("randint_like()")
+        drawn = program_integers(made, RandomIntegers, low=start, span=span)
+        return finished(made._assign(drawn), device, requires_grad)
     values = laid_out(integers(stream, made.numel(), start, span), made)
     return finished(made._assign(made.from_array(values)), device, requires_grad)
 
@@ -131,31 +135,28 @@ def _require_float(name: str, input: Value) -> None:
         raise not_implemented(f"{name}_cpu", input.dtype)
 
 
-def _stream(input: Value, generator: RandomStream | None, name: str) -> RandomStream:
-    stream = draws_here(input, generator, name)
-    if stream is None:
-        refuse_in_capture(f"{name}()")
-        raise TypeError(f"{name} needs the values of a tensor")
-    return stream
-
-
 def poisson(input: Value, generator: RandomStream | None = None) -> Value:
-    """How many events occur at the mean numbers that the input holds, in its dtype. Outside compiled functions.
+    """How many events occur at the mean numbers that the input holds, in its dtype.
 
     Raises RuntimeError for a negative rate.
     """
     _require_float("poisson", input)
-    stream = _stream(input, generator, "poisson")
-    rates = input._array.astype(np.float64)
-    if not (rates >= 0).all():
-        raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
-    counts = random_sampling.poisson(stream, rates.reshape(-1)).reshape(rates.shape)
-    return _without_slope(input.from_array(counts.astype(input.dtype.numpy)), "PoissonBackward0", input)
+    stream = draws_here(input, generator, "poisson")
+    wrong = RuntimeError("invalid Poisson rate, expected rate to be non-negative")
+    require_values(input, lambda rates: rates >= 0, wrong)
+    if stream is None:
+        counts = cast(RandomPoisson.bind(cast(Detach.bind(input), float64)), input.dtype)
+    else:
+        rates = input._array.astype(np.float64)
+        found = random_sampling.poisson(stream, rates.reshape(-1)).reshape(rates.shape)
+        counts = input.from_array(found.astype(input.dtype.numpy))
+    return _without_slope(counts, "PoissonBackward0", input)
 
 
 def binomial(count: Value, prob: Value, generator: RandomStream | None = None) -> Value:
-    """How many of ``count`` trials of the probability ``prob`` succeed, in the dtype of ``count``. Outside compiled
-    functions. Raises ValueError for integers."""
+    """How many of ``count`` trials of the probability ``prob`` succeed, in the dtype of ``count``.
+
+    Raises ValueError for integers."""
     require_value("binomial", count)
     for name, given in (("count", count), ("prob", prob)):
         if not given.dtype.is_floating_point:
@@ -164,8 +165,11 @@ def binomial(count: Value, prob: Value, generator: RandomStream | None = None) -
             raise not_implemented("binomial_cpu", given.dtype)
     if count.dtype is not prob.dtype:
         raise RuntimeError(f"Found dtype {type_name(prob.dtype)} but expected {type_name(count.dtype)}")
-    stream = _stream(count, generator, "binomial")
+    stream = draws_here(count, generator, "binomial")
     shape = broadcast_shapes(tuple(count.shape), tuple(prob.shape))
+    if stream is None:
+        given = (expand(cast(Detach.bind(each), float64), shape) for each in (count, prob))
+        return cast(RandomBinomial.bind(*given), count.dtype)
     counts, probabilities = (
         np.broadcast_to(given._array, shape).astype(np.float64).reshape(-1) for given in (count, prob)
     )
@@ -178,7 +182,7 @@ def multinomial(
 ) -> Value:
     """Categories drawn by weights: int64[num_samples] of a vector, int64[rows, num_samples] of a matrix.
 
-    Outside compiled functions. Raises RuntimeError, with PyTorch's words, for weights that are negative, not finite, or
+    Raises RuntimeError, with PyTorch's words, for weights that are negative, not finite, or
     all zero, and where more categories are asked for than there are.
     """
     require_value("multinomial", input)
@@ -190,7 +194,9 @@ def multinomial(
         raise RuntimeError("cannot sample n_sample <= 0 samples")
     if not replacement and num_samples > input.shape[-1]:
         raise RuntimeError("cannot sample n_sample > prob_dist.size(-1) samples without replacement")
-    stream = _stream(input, generator, "multinomial")
+    stream = draws_here(input, generator, "multinomial")
+    if stream is None:
+        return _drawn_categories(Detach.bind(input), num_samples, replacement)
     weights = input._array
     rows = weights if weights.ndim == 2 else weights[None]
     if rows.size and not (np.isfinite(rows.max()) and rows.min() >= 0):
@@ -207,6 +213,32 @@ def multinomial(
             scores = (wide / waits.astype(wide.dtype)).astype(input.dtype.numpy).astype(wide.dtype)
         chosen = np.argsort(-scores, axis=1, kind="stable")[:, :num_samples]
     return input.from_array(np.ascontiguousarray(chosen.reshape((*weights.shape[:-1], num_samples)), np.int64))
+
+
+def _drawn_categories(input: Value, samples: int, replacement: bool) -> Value:
+    """Categories that a program draws: as :func:`multinomial` of numpy arrays, step by step."""
+    greatest = finfo(input.dtype).max
+    wrong = RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
+    require_values(input, lambda weights: (weights >= 0) & (weights <= greatest), wrong)
+    rows = input if input.ndim == 2 else unsqueeze(input, 0)
+    wrong = RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
+    require_values(sum(cast(rows, float64), 1), lambda totals: totals != 0, wrong)
+    wide = cast(rows, float32) if input.dtype.is_half else rows
+    if replacement and samples > 1:
+        sums = NarrowCumulativeSum.bind(wide, dim=1, reverse=False)
+        heights = cast(sums / slice_dim(sums, 1, sums.shape[1] - 1, sums.shape[1]), float64)
+        ones = number_like(heights, 1, shape=(heights.shape[0], 1))
+        heights = Cat.bind(slice_dim(heights, 1, 0, heights.shape[1] - 1), ones, dim=1)
+        shape = (rows.shape[0], samples)
+        drawn = input.apply(RandomUniform.instance, (), {"shape": shape, "dtype": float64})
+        chosen = SearchSorted.bind(heights, drawn, right=False)
+    else:
+        attrs = {"shape": tuple(rows.shape), "dtype": wide.dtype, "rate": 1.0}
+        waits = input.apply(RandomExponential.instance, (), attrs)
+        waits = cast(cast(waits, input.dtype), wide.dtype)
+        scores = cast(cast(wide / waits, input.dtype), wide.dtype)
+        chosen = slice_dim(ArgSort.bind(-scores, dim=1, descending=False), 1, 0, samples)
+    return reshape(chosen, (*input.shape[:-1], samples))
 
 
 def normal(

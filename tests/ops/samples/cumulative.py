@@ -67,6 +67,7 @@ SAMPLES: tuple[OpSample, ...] = (
     primitive_sample("cummin_indices", distinct(3, 5), dim=0, reverse=True, label="reverse", differentiable=()),
     primitive_sample("linear_recurrence", normal(3, 5), normal(3, 5), dim=1, reverse=False, label="forward"),
     primitive_sample("linear_recurrence", normal(3, 5), normal(3, 5), dim=0, reverse=True, label="reverse"),
+    primitive_sample("narrow_cumsum", normal(3, 5), dim=1, reverse=False, label="narrow", differentiable=()),
     sample("diff", normal(3, 5)),
     sample("diff", normal(3, 5), n=2, dim=0, label="twice"),
     sample("diff", normal(3, 5), n=9, label="too-often"),

@@ -22,4 +22,8 @@ SAMPLES: tuple[OpSample, ...] = (
     primitive_sample("random_uniform", shape=(2, 3), dtype=float32, random=True),
     primitive_sample("random_normal", shape=(4, 5), dtype=float64, random=True),
     primitive_sample("random_bernoulli", probability=0.3, shape=(4, 5), dtype=float32, random=True),
+    primitive_sample("random_bits", bits=40, shape=(4, 5), dtype=int64, random=True),
+    primitive_sample("random_serial_normal", mean=1.0, std=2.0, shape=(4, 5), random=True),
+    primitive_sample("random_log_normal", mean=1.0, std=2.0, shape=(4, 5), random=True),
+    primitive_sample("random_permutation", shape=(9,), dtype=int64, random=True),
 )
