@@ -14,3 +14,34 @@ def test_the_page_is_as_it_would_be_made_now() -> None:
         warnings.simplefilter("ignore")
         made = refresh.page()
     assert made == refresh.PAGE.read_text(), "run python -m docs.coverage.refresh"
+
+
+# Beside linear algebra, Fourier transforms, and what reads memory as another dtype: a recurrence over labels, and draws
+# that take as many numbers of the stream as they need. Whoever moves one into the program takes it off the list.
+BY_HOST = """
+    bit_view cholesky cholesky_failure cholesky_solve cofactors ctc_gradient ctc_loss det eig eigh eigvalsh
+    fourier_transform geqrf inverse ldl_factor ldl_solve least_squares lu_factor matrix_exp pinv pivot_rows qr
+    random_binomial random_log_normal random_poisson random_serial_normal random_slopes real_fourier_transform
+    real_inverse_fourier_transform reinterpret second_cofactors slogdet solve solve_triangular svd svdvals
+    view_as_complex view_as_real zero_pivot
+"""
+# What compiled functions refuse, for some of its arguments at least: the shape of the result depends on values.
+REFUSED = """
+    argwhere bincount getitem index_put masked_select nonzero nonzero_static one_hot repeat_interleave unique
+    unique_consecutive where
+"""
+
+
+def test_nothing_falls_out_of_the_program() -> None:
+    """The primitives that the host carries out, and the functions that are refused, are these and no others: an
+    operator that was C and is no more is seen, whoever makes the page anew."""
+    census = pytest.importorskip("docs.coverage.census", reason="the documents are not beside the tests")
+    refresh = pytest.importorskip("docs.coverage.refresh", reason="the documents are not beside the tests")
+    assert sorted(refresh.host_primitives()) == BY_HOST.split()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ways = census.ways_of_compiling()
+    assert sorted(name for name, way in ways.items() if way.refused) == REFUSED.split()
+    assert set().union(*(way.host for way in ways.values())) <= set(BY_HOST.split())
+    silent = [name for name, way in ways.items() if not (way.native or way.host or way.complex or way.refused)]
+    assert silent == []

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from docs.coverage.census import Ways, ways_of_compiling
+
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "coverage.md"
 NAMES = HERE / "pytorch_names.json"
@@ -96,25 +98,16 @@ def has(room: Any, name: str) -> bool:
         return False
 
 
-def ways_of_compiling() -> dict[str, set[str]]:
-    """For each function that is sampled, what its samples need in a compiled program: "C", "host", or "eager"."""
-    from graphc.ir.graph import Builder
-    from graphc.ir.primitive import External
-    from tests.ops.running import run_on_symbols
-    from tests.ops.samples import ALL_SAMPLES
+def host_primitives() -> dict[str, str]:
+    """The primitives that the host carries out whatever their dtype, and the first sentence on each."""
+    import graphc  # noqa: F401  (registers them)
+    from graphc.ir.primitive import PRIMITIVES, External
 
-    found: dict[str, set[str]] = {}
-    for sample in ALL_SAMPLES:
-        if sample.primitive:
-            continue
-        builder = Builder()
-        try:
-            run_on_symbols(sample, builder)
-        except (AttributeError, TypeError):
-            way = "eager"
-        else:
-            way = "host" if any(isinstance(node.op, External) for node in builder.nodes) else "C"
-        found.setdefault(sample.name, set()).add(way)
+    found = {}
+    for name, primitive in sorted(PRIMITIVES.items()):
+        if isinstance(primitive, External) and type(primitive).__module__.startswith("graphc."):
+            words = " ".join((type(primitive).__doc__ or "").split())
+            found[name] = words.split(". ")[0].rstrip(".") + "."
     return found
 
 
@@ -147,20 +140,28 @@ def page() -> str:
         "## Operators",
         "",
         "Every function below is sampled against PyTorch: values, dtypes, gradients, second gradients. In a compiled",
-        "function it becomes C, or the host carries it out between kernels (`host`), or it can't be part of a program",
-        "since its result's shape depends on values (`eager`); several words: it depends on the arguments.",
+        "function it and its gradient become C, or the host carries out the named primitives between kernels (`host`),",
+        "or it can't be part of a program, since its result's shape depends on values (`refused`); several words: it",
+        "depends on the arguments. Complex numbers are the host's throughout, and are not counted.",
         "",
         "| function | method | in place | compiled |",
         "|---|---|---|---|",
     ]
     ways = ways_of_compiling()
-    by_function: dict[Any, set[str]] = {}
+    by_function: dict[Any, Ways] = {}
     for name, found in ways.items():
-        by_function.setdefault(FUNCTIONS.get(name), set()).update(found)
+        by_function.setdefault(FUNCTIONS.get(name), Ways()).add(found)
     for name in sorted(FUNCTIONS):
-        found = by_function.get(FUNCTIONS[name], set())
         method, in_place = ("yes" if name in table else "" for table in (METHODS, IN_PLACE))
-        lines.append(f"| `{name}` | {method} | {in_place} | {' '.join(sorted(found))} |")
+        lines.append(f"| `{name}` | {method} | {in_place} | {by_function.get(FUNCTIONS[name], '')} |")
+    lines += [
+        "",
+        "## What the host carries out",
+        "",
+        "All other primitives become C, of all dtypes but the complex.",
+        "",
+    ]
+    lines += [f"- `{name}`: {summary}" for name, summary in host_primitives().items()]
     lines += ["", "## PyTorch's table of operators", "", "Not offered:", ""]
     lines += [f"- `{name}`: {reason}." for name, reason in NOT_OFFERED.items()]
     lines += ["", "With other results (operator, dtype):", ""]
