@@ -60,3 +60,13 @@ def test_fullgraph_refuses_what_the_host_does() -> None:
     assert gc.compile(function)(gc.tensor([2.0, 1.0])).tolist() == [2.0, 3.0]
     with pytest.raises(gc.CaptureError, match=r"ordered_for_test at .*test_call_out\.py"):
         gc.compile(function, fullgraph=True)(gc.tensor([2.0, 1.0]))
+
+
+def test_fullgraph_looks_into_the_bodies_of_control_flow() -> None:
+    """What the host would do within a branch is refused as outside of it."""
+
+    def function(x: gc.Tensor) -> gc.Tensor:
+        return gc.cond(x.sum() > 0, lambda x: ordered(x), lambda x: x * 1, (x,))
+
+    with pytest.raises(gc.CaptureError, match=r"ordered_for_test at .*test_call_out\.py"):
+        gc.compile(function, fullgraph=True)(gc.tensor([2.0, 1.0]))
