@@ -113,7 +113,29 @@ def normalized() -> Made:
     return training(net, optimizer, F.mse_loss, gc.randn(3, 4, 11, 13), gc.randn(3, 3))
 
 
-@pytest.mark.parametrize(("make", "threads"), [(perceptron, 1), (lenet, 3), (transformer, 2), (normalized, 3)])
+def ranked() -> Made:
+    """Sorting and selecting on short and long rows, scans from both ends, scatters by an extreme, integers drawn."""
+    net = nn.Sequential(nn.Linear(9, 70), nn.Tanh())
+    optimizer = optim.SGD(net.parameters(), lr=0.1)
+
+    def loss(scores: gc.Tensor, y: gc.Tensor) -> gc.Tensor:
+        ordered, places = scores.sort(1, descending=True)
+        gains = (y.gather(1, places) * ordered.logcumsumexp(1).flip(1)).cumsum(1)
+        best = (
+            scores.topk(3, 0)[0].cumprod(0).sum() + scores.flatten().topk(5)[0].sum() + scores.kthvalue(2, 1)[0].sum()
+        )
+        middle = scores.median(1)[0].sum() + scores.mode(0)[0].sum() + scores.flatten().median()
+        drawn = gc.randint(0, 5, (11, 70))
+        bins = gc.zeros(5, 70).scatter_reduce(0, drawn, scores, "amax", include_self=False)
+        found = gc.searchsorted(ordered.detach().flip(1).contiguous(), y) + gc.randperm(70)
+        return gains.mean() + best + middle + bins.prod(0).sum() + (found * scores).mean()
+
+    return training(net, optimizer, loss, gc.randn(11, 9), gc.rand(11, 70))
+
+
+@pytest.mark.parametrize(
+    ("make", "threads"), [(perceptron, 1), (lenet, 3), (transformer, 2), (normalized, 3), (ranked, 2)]
+)
 def test_step_is_clean(make: Callable[[], Made], threads: int, tmp_path: Path) -> None:
     """No access out of bounds, no undefined behaviour, no warning; and the same numbers as the loaded program's."""
     gc.manual_seed(3)
