@@ -14,7 +14,7 @@ from graphc.tensor import Tensor
 from tests.every_way import difference, run_every_way
 from tests.ops.running import keyword_arrays
 from tests.ops.samples import ALL_SAMPLES, OpSample, map_arrays
-from tests.test_op_table_compiled import EAGER_ONLY, Given, replaced, values_and_gradients
+from tests.test_op_table_compiled import Given, replaced, values_and_gradients
 
 HALVES = (gc.float16, gc.bfloat16)
 UNSIGNED = (gc.uint8, gc.uint16, gc.uint32, gc.uint64)
@@ -257,7 +257,7 @@ def representative() -> list[OpSample]:
     """The first sample with floats of each function."""
     found: dict[str, OpSample] = {}
     for sample in ALL_SAMPLES:
-        fits = sample.identity not in EAGER_ONLY and not sample.primitive
+        fits = not sample.primitive
         if fits and sample.name not in found and has_floats(sample):
             found[sample.name] = sample
     return list(found.values())

@@ -7,7 +7,6 @@ halved until the samples that break it are found.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,6 @@ import pytest
 
 import graphc as gc
 from graphc import autograd
-from graphc.capture.errors import CaptureError
 from graphc.tensor import Tensor
 from tests.every_way import difference, run_every_way
 from tests.ops.running import apply_sample, flat_values, keyword_arrays, tensors_of
@@ -26,38 +24,7 @@ from tests.ops.samples import ALL_SAMPLES, OpSample, map_arrays
 # Samples of one program: more make one for which a C compiler needs more than linearly longer.
 TOGETHER = 60
 
-# What a graph can't express: the shape of the result depends on values.
-EAGER_ONLY = {
-    "argwhere",
-    "bincount-integer-weights",
-    "bincount-longer",
-    "bincount-plain",
-    "bincount-weights",
-    "getitem-mask",
-    "getitem-mask of rows",
-    "getitem-mask within",
-    "index_put-mask",
-    "masked_select",
-    "nonzero",
-    "nonzero-tuple",
-    "nonzero_static",
-    "nonzero_static-cut",
-    "one_hot-counted",
-    "repeat_interleave-counts",
-    "repeat_interleave-places",
-    "unique-all",
-    "unique-bool",
-    "unique-columns",
-    "unique-floats",
-    "unique-plain",
-    "unique-rows",
-    "unique_consecutive-all",
-    "unique_consecutive-plain",
-    "unique_consecutive-rows",
-    "where-places",
-}
-COMPILED = [sample for sample in ALL_SAMPLES if sample.identity not in EAGER_ONLY]
-PROGRAMS = [COMPILED[start : start + TOGETHER] for start in range(0, len(COMPILED), TOGETHER)]
+PROGRAMS = [ALL_SAMPLES[start : start + TOGETHER] for start in range(0, len(ALL_SAMPLES), TOGETHER)]
 
 # Relative to an element, and to the largest element of its array.
 TOLERANCE = {"float32": 2e-5, "float64": 1e-11}
@@ -194,19 +161,8 @@ def test_every_way_agrees(samples: list[OpSample]) -> None:
     assert not found, "\n".join(["", *found])
 
 
-@pytest.mark.parametrize("identity", sorted(EAGER_ONLY))
-def test_what_a_graph_can_not_express_is_refused_with_its_line(identity: str) -> None:
-    """A sample whose shape depends on values raises CaptureError naming a file and line, and what to do instead."""
-    sample = next(sample for sample in ALL_SAMPLES if sample.identity == identity)
-    program = Program([sample])
-    with pytest.raises(CaptureError) as caught:
-        gc.trace(program, program.make())
-    assert re.match(r"tests/ops/running\.py:\d+: .*(needs the value of a tensor|can't run inside)", str(caught.value))
-    assert caught.value.location is not None
-
-
 def test_the_table_is_large_and_split_without_loss() -> None:
-    """Each sample stands in one program, or is named as one that a graph can't express."""
+    """Each sample stands in one program: nothing that is sampled is refused."""
     spread = [sample.identity for program in PROGRAMS for sample in program]
-    assert sorted([*spread, *EAGER_ONLY]) == sorted(sample.identity for sample in ALL_SAMPLES)
-    print(f"{len(spread)} samples compiled in {len(PROGRAMS)} programs, {len(EAGER_ONLY)} eager only")
+    assert sorted(spread) == sorted(sample.identity for sample in ALL_SAMPLES)
+    print(f"{len(spread)} samples compiled in {len(PROGRAMS)} programs")

@@ -20,6 +20,7 @@ from graphc.ops import arithmetic, comparisons, gathers, scatters, sources, view
 from graphc.ops.operands import broadcast_shapes, cast, expand, is_value
 from graphc.ops.sources import number_like
 from graphc.ops.type_names import type_name
+from graphc.ops.value_sizes import places_of_true
 from graphc.recording import state
 from graphc.sizes import DynamicSize, as_int, expression_of
 
@@ -309,18 +310,8 @@ def integer_lookups(lookups: Sequence[Lookup]) -> list[Lookup]:
             found.append(lookup)
             continue
         for offset, places in enumerate(places_of_true(lookup.tensor)):
-            found.append(Lookup(lookup.dim + offset, constant(lookup.tensor, places, int64)))
+            found.append(Lookup(lookup.dim + offset, places))
     return found
-
-
-def places_of_true(mask: Any) -> tuple[np.ndarray, ...]:
-    """Where a tensor differs from zero: a vector of indices for each dim. TypeError for a value in a graph."""
-    if not hasattr(mask, "_value"):
-        raise TypeError(
-            "selecting by truth values gives a size that depends on the values, which a graph cannot hold; use "
-            "torch.where or masked_fill"
-        )
-    return np.nonzero(mask._value("selecting by truth values, which gives as many elements as are true,"))
 
 
 def wrapped(index: Any, extent: Dimension, dim: int) -> Any:

@@ -25,10 +25,8 @@ from graphc.ops.subscript_views import basic_view
 from graphc.ops.subscripts import (
     Lookup,
     common_shape,
-    constant,
     filled_where,
     integer_lookups,
-    places_of_true,
     put_directly,
     read,
     require_one_dtype,
@@ -39,6 +37,7 @@ from graphc.ops.subscripts import (
     written,
 )
 from graphc.ops.type_names import scalar_name, type_name
+from graphc.ops.value_sizes import greatest_of, is_counted, places_of_true
 from graphc.recording import state
 from graphc.sizes import stretches
 
@@ -341,16 +340,16 @@ def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
 def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     """Ones at the places that the indices name along a new last dim, zeros elsewhere; int64.
 
-    Without ``num_classes`` it is one more than the greatest index, which must be known: TypeError in a graph.
+    Without ``num_classes`` it is one more than the greatest index, on which a compiled function rests: TypeError in a
+    graph without tensors.
     """
     if tensor.dtype != int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
     if num_classes == -1:
-        if not hasattr(tensor, "numpy"):
-            raise TypeError("one_hot in a graph needs num_classes: the size must not depend on values")
+        is_counted(tensor, "one_hot() without num_classes")
         if not product(tensor.shape):
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
-        num_classes = int(tensor.numpy().max()) + 1
+        num_classes = greatest_of(tensor) + 1
     shape = (*tensor.shape, num_classes)
     try:
         index = gathers.CheckIndex.bind(tensor, extent=num_classes, dim=tensor.ndim)
@@ -368,10 +367,10 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
 def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     """``input`` where the condition holds, else ``other``; broadcast and promoted. Either may be a number.
 
-    With the condition alone: the indices of its true elements, a vector for each dim (eager only).
+    With the condition alone: the indices of its true elements, a vector for each dim.
     """
     if input is None and other is None:
-        return tuple(constant(condition, places, int64) for places in places_of_true(condition))
+        return places_of_true(condition)
     return choose(condition, input, other)
 
 

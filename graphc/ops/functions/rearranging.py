@@ -14,7 +14,9 @@ from graphc.ir.integers import product
 from graphc.ir.types import int64
 from graphc.ops import gathers, pointwise, sources, views
 from graphc.ops.conjugation import conjugate
+from graphc.ops.cumulative import CumulativeSum
 from graphc.ops.functions import shaping
+from graphc.ops.functions.loss_reduction import require_values
 from graphc.ops.functions.shaping import (
     cat,
     flip,
@@ -26,7 +28,9 @@ from graphc.ops.functions.shaping import (
 )
 from graphc.ops.operands import broadcast_shapes as common_shape
 from graphc.ops.operands import cast, is_value, normalize_dim
+from graphc.ops.sorting import SearchSorted
 from graphc.ops.type_names import type_name
+from graphc.ops.value_sizes import is_counted, total_of, vector_of
 
 __all__ = [
     "adjoint",
@@ -111,11 +115,13 @@ def repeat_interleave(
     return pointwise.Copy.bind(result) if repeats == 1 else result
 
 
-def _counts(repeats: Any) -> np.ndarray:
+def _require_counts(repeats: Any) -> None:
     if repeats.dtype.name not in ("int64", "int32"):
         raise NotImplementedError(f"\"repeat_interleave_cpu\" not implemented for '{type_name(repeats.dtype)}'")
-    if not hasattr(repeats, "_value"):
-        raise TypeError("repeat_interleave in a graph needs an int: the size must not depend on values")
+
+
+def _counts(repeats: Any) -> np.ndarray:
+    _require_counts(repeats)
     counts = repeats._value("repeat_interleave()").reshape(-1)
     if (counts < 0).any():
         raise RuntimeError("repeats can not be negative")
@@ -125,12 +131,25 @@ def _counts(repeats: Any) -> np.ndarray:
 def _places_repeated(repeats: Any, output_size: int | None) -> Any:
     if repeats.ndim != 1:
         raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
+    if is_counted(repeats, "repeat_interleave() of counts"):
+        return cast(_counted_places(repeats, output_size), repeats.dtype)
     counts = _counts(repeats)
     places = np.repeat(np.arange(counts.size), counts)
     if output_size is not None and places.size != output_size:
         raise RuntimeError("allocated size does not match required size")
     literal = sources.Literal(places, int64)
     return pointwise.Cast.bind(repeats.apply(sources.Constant.instance, (), {"literal": literal}), dtype=repeats.dtype)
+
+
+def _counted_places(repeats: Any, output_size: int | None) -> Any:
+    """What each place of the result repeats, in a program that is recorded: it rests on the sum of the counts."""
+    _require_counts(repeats)
+    require_values(repeats, lambda counts: counts >= 0, RuntimeError("repeats can not be negative"))
+    ends = CumulativeSum.bind(cast(repeats, int64), dim=0, reverse=False)
+    total = total_of(repeats)
+    if output_size is not None and total != output_size:
+        raise RuntimeError("allocated size does not match required size")
+    return SearchSorted.bind(ends, vector_of(repeats, total), right=True)
 
 
 def rot90(input: Any, k: int = 1, dims: Sequence[int] = (0, 1)) -> Any:

@@ -21,7 +21,6 @@ from graphc.ops.sources import number_like
 from graphc.ops.subscripts import (
     constant,
     integer_lookups,
-    places_of_true,
     require_one_dtype,
     require_truth_values,
     view_and_lookups,
@@ -29,6 +28,7 @@ from graphc.ops.subscripts import (
     written,
 )
 from graphc.ops.type_names import type_name
+from graphc.ops.value_sizes import first_places_of_true, places_of_true
 
 __all__ = [
     "argwhere",
@@ -237,12 +237,16 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
 
 def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
     """The indices of the elements that differ from zero: a row for each, or with ``as_tuple`` a vector for each dim.
-    Eager only, since their number depends on values."""
+
+    A compiled function rests on their number.
+    """
     places = places_of_true(input if input.ndim else ravel(input))
     if as_tuple:
-        return tuple(constant(input, along, int64) for along in places)
-    rows = np.stack(places, 1) if input.ndim else np.empty((places[0].size, 0))
-    return constant(input, rows, int64)
+        return places
+    count = int(places[0].shape[0])
+    if not input.ndim:
+        return constant(input, np.empty((count, 0)), int64)
+    return gathers.Cat.bind(*(views.Reshape.bind(each, shape=(count, 1)) for each in places), dim=1)
 
 
 def argwhere(input: Any) -> Any:
@@ -254,10 +258,9 @@ def nonzero_static(input: Any, *, size: int, fill_value: int = -1) -> Any:
     """As :func:`nonzero`, cut or filled up to ``size`` rows."""
     if size < 0:
         raise RuntimeError("nonzero_static: 'size' must be an non-negative integer")
-    rows = np.full((size, input.ndim), fill_value, np.int64)
-    found = np.stack(places_of_true(input), 1)[:size] if input.ndim else rows[:0]
-    rows[: len(found)] = found
-    return constant(input, rows, int64)
+    if not input.ndim:
+        return constant(input, np.full((size, 0), fill_value), int64)
+    return first_places_of_true(input, int(size), int(fill_value))
 
 
 # -- views replaced ------------------------------------------------------------------------------------------------

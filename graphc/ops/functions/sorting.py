@@ -18,12 +18,15 @@ from graphc.ops.functions.arithmetic import clamp, eq, logical_not
 from graphc.ops.functions.indexing import gather
 from graphc.ops.functions.reduction import any
 from graphc.ops.functions.return_types import return_type
-from graphc.ops.functions.shaping import reshape, unsqueeze
+from graphc.ops.functions.shaping import movedim, reshape, unsqueeze
+from graphc.ops.gathers import IndexSelect
 from graphc.ops.operands import cast, is_value, normalize_dim, require_value
 from graphc.ops.pointwise import Copy
 from graphc.ops.promotion import result_type
+from graphc.ops.sorting import ArgSort
 from graphc.ops.sources import number_like
 from graphc.ops.type_names import type_name
+from graphc.ops.value_sizes import is_counted, order_of_rows, put_back, runs_of
 
 __all__ = [
     "argsort",
@@ -238,11 +241,31 @@ def _found(elements: Value, others: Value) -> Value:
 # -- what is unique ---------------------------------------------------------------------------------------------------
 
 
-def _values(name: str, input: Value) -> np.ndarray:
-    require_value(name, input)
-    if not hasattr(input, "_value"):
-        raise TypeError(f"{name}() has as many results as values differ, which a graph cannot hold")
-    return input._value(f"{name}(), which has as many results as values differ,")
+def _rows(input: Value, axis: int | None) -> Value:
+    """The slices along a dim, or the elements one by one, as the rows of a matrix."""
+    moved = reshape(input, (-1, 1)) if axis is None else movedim(input, axis, 0)
+    return reshape(moved, (moved.shape[0], math.prod(moved.shape[1:])))
+
+
+def _counted_runs(input: Value, axis: int | None, order: bool, inverse: bool, counts: bool) -> Any:
+    """The first of each run of equal slices (elements), in a program that is recorded: in their order if asked."""
+    rows = _rows(input, axis)
+    if order:
+        places = ArgSort.bind(reshape(rows, (-1,)), dim=0, descending=False) if axis is None else order_of_rows(rows)
+        rows = IndexSelect.bind(rows, places, dim=0)
+    firsts, numbers, lengths = runs_of(rows)
+    found = IndexSelect.bind(rows, firsts, dim=0)
+    if axis is None:
+        found = reshape(found, (-1,))
+    else:
+        others = (*input.shape[:axis], *input.shape[axis + 1 :])
+        found = movedim(reshape(found, (found.shape[0], *others)), 0, axis)
+    if order:
+        numbers = put_back(places, numbers)
+    if axis is None:
+        numbers = reshape(numbers, tuple(input.shape))
+    results = [found, *[numbers] * inverse, *[lengths] * counts]
+    return tuple(results) if len(results) > 1 else found
 
 
 def _parts(input: Value, values: np.ndarray, inverse: np.ndarray | None, counts: np.ndarray | None) -> Any:
@@ -268,24 +291,27 @@ def unique(
 ) -> Any:
     """The distinct elements (slices along ``dim``) in ascending order; NaN equals nothing.
 
-    Asked for, where each element's equal is among them, and how often each occurs, both int64. Their number depends on
-    the values: not under capture.
+    Asked for, where each element's equal is among them, and how often each occurs, both int64. A compiled function
+    rests on their number.
     """
+    require_value("unique", input)
     if input.dtype.is_complex:
         raise factories.not_implemented("unique", input.dtype)
-    array = _values("unique", input)
     axis = _slice_dim(input, dim)
+    if is_counted(input, "unique()") and math.prod(input.shape):
+        return _counted_runs(input, axis, True, bool(return_inverse), bool(return_counts))
+    array = input._array
     if axis is not None:
         rows = np.moveaxis(array, axis, 0)
         flat = rows.reshape(len(rows), math.prod(rows.shape[1:]))
-        order = np.lexsort(flat.T[::-1]) if flat.shape[1] else np.arange(len(rows))
+        order = np.lexsort(_keys(flat).T[::-1]) if flat.shape[1] else np.arange(len(rows))
         values, inverse, counts = _runs(flat[order])
         back = np.empty(len(rows), np.int64)
         back[order] = inverse
         found = np.moveaxis(values.reshape(len(values), *rows.shape[1:]), 0, axis)
         return _parts(input, found, back if return_inverse else None, counts if return_counts else None)
     flat = array.reshape(-1)
-    order = np.argsort(flat, kind="stable")
+    order = np.argsort(_keys(flat), kind="stable")
     values, inverse, counts = _runs(flat[order][:, None])
     back = np.empty(flat.size, np.int64)
     back[order] = inverse
@@ -299,12 +325,14 @@ def unique_consecutive(
 ) -> Any:
     """The elements (slices along ``dim``) without those that equal the one before them.
 
-    Asked for, which of them each element is, and how often each occurs in its run, both int64. Their number depends on
-    the values: not under capture.
+    Asked for, which of them each element is, and how often each occurs in its run, both int64. A compiled function
+    rests on their number.
     """
-    array = _values("unique_consecutive", input)
     _require_kernel("unique_consecutive", "unique", input)
     axis = _slice_dim(input, dim)
+    if is_counted(input, "unique_consecutive()") and math.prod(input.shape):
+        return _counted_runs(input, axis, False, bool(return_inverse), bool(return_counts))
+    array = input._array
     if axis is not None:
         rows = np.moveaxis(array, axis, 0)
         values, inverse, counts = _runs(rows.reshape(len(rows), math.prod(rows.shape[1:])))
@@ -313,6 +341,11 @@ def unique_consecutive(
         values, inverse, counts = _runs(array.reshape(-1, 1))
         found, inverse = values[:, 0], inverse.reshape(array.shape)
     return _parts(input, found, inverse if return_inverse else None, counts if return_counts else None)
+
+
+def _keys(array: np.ndarray) -> np.ndarray:
+    """What an array is sorted by: of bfloat16 numpy knows no order of NaN."""
+    return array.astype(np.float32) if array.dtype.itemsize == 2 and array.dtype.kind not in "iu" else array
 
 
 def _runs(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -32,6 +32,7 @@ from graphc.ops.functions.arithmetic import (
 )
 from graphc.ops.functions.indexing import gather, scatter_add
 from graphc.ops.functions.linear import matmul
+from graphc.ops.functions.loss_reduction import require_values
 from graphc.ops.functions.matrices import diagonal
 from graphc.ops.functions.reduction import all, amax, amin, any, sum
 from graphc.ops.functions.return_types import return_type
@@ -42,6 +43,7 @@ from graphc.ops.operands import cast, is_value, normalize_dim, require_value
 from graphc.ops.promotion import floating
 from graphc.ops.sources import Iota, number_like
 from graphc.ops.type_names import type_name
+from graphc.ops.value_sizes import greatest_of, is_counted
 
 __all__ = [
     "bincount",
@@ -328,17 +330,18 @@ def _edges(values: Value, bins: int, limits: Sequence[float] | None, dimension: 
 def bincount(input: Value, weights: Value | None = None, minlength: int = 0) -> Value:
     """How often each non-negative integer occurs in a vector (int64), or the sums of its weights (float64, float32).
 
-    The result has an element for each integer up to the greatest, and at least ``minlength``: its size depends on the
-    values, so that it is not under capture. Raises RuntimeError for negative integers and other than vectors.
+    The result has an element for each integer up to the greatest, and at least ``minlength``. A compiled function rests
+    on the greatest, or on its being below ``minlength``. Raises RuntimeError for negative integers and for other than
+    vectors.
     """
     require_value("bincount", input)
     if not input.dtype.is_integer:
         raise factories.not_implemented("bincount_cpu", input.dtype)
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")
-    if not hasattr(input, "_value"):
-        raise TypeError("bincount() has as many results as the greatest value, which a graph cannot hold")
-    array = input._value("bincount(), which has as many results as the greatest value,")
+    if is_counted(input, "bincount()"):
+        return _counted_bins(input, weights, int(minlength))
+    array = input._array
     if array.ndim != 1 or (array.size and array.min() < 0):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     places = array.astype(np.int64)
@@ -347,8 +350,26 @@ def bincount(input: Value, weights: Value | None = None, minlength: int = 0) -> 
     if weights.ndim != 1 or weights.shape[0] != array.size:
         raise RuntimeError("weights should be 1-d and have the same length as input")
     dtype = weights.dtype if weights.dtype == float32 else float64
-    sums = np.bincount(places, cast(weights, dtype)._value("bincount()"), minlength)
+    sums = np.bincount(places, cast(weights, dtype)._array, minlength)
     return factories.known(input, sums.astype(dtype.numpy))
+
+
+def _counted_bins(input: Value, weights: Value | None, minlength: int) -> Value:
+    """As :func:`bincount`, in a program that is recorded."""
+    wrong = RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+    if input.ndim != 1:
+        raise wrong
+    require_values(input, lambda values: values >= 0, wrong)
+    if weights is not None and (weights.ndim != 1 or weights.shape[0] != input.shape[0]):
+        raise RuntimeError("weights should be 1-d and have the same length as input")
+    places, size = cast(input, int64), minlength
+    if input.shape[0] and not (minlength and bool(all(places < minlength))):
+        size = builtins.max(minlength, greatest_of(places) + 1)
+    if weights is None:
+        return scatter_add(number_like(places, 0, shape=(size,)), 0, places, number_like(places, 1))
+    wide = cast(weights, float64)
+    sums = scatter_add(number_like(wide, 0, shape=(size,)), 0, places, wide)
+    return cast(sums, float32) if weights.dtype == float32 else sums
 
 
 # -- covariances ------------------------------------------------------------------------------------------------------
