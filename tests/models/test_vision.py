@@ -1,4 +1,4 @@
-"""The library's picture networks, narrow and on small pictures: compiled and eager, as they evaluate and as they train."""
+"""The library's picture networks, narrow and on small pictures: compiled and eager, evaluating and training."""
 
 from __future__ import annotations
 
@@ -35,7 +35,11 @@ def inception_block() -> nn.Module:
     from graphc.vision.models.inception import InceptionA
 
     return nn.Sequential(
-        nn.Conv2d(3, 8, 3, stride=2), InceptionA(8, pool_features=4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(228, 5)
+        nn.Conv2d(3, 8, 3, stride=2),
+        InceptionA(8, pool_features=4),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(228, 5),
     )
 
 

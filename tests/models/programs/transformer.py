@@ -40,9 +40,7 @@ def build(compiled: Compiled) -> Running:
     def step(source, target):
         optimizer.zero_grad()
         scores = net(source, target[:, :-1])
-        loss = F.cross_entropy(
-            scores.flatten(0, 1), target[:, 1:].flatten(), ignore_index=PADDING, label_smoothing=0.1
-        )
+        loss = F.cross_entropy(scores.flatten(0, 1), target[:, 1:].flatten(), ignore_index=PADDING, label_smoothing=0.1)
         loss.backward()
         optimizer.step()
         return loss
