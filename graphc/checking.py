@@ -129,7 +129,7 @@ def _find_difference(
         if difference is not None:
             raise CheckError(
                 f"{name}, made by {output.node.op.name} ({output.node.type}): {difference} (there computed node by "
-                "node); every node alone is right, so the fault lies in how the program joins them (GRAPHC_BISECT=n "
-                "runs the first n passes alone)",
+                "node); every node alone is right, so the fault lies in how the program joins them (`graphc bisect` "
+                "finds the change that makes it)",
                 output.node.location,
             )

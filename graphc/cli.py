@@ -1,4 +1,4 @@
-"""The ``graphc`` command: run a script, dump what its compiled functions became, look at the machine.
+"""The ``graphc`` command: run a script, dump what its compiled functions became, find a wrong change, see the machine.
 
 Exit status: that of the script; 0 where all went well, 1 where a script raised or something is missing, 2 for wrong
 usage, 130 for an interrupt.
@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not script.is_file():
         reason = "is a folder, expected a Python file" if script.is_dir() else "does not exist"
         return _refuse(chosen.command, f"{str(script)!r} {reason}")
+    if chosen.command == "bisect":
+        return _bisect(script, rest, chosen.as_torch, chosen.time_limit)
     if not chosen.as_torch:
         return _carry_out(chosen, script, rest)
     from graphc.as_torch import install_as_torch, remove_as_torch
@@ -52,18 +54,18 @@ def _carry_out(chosen: argparse.Namespace, script: Path, rest: Sequence[str]) ->
 
 def _split(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     """The command line up to the script, and the script's own arguments, whatever they look like."""
-    if arguments[:1] not in (["run"], ["dump"]):
+    if arguments[:1] not in (["run"], ["dump"], ["bisect"]):
         return arguments, []
     position = 1
     while position < len(arguments) and arguments[position].startswith("-"):
-        position += 2 if arguments[position] == "--out" else 1
+        position += 2 if arguments[position] in ("--out", "--time-limit") else 1
     return arguments[: position + 1], arguments[position + 1 :]
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="graphc", description="Write PyTorch, ship C.")
     parser.add_argument("--version", action="version", version=f"graphc {graphc.__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="run | dump | doctor")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="run | dump | bisect | doctor")
     run = commands.add_parser(
         "run",
         help="run a Python script; its compiled functions run as C",
@@ -76,7 +78,16 @@ def _parser() -> argparse.ArgumentParser:
         epilog="--out after the script is taken from its arguments; what follows -- is the script's own.",
     )
     dump.add_argument("--out", metavar="FOLDER", help="the folder to write to (default: out)")
-    for command in (run, dump):
+    bisect = commands.add_parser(
+        "bisect",
+        help="run a failing script with fewer and fewer of the passes' changes, and name the change that is at fault",
+        usage="graphc bisect [-h] [--as-torch] [--time-limit SECONDS] script [argument ...]",
+        epilog="A script fails where its exit status is not 0; every compiled call is checked against numpy.",
+    )
+    bisect.add_argument(
+        "--time-limit", metavar="SECONDS", type=_seconds, help="a run that takes longer has failed (default: none)"
+    )
+    for command in (run, dump, bisect):
         command.add_argument(
             "--as-torch",
             action="store_true",
@@ -85,6 +96,13 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("script", help="the Python file; what follows are its arguments")
     commands.add_parser("doctor", help="compiler, flags, CPU, cache, GPU: what is there, and what mends what is not")
     return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not seconds > 0:
+        raise argparse.ArgumentTypeError(f"expected more than 0 seconds, got {text}")
+    return seconds
 
 
 def _refuse(command: str, message: str) -> int:
@@ -97,6 +115,17 @@ def _doctor() -> int:
 
     print(report())
     return 1 if any(finding.subject == "compiler" and finding.status == "missing" for finding in diagnose()) else 0
+
+
+def _bisect(script: Path, arguments: Sequence[str], as_torch: bool, time_limit: float | None) -> int:
+    from graphc.bisection import bisect_script
+
+    verdict = bisect_script(script, arguments, as_torch=as_torch, time_limit=time_limit)
+    if not verdict.culprit:
+        print(f"graphc bisect: {verdict.words}", file=sys.stderr)
+        return 1
+    print(f"application {verdict.number} of {verdict.total} is at fault, {verdict.culprit}\n{verdict.words}")
+    return 0
 
 
 # -- running a script ----------------------------------------------------------------------------------------------

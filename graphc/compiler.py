@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
+import os
 import threading
 import time
 import warnings
@@ -115,7 +116,7 @@ class CompiledFunction:
         self.function = function
         self.fallback = fallback
         self.max_paths = max_paths
-        self.check = check
+        self.check = check or os.environ.get("GRAPHC_CHECK", "0") not in ("", "0")
         self.fullgraph = fullgraph
         self.dynamic = dynamic
         self.memory_limit = memory_limit
@@ -487,7 +488,8 @@ def compile(
         max_paths: how many ways through ``if`` and ``while`` on values of tensors get a program of their own; further
             ones run eagerly, with a warning that names the line.
         check: after every call, compute it again node by node with numpy; the first value that differs beyond
-            rounding raises CheckError, which names the node, the Python line, and both values.
+            rounding raises CheckError, which names the node, the Python line, and both values. The environment variable
+            GRAPHC_CHECK=1 asks for this everywhere.
         fullgraph: refuse what is not computed by the program itself: operations that the host carries out.
         dynamic: which sizes the program is given at run time, so that one build serves them all. By name of the
             argument, ``{"x": {0: "N", 1: ("T", 512)}}``: a name for the dimension, and the most that it may be (the

@@ -38,6 +38,7 @@ from graphc.codegen.trace import (
     index_variables,
     linear_offset,
 )
+from graphc.ir.applications import applies
 from graphc.ir.graph import Node
 from graphc.ir.integers import product, substitute
 from graphc.ir.primitive import Run
@@ -98,7 +99,8 @@ def _contract(group: Group, storage: Storage) -> Contract:
     sliding = None if group.swapped else _sliding(node, first.index, tracer)
     contract = Contract(batch, rows, columns, depth, node.type.dtype, left, right, tuple(epilogue), sliding)
     score = unit_score(group.outer, epilogue)
-    return _transposed(contract) if score["m"] > score["n"] else contract
+    turns = score["m"] > score["n"] and applies("exchange the factors of a contraction", node)
+    return _transposed(contract) if turns else contract
 
 
 def _sliding(node: Node, index: Index, tracer: Tracer) -> Sliding | None:

@@ -15,6 +15,7 @@ from graphc.codegen.inplace import reuse_in_place
 from graphc.codegen.loops import Buffer, LoopProgram
 from graphc.codegen.memory import MemoryPlan, check_plan, plan_memory
 from graphc.codegen.rematerialize import Rematerialization, fit
+from graphc.ir.applications import applies
 from graphc.ir.integers import substitute
 from graphc.ir.primitive import PRIMITIVES
 from graphc.runtime.abi import ffi
@@ -69,6 +70,8 @@ def compile_loops(
     Raises MemoryLimitError where the arena can't be made to fit into ``memory_limit`` bytes.
     """
     threads = default_threads() if threads is None else max(1, min(threads, MOST_THREADS))
+    if threads > 1 and not applies("run on several threads", "the program as a whole"):
+        threads = 1
     width = vector_bytes or default_vector_bytes()
 
     def planned(given: LoopProgram) -> tuple[LoopProgram, PrintedKernels, MemoryPlan]:
@@ -77,7 +80,7 @@ def compile_loops(
         return shared, kernels, plan_memory(shared, kernels.scratch, threads=threads)
 
     done: Rematerialization | None = None
-    if memory_limit is not None:
+    if memory_limit is not None and applies("compute values again", "the program as a whole"):
         program, done = fit(program, memory_limit, lambda given: planned(given)[2])
     program, kernels, plan = planned(program)
     check_plan(program, plan)
@@ -204,4 +207,5 @@ def load(compiled: CompiledProgram) -> Executable:
     """
     from graphc.runtime import build_library
 
-    return Executable(compiled, build_library(compiled.source, name=compiled.program.name))
+    level = "-O3" if applies("optimize in the C compiler", "the program as a whole") else "-O0"
+    return Executable(compiled, build_library(compiled.source, name=compiled.program.name, optimization=level))

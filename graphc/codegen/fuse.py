@@ -27,6 +27,7 @@ from graphc.codegen.trace import (
     linear_offset,
     linear_terms,
 )
+from graphc.ir.applications import applies
 from graphc.ir.graph import Node
 from graphc.ir.integers import Integer, product, substitute
 from graphc.ir.scalars import Index
@@ -105,7 +106,7 @@ class Fusion:
     def _taker(self, anchor: Anchor, checks: Sequence[Group]) -> Group | None:
         if anchor.form in ("elementwise", "reduction", "scan"):
             for group in self._candidates(anchor):
-                if self._acyclic(anchor, group, checks) and self._join(anchor, group):
+                if self._acyclic(anchor, group, checks) and applies("fuse", anchor.node) and self._join(anchor, group):
                     return group
         return None
 
@@ -181,7 +182,7 @@ class Fusion:
             role = _ROLES[anchor.form]
             rename = _renaming(anchor, group)
             group.members.append(_placed(anchor, role, 0, rename))
-            group.split = _needs_chunks(group)
+            group.split = _needs_chunks(group) and applies("reduce in chunks", anchor.node)
         return group
 
     def _start_contraction(self, anchor: Anchor, group: Group) -> None:
@@ -560,5 +561,5 @@ def _become_rows(anchor: Anchor, group: Group) -> bool:
         return False
     group.outer, group.reduced = new_outer, new_reduced
     group.members = [*moved, member]
-    group.split = _needs_chunks(group)
+    group.split = _needs_chunks(group) and applies("reduce in chunks", anchor.node)
     return True

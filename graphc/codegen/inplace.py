@@ -27,6 +27,7 @@ from graphc.codegen.loops import (
 )
 from graphc.codegen.statements import rewrite_statements, scalars_of
 from graphc.codegen.trace import Rewriter, walk_all
+from graphc.ir.applications import applies
 from graphc.ir.integers import Integer, bounds, coefficient_of
 from graphc.ir.scalars import Load, Scalar
 
@@ -42,7 +43,7 @@ def reuse_in_place(program: LoopProgram) -> LoopProgram:
         launch = replace(launch, buffers=tuple(_last_name(name, renamed) for name in launch.buffers))
         for old, new in _candidates(launch, position, ranges, buffers):
             read, write = launch.kernel.parameters[old], launch.kernel.parameters[new]
-            if not is_safe(launch.kernel, read.name, write.name):
+            if not is_safe(launch.kernel, read.name, write.name) or not applies("write over a last use", launch):
                 continue
             kept, gone = launch.buffers[old], launch.buffers[new]
             if kept in held[position] or gone in held[position]:

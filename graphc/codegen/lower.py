@@ -30,6 +30,7 @@ from graphc.codegen.materialize import (
 from graphc.codegen.storage import Draft, Storage
 from graphc.codegen.structures import Inliner, lower_regions
 from graphc.codegen.trace import Tracer, Values, index_variable, index_variables, walk_all
+from graphc.ir.applications import applies
 from graphc.ir.graph import Graph, Node, Projection
 from graphc.ir.integers import Integer, bounds, product
 from graphc.ir.primitive import Source, View
@@ -318,6 +319,8 @@ class _Lowering:
                 if id(other_member) in later:
                     return False
         if any((reader.before >> group.number) & 1 for reader in readers):
+            return False
+        if not applies("write state in place", member.node):
             return False
         before = 0
         for reader in readers:

@@ -17,6 +17,7 @@ import numpy as np
 
 from graphc.codegen.blocks import arranged, live_ranges, order_of_runs
 from graphc.codegen.loops import Buffer, LoopProgram
+from graphc.ir.applications import applies
 from graphc.ir.integers import Integer, Variable, atoms, bounds, substitute
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
@@ -125,7 +126,10 @@ def plan_memory(
     table = _Table(len(wanted))
     # Sorting is stable: among equals the program's order decides, so that a plan never changes from run to run.
     for placement in sorted(wanted, key=lambda each: (-each.nbytes, each.first)):
-        placed.append(replace(placement, offset=table.lowest_gap(placement)))
+        # What may not share memory meets all that lives at any time.
+        shares = applies("share memory", f"{placement.kind} {placement.name}")
+        met = placement if shares else replace(placement, first=0, last=np.iinfo(np.int64).max)
+        placed.append(replace(placement, offset=table.lowest_gap(met)))
         table.add(placed[-1], _round_up(placed[-1].stop, alignment))
     return MemoryPlan(
         program=program,

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from graphc.ir.applications import applies
 from graphc.ir.primitive import Attributes, Primitive, register
 from graphc.ir.types import DType, TensorType, TupleType
 
@@ -284,7 +285,7 @@ class Builder:
             outer, self.location = self.location, location or self.location
             simpler = op.simplify(symbols, attrs, type)
             self.location = outer
-            if simpler is not None:
+            if simpler is not None and applies(subject=Node(op, operands, attributes, type, location or self.location)):
                 if simpler.node.type != type:
                     raise TypeError(f"a rule of {op.name} changed the type {type} to {simpler.node.type}")
                 self._interned[key] = simpler.node

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from graphc.ir.applications import applies
 from graphc.ir.graph import Builder, Graph, Node
 
 # Called with the new builder, the old node, and the new inputs; gives the new node, or None to copy the old one.
@@ -18,6 +19,8 @@ def rebuild(graph: Graph, transform: Transform | None = None, *, simplify: bool 
         operands = tuple(mapping[operand] for operand in node.inputs)
         builder.location = node.location
         new = transform(builder, node, operands) if transform is not None else None
+        if new is not None and not applies(subject=node):
+            new = None
         mapping[node] = new if new is not None else builder.add(node.op, operands, node.attrs, node.location)
     return builder.build(
         [(output.name, mapping[output.node]) for output in graph.outputs],

@@ -30,6 +30,7 @@ from graphc.codegen.loops import (
 )
 from graphc.codegen.memory import MemoryPlan, Scratch
 from graphc.codegen.render import render
+from graphc.ir.applications import applies, working_on
 
 # Operations that are only another way of reading a value: comments leave them out.
 FREE = frozenset(("reshape", "expand", "permute", "slice", "alias", "detach", "full", "iota", "cast"))
@@ -148,10 +149,11 @@ def print_kernels(program: LoopProgram, vector_bytes: int = 16) -> PrintedKernel
     symbols = frozenset(program.symbols)
     for position, launch in enumerate(program.launches):
         key = (launch.kernel.parameters, launch.kernel.body)
-        if key not in numbers:
+        if key not in numbers or not applies("print equal kernels once", launch):
             numbers[key] = len(texts)
             name = names.fresh(launch.kernel.title)
-            texts.append(_print_kernel(launch.kernel, name, used, vector_bytes, symbols))
+            with working_on(launch):
+                texts.append(_print_kernel(launch.kernel, name, used, vector_bytes, symbols))
         text = texts[numbers[key]]
         of_launch.append(numbers[key])
         if text.shared_bytes or text.local_bytes:

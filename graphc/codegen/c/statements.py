@@ -24,6 +24,7 @@ from graphc.codegen.loops import (
     Statement,
     Store,
 )
+from graphc.ir.applications import applies
 from graphc.ir.types import DType, float64
 
 INDENT = "    "
@@ -244,4 +245,4 @@ def _is_vector(loop: Loop) -> bool:
         return False
     # Iterations of a parallel loop are independent too; where it is also the innermost one it runs as vectors.
     innermost = not any(isinstance(statement, Loop) for statement in loop.body)
-    return loop.kind == "vector" or (loop.kind == "parallel" and innermost)
+    return (loop.kind == "vector" or (loop.kind == "parallel" and innermost)) and applies("vectorize")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from graphc.ir.applications import applies, stage_of
 from graphc.ir.graph import Graph
 from graphc.ir.passes.canonicalize import canonicalize
 from graphc.ir.passes.fold_constants import fold_constants
@@ -29,6 +29,8 @@ PIPELINE: tuple[tuple[Pass, str], ...] = (
     (trim_structured, "results of regions that were read by what has been simplified away"),
     (remove_dead, "last, so that fusion counts real uses"),
 )
+# What the stages after the pipeline can't do without.
+NEEDED = (widen_halves,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +56,27 @@ def optimize(
     *,
     limit: int | None = None,
     observe: Callable[[str, Graph], None] | None = None,
-    passes: tuple[tuple[Pass, str], ...] = PIPELINE,
+    passes: tuple[tuple[Pass, str], ...] | None = None,
 ) -> Optimized:
     """Run the pipeline and verify the graph after every pass.
 
     Args:
-        limit: run the first so many passes only; by default what the environment variable GRAPHC_BISECT says, else
-            all. Halving it finds the pass that breaks a program.
+        limit: run the first so many passes only; by default all.
         observe: called with the name of each pass and the graph that it made.
+        passes: what to run instead of ``PIPELINE``.
     """
-    if limit is None and os.environ.get("GRAPHC_BISECT", "").isdigit():
-        limit = int(os.environ["GRAPHC_BISECT"])
     verify(graph)
     records: list[PassRecord] = []
-    for run, _ in passes[:limit]:
+    for number, (run, _) in enumerate((PIPELINE if passes is None else passes)[:limit], 1):
         began = time.perf_counter()
-        new = verify(within_regions(run, run(graph)))
+        stage = f"pass {number}, {run.__name__}"
+        if run in NEEDED:
+            new = verify(within_regions(run, run(graph)))
+        elif applies(stage, "the graph as a whole"):
+            with stage_of(stage):
+                new = verify(within_regions(run, run(graph)))
+        else:
+            continue
         records.append(PassRecord(run.__name__, len(graph), len(new), time.perf_counter() - began))
         graph = new
         if observe is not None:

@@ -136,8 +136,8 @@ def test_canonical_form_is_a_fixed_point() -> None:
     assert str(canonicalize(graph)) == str(graph)
 
 
-def test_the_pipeline_records_and_stops_where_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each pass is recorded with its sizes and observed; a limit, or GRAPHC_BISECT, ends it early."""
+def test_the_pipeline_records_and_stops_where_it_is_told() -> None:
+    """Each pass is recorded with its sizes and observed; a limit ends it early."""
     graph = trace(lambda x: x * 1.0 + 0.5)
     seen: list[str] = []
     whole = optimize(graph, observe=lambda name, _: seen.append(name))
@@ -145,8 +145,7 @@ def test_the_pipeline_records_and_stops_where_it_is_told(monkeypatch: pytest.Mon
     assert whole.records[0].before == len(graph)
     assert all(reason for _, reason in PIPELINE)
     assert optimize(graph, limit=0).graph is graph
-    monkeypatch.setenv("GRAPHC_BISECT", "1")
-    assert len(optimize(graph).records) == 1
+    assert len(optimize(graph, limit=1).records) == 1
 
 
 def test_a_wrong_pass_is_caught_at_once() -> None:
