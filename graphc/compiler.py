@@ -9,7 +9,6 @@ import contextlib
 import copy
 import functools
 import os
-import threading
 import time
 import warnings
 from collections import Counter
@@ -37,6 +36,7 @@ from graphc.codegen.lower import lower
 from graphc.codegen.memory import MemoryPlan
 from graphc.codegen.trace import is_host_work
 from graphc.execution import BoundProgram
+from graphc.fork_safe import recursive_lock
 from graphc.ir.graph import Graph
 from graphc.ir.passes.pipeline import optimize
 from graphc.ir.structured import nested_nodes
@@ -68,14 +68,6 @@ def build(recording: Recording, memory_limit: int | None = None, fullgraph: bool
     loops = timed("lower", lower, optimized.graph)
     compiled = timed("render", compile_loops, loops, memory_limit=memory_limit)
     return Stages(recording, optimized.graph, optimized.records, compiled, seconds)
-
-
-def _executable_of(graph: Graph, memory_limit: int | None = None, fullgraph: bool = False) -> Executable:
-    """A graph without ties to the outside, built and loaded."""
-    optimized = optimize(graph).graph
-    if fullgraph:
-        refuse_call_outs(optimized)
-    return load(compile_loops(lower(optimized), memory_limit=memory_limit))
 
 
 # Builds of one function after which its author is told, and how many are kept.
@@ -125,7 +117,7 @@ class CompiledFunction:
         self._families: dict[Any, list[Entry]] = {}
         self._newest: Entry | None = None
         self._stages: Stages | None = None
-        self._lock = threading.RLock()
+        self._lock = recursive_lock()
         self._builds = 0
         self._captures = 0
         self._let_go = 0
@@ -233,8 +225,7 @@ class CompiledFunction:
             (executable,) = made
             if executable is None:
                 return returned
-            limited = functools.partial(_executable_of, memory_limit=self._most_bytes, fullgraph=self.fullgraph)
-            bound = BoundProgram(self._stages.recording, executable, limited)
+            bound = BoundProgram(self._stages.recording, executable, self._backward_of)
             self._newest = Entry(self._stages, bound, reason, tensors, symbols)
             for tensor in flatten_results(returned)[0]:
                 # As at later calls: what was swept inside can't be swept again.
@@ -264,6 +255,20 @@ class CompiledFunction:
                 RuntimeWarning,
                 stacklevel=6,
             )
+        return None
+
+    def _backward_of(self, graph: Graph) -> Executable | None:
+        """A backward part, built and loaded; None where there is no program for it, and numpy carries it out."""
+        optimized = optimize(graph).graph
+        if self.fullgraph:
+            refuse_call_outs(optimized)
+        compiled = compile_loops(lower(optimized), memory_limit=self._most_bytes)
+        try:
+            return load(compiled)
+        except (CompilerNotFound, CompileError) as error:
+            if isinstance(error, CompileError) and not self.fallback:
+                raise
+            warnings.warn(f"numpy carries out a backward part of {self.__name__}: {error}", RuntimeWarning, stacklevel=2)
         return None
 
     def _reason(self, key: Any, tensors: list[Tensor], missed: list[tuple[Entry, int]]) -> str:

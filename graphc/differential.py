@@ -8,7 +8,6 @@ leaves such nodes: the derivative of the forward and backward part together, of 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -26,12 +25,14 @@ from graphc.autograd.partition import (
 from graphc.autograd.tape import Edge, gradient_edge, next_sequence, refuse_overwritten, refuse_second_sweep
 from graphc.autograd.tape import Node as GraphNode
 from graphc.codegen.executable import Executable
+from graphc.fork_safe import recursive_lock
 from graphc.ir.graph import Bundle, Graph, Node
-from graphc.ir.interp import bind_sizes
+from graphc.ir.interp import bind_sizes, interpret
 from graphc.recording import state
 from graphc.tensor import Tensor
 
-Build = Callable[[Graph], Executable]
+# Builds a graph; None where there is no compiler for it, and it is interpreted.
+Build = Callable[[Graph], Executable | None]
 
 
 class DifferentiableProgram:
@@ -47,7 +48,7 @@ class DifferentiableProgram:
             node for node in whole.builder.inputs if any(not isinstance(extent, int) for extent in node.type.shape)
         )
         self._backward: dict[Any, BackwardProgram] = {}
-        self._lock = threading.Lock()
+        self._lock = recursive_lock()
 
     def backward(self, positions: tuple[int, ...], wanted: tuple[str, ...]) -> BackwardProgram:
         """The program for cotangents of the results at these positions, and the gradients of these inputs."""
@@ -75,7 +76,7 @@ class BackwardProgram:
         self.half = half
         self.plain = RunnableGraph(half.graph, forward.build)
         self._recorded: dict[tuple[str, ...], tuple[DifferentiableProgram, tuple[Node, ...], RunnableGraph]] = {}
-        self._lock = threading.Lock()
+        self._lock = recursive_lock()
 
     def recorded(
         self, names: tuple[str, ...], held: Mapping[Node, Any]
@@ -110,14 +111,19 @@ class RunnableGraph:
         self.graph = graph
         self._build = build
         self.executable: Executable | None = None
-        self._lock = threading.Lock()
+        self._built = False
+        self._lock = recursive_lock()
 
     def __call__(self, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
         """Run on arrays for the graph's inputs; gives those of its outputs. ``sizes`` are those of this call that are
         known at run time only."""
         with self._lock:
-            if self.executable is None:
+            if not self._built:
                 self.executable = self._build(self.graph)
+                self._built = True
+        if self.executable is None:
+            inputs = dict(zip((node.name for node in self.graph.inputs), arrays, strict=True))
+            return list(interpret(self.graph, inputs).outputs.values())
         program = self.executable.program
         given = [np.array(array, order="C", copy=None) for array in arrays]
         extents = [sizes[symbol] for symbol in self.executable.compiled.program.symbols]

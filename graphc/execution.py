@@ -232,18 +232,28 @@ class BoundProgram:
                 array = np.empty(shape, dtype.numpy)
                 pointers[slot] = _from_buffer(array)
                 results.append((array, dtype))
-            if self._draws:
-                # The stream has one order: others who draw wait until the program has.
-                with default_generator.lock:
-                    pointers[self._random_slot] = _from_buffer(default_generator.buffer)
+            code = 0
+            try:
+                if self._draws:
+                    # The stream has one order: others who draw wait until the program has.
+                    with default_generator.lock:
+                        pointers[self._random_slot] = _from_buffer(default_generator.buffer)
+                        code = program.run_again()
+                else:
                     code = program.run_again()
-            else:
-                code = program.run_again()
+            finally:
+                # An interrupt that came while the program ran is raised here: its writes are done.
+                if not code:
+                    self._count_writes(tensors)
             if code:
                 raise self.executable.failure()
             for original, copy, changed in (*staged, *self._staged):
                 if changed:
                     np.copyto(original, copy)
+        return results
+
+    def _count_writes(self, tensors: Sequence[Tensor]) -> None:
+        """Let the tape see which memory a run has written."""
         for storage in self._written:
             storage.version += 1
         for _, position, changed in self._arguments:
@@ -252,7 +262,6 @@ class BoundProgram:
         for _, owner, changed in self._gradient_inputs:
             if changed:
                 owner.of(tensors)._grad._storage.version += 1
-        return results
 
     def inputs(self, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
         """The tensors behind the graph's inputs in one call, by name; numbers as they are now."""

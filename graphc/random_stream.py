@@ -18,12 +18,12 @@ from __future__ import annotations
 import ctypes
 import math
 import os
-import threading
 from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from graphc.fork_safe import recursive_lock, watched
 from graphc.normal_numbers import BLOCK, box_muller, each, fused_multiply_add, scale
 from graphc.random_library import fill, library
 
@@ -88,7 +88,7 @@ class RandomStream:
         self.buffer: NDArray[np.uint32] = np.zeros(_BUFFER_LENGTH, np.uint32)
         self._cached_normal = self.buffer[_CACHED_NORMAL].view(np.float64)
         self._engine = _Engine()
-        self.lock = threading.RLock()
+        self.lock = recursive_lock()
         self.manual_seed(seed)
 
     def __repr__(self) -> str:
@@ -422,6 +422,7 @@ class _Engine:
 
     def __init__(self) -> None:
         self._generator = np.random.MT19937(0)
+        watched(self._generator.lock)
         address = self._generator.ctypes.state_address
         self._state = np.ctypeslib.as_array((ctypes.c_uint32 * (WORD_COUNT + 1)).from_address(address))
         public = self._generator.state["state"]

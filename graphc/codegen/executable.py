@@ -203,9 +203,24 @@ class Executable:
 def load(compiled: CompiledProgram) -> Executable:
     """Build a program's C, or find it in the cache, and load it.
 
-    Raises graphc.runtime.CompilerNotFound where there is no compiler.
+    Raises graphc.runtime.CompilerNotFound where there is no compiler, CompileError where it makes no library that can
+    be loaded.
     """
-    from graphc.runtime import build_library
+    from graphc.runtime import LoadError
 
     level = "-O3" if applies("optimize in the C compiler", "the program as a whole") else "-O0"
-    return Executable(compiled, build_library(compiled.source, name=compiled.program.name, optimization=level))
+    try:
+        return _loaded(compiled, level)
+    except LoadError:  # perhaps the library was lost or damaged since the cache looked at it
+        return _loaded(compiled, level)
+
+
+def _loaded(compiled: CompiledProgram, optimization: str) -> Executable:
+    from graphc.runtime import LoadError, build_library, forget_build
+
+    build = build_library(compiled.source, name=compiled.program.name, optimization=optimization)
+    try:
+        return Executable(compiled, build)
+    except LoadError:
+        forget_build(build)  # what can't be loaded does not stay in the cache
+        raise

@@ -6,7 +6,7 @@ The `doctor` module, which only the command line needs, is not imported here.
 from graphc.runtime.cache import Cache, cache_folder, cache_key, default_cache
 from graphc.runtime.errors import CompileError, CompilerNotFound, CompilerTimeout, LoadError
 from graphc.runtime.memory import Arena, empty_aligned
-from graphc.runtime.native import Build, NativeLibrary, build_library, load_library
+from graphc.runtime.native import Build, NativeLibrary, build_library, forget_build, load_library
 from graphc.runtime.program import NativeProgram
 from graphc.runtime.threads import quiet_numpy_threads
 from graphc.runtime.toolchain import Toolchain, compile_flags, cpu_features, find_toolchain
@@ -31,6 +31,7 @@ __all__ = [
     "default_cache",
     "empty_aligned",
     "find_toolchain",
+    "forget_build",
     "get_num_threads",
     "load_library",
     "quiet_numpy_threads",

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import _cffi_backend
+
+from graphc.fork_safe import recursive_lock
 
 DECLARATIONS = """
 int64_t graphc_run(void *const *buffers, const int64_t *extents, unsigned char *arena, int64_t threads, int64_t *error);
@@ -94,7 +95,7 @@ SPINS = "3000"
 # LLVM's and Intel's library counts milliseconds, 200 by default; its shortest wait that is not zero.
 BLOCK_MILLISECONDS = "1"
 
-_environment_guard = threading.Lock()
+_environment_guard = recursive_lock()
 
 
 @contextlib.contextmanager

@@ -14,13 +14,14 @@ import os
 import shutil
 import sys
 import tempfile
-import threading
 import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from graphc.fork_safe import recursive_lock
 
 try:
     import fcntl
@@ -111,7 +112,7 @@ class Cache:
         self.limit = cache_limit() if limit is None else limit
         self._fallback: Path | None = None
         self._verified: dict[Path, dict[str, int]] = {}
-        self._guard = threading.Lock()
+        self._guard = recursive_lock()
         self._room = 0
 
     # -- reading ---------------------------------------------------------------------------------------------------
@@ -175,8 +176,9 @@ class Cache:
             raise
 
     def store_bytes(self, key: str, data: bytes) -> None:
-        """Stores a small artefact for `lookup_bytes`."""
-        self.store(key, lambda folder: write_private(folder / "data", data))
+        """Stores a small artefact for `lookup_bytes`, where there is room: it only saves time."""
+        with contextlib.suppress(OSError):
+            self.store(key, lambda folder: write_private(folder / "data", data))
 
     def discard(self, key: str) -> None:
         """Forgets an entry, so that the next `store` makes it anew."""

@@ -10,7 +10,7 @@ class CompilerNotFound(RuntimeError):
 
 
 class CompileError(RuntimeError):
-    """The C compiler was started and did not produce a library.
+    """The C compiler did not produce a library that can be loaded, or there was no room for one.
 
     Attributes:
         command: the argument list that was run.
@@ -39,5 +39,5 @@ class CompilerTimeout(CompileError):
     """The C compiler did not finish within its time limit (GRAPHC_COMPILE_TIMEOUT, in seconds) and was stopped."""
 
 
-class LoadError(RuntimeError):
+class LoadError(CompileError):
     """A shared library could not be loaded, or does not export the entry that a program must have."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -123,9 +124,12 @@ def build_library(
         try:
             entry = cache.store(key, produce)
         except CompileError as error:
-            error.source_path = cache.keep_failed(f"{stem}-{key[:12]}.c", source)
-            error.args = (f"{error}\n  the C text is kept in {error.source_path}",)
+            with contextlib.suppress(OSError):  # where there is room for it
+                error.source_path = cache.keep_failed(f"{stem}-{key[:12]}.c", source)
+                error.args = (f"{error}\n  the C text is kept in {error.source_path}",)
             raise
+        except OSError as error:
+            raise CompileError(f"neither the cache nor a temporary folder takes a program: {error}") from error
     messages_path = entry / MESSAGES
     return Build(
         path=entry / f"{stem}.so",
@@ -135,6 +139,11 @@ def build_library(
         command=command,
         messages=messages_path.read_text(errors="replace") if messages_path.exists() else "",
     )
+
+
+def forget_build(build: Build) -> None:
+    """Takes a library out of the cache, so that the next build of the same text makes it anew."""
+    default_cache().discard(build.path.parent.name)
 
 
 def file_stem(name: str) -> str:
@@ -157,5 +166,6 @@ def load_library(path: str | os.PathLike[str]) -> NativeLibrary:
     try:
         run = handle.graphc_run
     except (AttributeError, ffi.error) as error:
+        ffi.dlclose(handle)  # else the loader would give it again for a mended file of the same path
         raise LoadError(f"{path} is no program: it does not export graphc_run") from error
     return NativeLibrary(path, run, handle)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from graphc.fork_safe import recursive_lock
 from graphc.runtime.abi import ffi
 from graphc.runtime.memory import Arena
 from graphc.runtime.native import Build, NativeLibrary, load_library
@@ -81,7 +81,7 @@ class NativeProgram:
         self._arena_pointer = self.arena.pointer
         self.buffer_count = buffer_count
         self.extent_count = extent_count
-        self.lock = threading.RLock()
+        self.lock = recursive_lock()
         self._acquire, self._release = self.lock.acquire, self.lock.release
         # One slot more than asked for: a program without buffers or extents still gets a valid address.
         self.pointers = ffi.new("void *[]", buffer_count + len(own) + 1)

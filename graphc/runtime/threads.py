@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import threading
 
 from graphc.blas_threads import loaded_openblas
+from graphc.fork_safe import recursive_lock
 from graphc.runtime.abi import ffi, open_library
 from graphc.runtime.blas_bridge import SOURCE
 from graphc.runtime.errors import CompileError, CompilerNotFound
@@ -29,7 +29,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_in_forked_child)
 
 
-_quiet_guard = threading.Lock()
+_quiet_guard = recursive_lock()
 _quiet_answer: str | None = None
 
 

@@ -6,6 +6,7 @@ kept in the cache on disk under the identity of its binary, so that the next pro
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import json
@@ -31,6 +32,11 @@ from graphc.runtime.errors import CompileError, CompilerNotFound, CompilerTimeou
 # OpenMP may be installed later without a change of the compiler, so an answer without it is asked again after a day.
 ASK_AGAIN_SECONDS = 86400.0
 SHOWN_LINES = 12
+MOST_COLUMNS = 400
+# Of what a compiler prints so much is kept; one that prints more than it may is stopped before the disk is full.
+KEPT_BYTES = 2**20
+MOST_BYTES = 2**26
+LOOK_SECONDS = 0.05
 
 BASE_FLAGS = ("-std=gnu11", "-shared", "-fPIC")
 # Never -ffast-math: a library linked with it sets flush-to-zero for the whole process, numpy included. These two only
@@ -165,7 +171,7 @@ def run_compiler(command: tuple[str, ...], folder: Path) -> str:
 
     Raises:
         CompilerTimeout: it took longer than `compile_timeout`; it and the processes it started are stopped.
-        CompileError: it could not be started or failed.
+        CompileError: it could not be started, failed, or printed more than 64 MiB, upon which it is stopped.
     """
     limit = compile_timeout()
     # Into a file rather than a pipe: a grandchild that outlives the compiler could hold a pipe open for ever.
@@ -183,17 +189,25 @@ def run_compiler(command: tuple[str, ...], folder: Path) -> str:
             raise CompileError(
                 _failure("the C compiler could not be started", command, str(error)), command=command
             ) from error
-        timed_out = False
+        deadline = time.monotonic() + limit
+        printed = 0
         try:
-            process.wait(limit)
-        except subprocess.TimeoutExpired:
-            timed_out = True
+            while process.returncode is None and printed <= MOST_BYTES and time.monotonic() < deadline:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(min(LOOK_SECONDS, max(deadline - time.monotonic(), 0.0)))
+                printed = os.fstat(output.fileno()).st_size
         finally:
-            if process.returncode is None:  # also when a KeyboardInterrupt comes while waiting
+            stopped = process.returncode is None
+            if stopped:  # also when a KeyboardInterrupt comes while waiting
                 _stop(process)
         output.seek(0)
-        text = output.read().decode("utf-8", "replace")
-    if timed_out:
+        text = output.read(KEPT_BYTES).decode("utf-8", "replace")
+    if printed > KEPT_BYTES:
+        text += f"\n... ({printed} bytes in all)\n"
+    if stopped and printed > MOST_BYTES:
+        reason = f"the C compiler printed {printed} bytes and was stopped"
+        raise CompileError(_failure(reason, command, text), command=command, output=text)
+    if stopped:
         reason = f"the C compiler did not finish within {limit:g} s (GRAPHC_COMPILE_TIMEOUT)"
         raise CompilerTimeout(_failure(reason, command, text), command=command, output=text)
     if process.returncode != 0:
@@ -212,7 +226,7 @@ def _stop(process: subprocess.Popen) -> None:
 
 
 def _failure(reason: str, command: tuple[str, ...], output: str) -> str:
-    lines = [line for line in output.splitlines() if line.strip()]
+    lines = [line[:MOST_COLUMNS] for line in output.splitlines() if line.strip()]
     shown = lines[:SHOWN_LINES]
     if len(lines) > len(shown):
         shown.append(f"... and {len(lines) - len(shown)} lines more")
@@ -243,7 +257,7 @@ def find_toolchain(*, refresh: bool = False) -> Toolchain:
             continue
         try:
             toolchain = _known(command, default_cache(), refresh)
-        except CompileError as error:
+        except (CompileError, OSError) as error:  # the latter where no temporary folder takes a file
             tried.append(f"{name}: {error}")
             if name.startswith("CC="):
                 warnings.warn(

@@ -93,18 +93,6 @@ def test_second_process_starts_no_compiler(script, tmp_path: Path) -> None:
     assert log.read_text() == calls
 
 
-def test_eight_processes_build_one_program(script, tmp_path: Path, cache_directory: Path) -> None:
-    """All get the right program, the compiler runs for it once, and nothing unfinished stays in the cache."""
-    log = tmp_path / "log"
-    compiler = script("compiler", f'echo "$*" >> {log}\nexec {REAL} "$@"')
-    processes = [start_python(USE_PROGRAM, CC=str(compiler)) for _ in range(8)]
-    outputs = [process.communicate(timeout=60) for process in processes]
-    assert [process.returncode for process in processes] == [0] * 8, outputs
-    assert all(output.startswith("0 [1.0, 2.0, 3.0, 4.0, 5.0]") for output, _ in outputs)
-    assert sum("add_one.c" in line for line in log.read_text().splitlines()) == 1
-    assert not [path for path in (cache_directory / "v1").iterdir() if path.name.startswith(".")]
-
-
 def test_truncated_library_is_built_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A library cut short on disk is not loaded but replaced."""
     build = build_library(ADD_ONE)

@@ -260,7 +260,7 @@ def sources(body: Iterable[Statement]) -> set[str]:
 
 
 def without_unused(body: Sequence[Statement]) -> tuple[Statement, ...]:
-    """The body without definitions that nothing reads."""
+    """The body without definitions and sums that nothing reads."""
     while True:
         read: set[str] = set()
         for statement in statements_within(body):
@@ -276,10 +276,16 @@ def _drop(body: Sequence[Statement], read: set[str]) -> tuple[Statement, ...]:
     for statement in body:
         if isinstance(statement, Let) and statement.name not in read:
             continue
+        if isinstance(statement, Accumulator | Accumulate) and not read & {
+            statement.name,
+            f"{statement.name}_position",
+        }:
+            continue
         if isinstance(statement, Loop):
-            statement = Loop(
-                statement.variable, statement.start, statement.stop, _drop(statement.body, read), statement.kind
-            )
+            inner = _drop(statement.body, read)
+            if not inner:
+                continue
+            statement = Loop(statement.variable, statement.start, statement.stop, inner, statement.kind)
         elif isinstance(statement, If):
             statement = If(statement.condition, _drop(statement.body, read))
         kept.append(statement)

@@ -9,7 +9,6 @@ import os
 import random
 import signal
 import socket
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from graphc.creation import manual_seed
-from graphc.generator import default_generator
 from graphc.recording import state
 from graphc.thread_count import set_num_threads
 from graphc.utils.data._utils.channel import WorkerEnd
@@ -133,9 +131,7 @@ def _settle() -> None:
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     # A thread of the parent may have been drawing random numbers when this copy was made; it does so no more here, and
-    # would never give the locks back.
-    default_generator.lock = threading.RLock()
-    default_generator._engine = type(default_generator._engine)()
+    # would never give numpy's lock back.
     np.random.set_bit_generator(np.random.MT19937(0))
     state.recorder = None
     set_num_threads(1)
