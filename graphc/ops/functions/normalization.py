@@ -329,9 +329,10 @@ def group_norm(
             )
     _require_float("GroupNormKernelImpl", input)
     if 0 in shape:
-        return Copy.bind(input)
-    rows = Reshape.bind(input, shape=(shape[0], num_groups, product((shape[1] // num_groups, *shape[2:]))))
-    result = Reshape.bind(Normalized.bind(rows, rows, dims=(2,), eps=eps), shape=shape)
+        result = Copy.bind(input)
+    else:
+        rows = Reshape.bind(input, shape=(shape[0], num_groups, product((shape[1] // num_groups, *shape[2:]))))
+        result = Reshape.bind(Normalized.bind(rows, rows, dims=(2,), eps=eps), shape=shape)
     if weight is not None:
         result = result * _per_channel(weight, input.ndim)
     return result if bias is None else result + _per_channel(bias, input.ndim)

@@ -27,6 +27,7 @@ SAMPLES: tuple[OpSample, ...] = (
     sample("rms_norm", normal(2, 3, 5), (3, 5), None, 0.1, label="eps", **_OPTIONS),
     sample("group_norm", normal(2, 6, 3), 3, normal(6), normal(6), **_OPTIONS),
     sample("group_norm", normal(3, 8), 2, label="rows", **_OPTIONS),
+    sample("group_norm", normal(0, 8), 2, normal(8), normal(8), label="no rows", **_OPTIONS),
     sample("group_norm", normal(2, 4, 2, 3), 4, normal(4), None, 1e-3, label="each channel", **_OPTIONS),
     sample("batch_norm", normal(4, 3), None, None, training=True, label="training", **_OPTIONS),
     sample("batch_norm", normal(4, 3, 2, 2), None, None, _WEIGHT, _BIAS, training=True, label="images", **_OPTIONS),
