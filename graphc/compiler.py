@@ -268,7 +268,7 @@ class CompiledFunction:
         except (CompilerNotFound, CompileError) as error:
             if isinstance(error, CompileError) and not self.fallback:
                 raise
-            warnings.warn(f"numpy carries out a backward part of {self.__name__}: {error}", RuntimeWarning, stacklevel=2)
+            warnings.warn(f"numpy computes a backward part of {self.__name__}: {error}", RuntimeWarning, stacklevel=2)
         return None
 
     def _reason(self, key: Any, tensors: list[Tensor], missed: list[tuple[Entry, int]]) -> str:

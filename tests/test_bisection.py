@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -67,7 +68,7 @@ def test_a_wrong_rule_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[str] = []
     verdict = search(attempts(right), lines.append)
     line = program.__code__.co_firstlineno + 3
-    assert verdict.culprit.startswith("pass 3, canonicalize: mul (f32[2,3]) at ")
+    assert re.match(r"pass \d+, canonicalize: mul \(f32\[2,3\]\) at ", verdict.culprit)
     assert verdict.culprit.endswith(f"test_bisection.py:{line}")
     assert 1 < verdict.number < verdict.total
     assert lines[:2] == [f"all {verdict.total} applications: fails, another value", "0 applications: right"]
@@ -203,13 +204,13 @@ def test_the_command_names_the_line_of_a_script(tmp_path: Path) -> None:
     path.write_text(SCRIPT)
     ended = bisect("bisect", "--time-limit", "60", str(path), "plant")
     assert ended.returncode == 0, ended.stderr
-    assert "is at fault, pass 3, canonicalize: mul (f32[3]) at " in ended.stdout
+    assert re.search(r"is at fault, pass \d+, canonicalize: mul \(f32\[3\]\) at ", ended.stdout)
     assert f"{path.name}:16\n" in ended.stdout
     assert "CheckError" in ended.stdout
     number = ended.stdout.split()[1]
     one = bisect("run", str(path), "plant", GRAPHC_BISECT=number, GRAPHC_CHECK="1")
     assert one.returncode == 1
-    assert f"GRAPHC_BISECT={number}: pass 3, canonicalize: mul" in one.stderr
+    assert re.search(rf"GRAPHC_BISECT={number}: pass \d+, canonicalize: mul", one.stderr)
     assert bisect("run", str(path), "plant", GRAPHC_BISECT=str(int(number) - 1), GRAPHC_CHECK="1").returncode == 0
 
 
