@@ -340,16 +340,16 @@ def _unify(
     return extended
 
 
-def _is_bijective(index: Index, axes: Sequence[Axis]) -> bool:
-    """Whether an index takes each point of the axes to a place of its own."""
+def _is_bijective(index: Index, shape: Sequence[Integer], axes: Sequence[Axis]) -> bool:
+    """Whether an index takes the points of the axes one to one to those of a shape."""
     extents = {axis.name: axis.extent for axis in axes if axis.extent != 1}
     seen: set[str] = set()
-    for value in index:
-        if isinstance(value, int):
-            continue
-        chain = _mixed_radix(value, extents)
+    for value, extent in zip(index, shape, strict=True):
+        chain = [] if value == 0 else _mixed_radix(value, extents)
         if chain is None or seen & {name for name, _ in chain}:
             return False
+        if product(extents[name] for name, _ in chain) != extent:
+            return False  # it leaves the shape, or does not fill it
         seen |= {name for name, _ in chain}
     return len(seen) == len(extents)
 
@@ -513,7 +513,7 @@ def _covers(axes: Domain, mapping: dict[str, Integer], domain: Domain) -> bool:
     # The row-major position among the axes, in variables of the domain: where divisions remain, splitting undoes them.
     index = tuple(mapping[axis.name] for axis in axes)
     parts, split = split_divisions(domain, index)
-    return _is_bijective(tuple(substitute(i, split) for i in index), parts)
+    return _is_bijective(tuple(substitute(i, split) for i in index), [axis.extent for axis in axes], parts)
 
 
 def _join_first_reduction(anchor: Anchor, group: Group) -> bool:

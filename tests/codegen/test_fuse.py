@@ -128,3 +128,12 @@ def test_equal_layers_are_equal_kernels() -> None:
     program = lower(graph(b, {"y": x}))
     assert len(program.launches) == 3
     assert len({launch.kernel for launch in program.launches}) == 1
+
+
+def test_values_of_equal_size_that_share_a_part_are_not_one_walk() -> None:
+    """Rows side by side and rows one above the other read the first row at the same places, and the rest elsewhere."""
+    b = Builder("joined")
+    x, y, z = (b.input(name, tensor(1, 13)) for name in "xyz")
+    beside, above = op("cat", x, y, dim=1), op("cat", x, z, dim=0)
+    results = {"beside": beside, "above": op("add", above, above)}
+    lowered(graph(b, results), {name: normal(1, 13, seed=place) for place, name in enumerate("xyz")})
