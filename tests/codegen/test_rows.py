@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from typing import Any
 
 import numpy as np
 import pytest
 
 import graphc as gc
+from graphc.codegen.c.expressions import Used
+from graphc.codegen.c.program import row_functions
+from graphc.codegen.render import environment
 from graphc.ir.graph import Builder
+from graphc.ir.primitive import PRIMITIVES, RowAlgorithm
 from graphc.ops.selection import LONGEST
 from graphc.tensor import Tensor
 from tests.codegen.lowering import graph, lowered, normal, op, tensor
@@ -138,3 +144,23 @@ def test_the_loop_program_says_what_it_calls() -> None:
     }
     program = lowered(graph(builder, results), {"x": normal(4, 9, 3)})
     assert len(program.launches) == 6
+
+
+STRICT = ("-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-c", "-x", "c", "-", "-o", "/dev/null")
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_only_what_is_used_is_emitted(compiler: str) -> None:
+    """Each function alone, of a float and of an integer, compiles without a warning: nothing unused is beside it."""
+    path = shutil.which(compiler)
+    if path is None:
+        pytest.skip(f"needs {compiler}")
+    for name in (each for each, primitive in PRIMITIVES.items() if isinstance(primitive, RowAlgorithm)):
+        for dtype in (gc.float32, gc.int64):
+            used = Used()
+            used.rows.add((name, dtype))
+            text = environment().get_template("c/rows.h.j2").render(row_functions=row_functions(used))
+            call = f"void *const used = (void *)gc_{name}_{dtype.short};"
+            source = f"#include <stdbool.h>\n#include <stdint.h>\n#include <string.h>\n{text}\n{call}\n"
+            outcome = subprocess.run([path, *STRICT], input=source, capture_output=True, text=True, check=False)
+            assert outcome.returncode == 0, f"{name} of {dtype}: {outcome.stderr[:800]}"

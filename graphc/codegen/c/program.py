@@ -223,7 +223,7 @@ def print_program(
         timed=timed,
         scalar_functions=_scalar_functions(used),
         library_functions=frozenset(f"{name}_{dtype.short}" for name, dtype in used.library),
-        row_functions=_row_functions(used),
+        row_functions=row_functions(used),
         random_functions=frozenset(used.random),
         vector_types=tuple(sorted({vector for text in kernels.texts for vector in text.vectors})),
         reductions=_reductions(used),
@@ -313,7 +313,8 @@ def _scalar_functions(used: Used) -> tuple[ScalarFunction, ...]:
     return tuple(found)
 
 
-def _row_functions(used: Used) -> tuple[RowFunction, ...]:
+def row_functions(used: Used) -> tuple[RowFunction, ...]:
+    """What the template of the functions of rows is told of those that a program calls."""
     found = []
     for name, dtype in sorted(used.rows, key=lambda each: (each[0], each[1].short)):
         kind = "uint" if dtype.category == "int" and not dtype.is_signed else dtype.category
