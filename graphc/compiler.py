@@ -37,6 +37,7 @@ from graphc.codegen.memory import MemoryPlan
 from graphc.codegen.trace import is_host_work
 from graphc.execution import BoundProgram
 from graphc.fork_safe import recursive_lock
+from graphc.garbage import paused_collection
 from graphc.ir.graph import Graph
 from graphc.ir.passes.pipeline import optimize
 from graphc.ir.structured import nested_nodes
@@ -62,11 +63,12 @@ def build(recording: Recording, memory_limit: int | None = None, fullgraph: bool
         seconds[name] = time.perf_counter() - began
         return result
 
-    optimized = timed("optimize", optimize, recording.graph)
-    if fullgraph:
-        refuse_call_outs(optimized.graph)
-    loops = timed("lower", lower, optimized.graph)
-    compiled = timed("render", compile_loops, loops, memory_limit=memory_limit)
+    with paused_collection():
+        optimized = timed("optimize", optimize, recording.graph)
+        if fullgraph:
+            refuse_call_outs(optimized.graph)
+        loops = timed("lower", lower, optimized.graph)
+        compiled = timed("render", compile_loops, loops, memory_limit=memory_limit)
     return Stages(recording, optimized.graph, optimized.records, compiled, seconds)
 
 

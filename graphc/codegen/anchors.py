@@ -50,10 +50,20 @@ def result_anchor(node: Node, position: int) -> Anchor:
     return Anchor(node, position, "result", outer, (), _indices(outer), (), (), (node,))
 
 
-def trace_anchor(node: Node, position: int, anchors: set[Node], values: Values, base: Node | None = None) -> Anchor:
-    """Trace an anchor at a generic index. ``base`` is the value whose buffer a scatter works in."""
+def trace_anchor(
+    node: Node,
+    position: int,
+    anchors: set[Node],
+    values: Values,
+    base: Node | None = None,
+    read: dict[Node, None] | None = None,
+) -> Anchor:
+    """Trace an anchor at a generic index. ``base`` is the value whose buffer a scatter works in. To ``read`` the values
+    that are loaded are added, in the order in which they are met."""
 
     def leaf(source: Node, index: Index) -> Scalar | None:
+        if read is not None and (source.is_input or source in anchors):
+            read[source] = None
         return values.load(source, index) if source.is_input or source in anchors else None
 
     tracer = Tracer(leaf)
@@ -159,4 +169,5 @@ def _loads(roots: Iterable[Scalar], values: Values, skip: str | None = None) -> 
     for scalar in walk_all(roots):
         if isinstance(scalar, Load) and isinstance(scalar.source, str) and scalar.source != skip:
             found[scalar.source, scalar.index] = None
-    return tuple((values.node(key), index) for key, index in sorted(found, key=lambda load: int(load[0][1:])))
+    accesses = [(values.node(key), index) for key, index in found]
+    return tuple(sorted(accesses, key=lambda access: values.order(access[0])))

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from graphc.codegen.anchors import Anchor
 from graphc.codegen.domains import Axis, Domain, domain_of, split_divisions
@@ -29,7 +30,7 @@ from graphc.codegen.trace import (
 )
 from graphc.ir.applications import applies
 from graphc.ir.graph import Node
-from graphc.ir.integers import Integer, product, substitute
+from graphc.ir.integers import Integer, IntegerExpression, product, substitute
 from graphc.ir.scalars import Index
 
 MOST_MEMBERS = 32
@@ -301,10 +302,14 @@ def prefers_lanes(group: Group) -> bool:
 # Alignment: the anchor's variables in terms of the group's.
 
 
-def _mixed_radix(value: Integer, extents: Mapping[str, Integer]) -> list[tuple[str, Integer]] | None:
+def _mixed_radix(value: Integer, extents: Mapping[str, Integer]) -> tuple[tuple[str, Integer], ...] | None:
     """The variables (and strides) that an expression is a row-major position of, innermost first, else None."""
-    if isinstance(value, int):
-        return None
+    return None if isinstance(value, int) else _chain(value, tuple(extents.items()))
+
+
+@lru_cache(maxsize=8192)
+def _chain(value: IntegerExpression, axes: tuple[tuple[str, Integer], ...]) -> tuple[tuple[str, Integer], ...] | None:
+    extents = dict(axes)
     terms = linear_terms(value, extents.keys())
     if len(terms) != len(value.terms):
         return None
@@ -317,7 +322,7 @@ def _mixed_radix(value: Integer, extents: Mapping[str, Integer]) -> list[tuple[s
         chain.append((name, stride))
         stride = stride * extents[name]
         del terms[name]
-    return chain
+    return tuple(chain)
 
 
 def _unify(
@@ -508,10 +513,12 @@ def _role(anchor: Anchor, group: Group, mapping: dict[str, Integer]) -> str | No
 
 def _covers(axes: Domain, mapping: dict[str, Integer], domain: Domain) -> bool:
     """Whether the images of the axes run once through all points of a domain and vary with nothing else."""
-    if _extent(axes) != _extent(domain):
-        return False
+    return _extent(axes) == _extent(domain) and _runs_through(tuple(mapping[axis.name] for axis in axes), domain)
+
+
+@lru_cache(maxsize=8192)
+def _runs_through(index: Index, domain: Domain) -> bool:
     # The row-major position among the axes, in variables of the domain: where divisions remain, splitting undoes them.
-    index = tuple(mapping[axis.name] for axis in axes)
     parts, split = split_divisions(domain, index)
     return _is_bijective(tuple(substitute(i, split) for i in index), [axis.extent for axis in axes], parts)
 

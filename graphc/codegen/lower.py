@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from graphc.codegen.anchors import Anchor, result_anchor, structured_anchor, trace_anchor
+from graphc.codegen.anchors import Anchor, result_anchor, structured_anchor
 from graphc.codegen.bind import bind
 from graphc.codegen.emit import emit
 from graphc.codegen.fuse import ALONE, Fusion, Group, Member, prefers_lanes
@@ -27,6 +27,7 @@ from graphc.codegen.materialize import (
     scatter_bases,
     structured_results,
 )
+from graphc.codegen.reuse import Attributes, Kernels, KnownKernels, KnownTraces
 from graphc.codegen.storage import Draft, Storage
 from graphc.codegen.structures import Inliner, lower_regions
 from graphc.codegen.trace import Tracer, Values, index_variable, index_variables, walk_all
@@ -39,9 +40,11 @@ from graphc.ir.scalars import Constant, FromIndex, Index, Load, Scalar
 
 @dataclass(frozen=True, slots=True)
 class LoweringOptions:
-    """What lowering may do. ``fuse`` False gives each value a kernel of its own, for finding faults."""
+    """What lowering may do, for finding faults. ``fuse`` False gives each value a kernel of its own; ``reuse`` False
+    traces every value and writes every kernel anew, also where an equal one is known."""
 
     fuse: bool = True
+    reuse: bool = True
 
 
 def lower(graph: Graph, options: LoweringOptions | None = None) -> LoopProgram:
@@ -62,6 +65,8 @@ class _Lowering:
         self.anchors = set(ordered)
         self.positions = {node: position for position, node in enumerate((*graph.nodes, *self.targets.copies))}
         self.fusion = Fusion(options.fuse)
+        attributes = Attributes()
+        traces = KnownTraces(self.anchors, self.values, attributes, options.reuse)
         self.checks: dict[Any, Group | None] = {}
         drawn: Group | None = None  # the last that drew random numbers: the stream has one order
         self.guard: Group | None = None  # the last one so far: what may fail after it must wait for it
@@ -76,7 +81,7 @@ class _Lowering:
             if node in self.results:
                 anchor = structured_anchor(node, position, self._operands(node))
             else:
-                anchor = trace_anchor(node, position, self.anchors, self.values, self.bases.get(node))
+                anchor = traces.trace(node, position, self.bases.get(node))
             checks = list(self._checks_of(anchor))
             if self._fails(anchor) and self.guard is not None:
                 checks.append(self.guard)
@@ -100,6 +105,7 @@ class _Lowering:
         self.storage = Storage(self.values, self.anchors)
         self.buffers: dict[str, Buffer] = {}
         self.buffer_of: dict[str, str] = {}  # key of a value or a place -> buffer
+        self.known = KnownKernels(self.storage, self.buffer_of, self.buffers, attributes, options.reuse)
         self.states: dict[str, str] = {}  # buffer of a state -> key of its value at entry
         self.late: list[tuple[Node, Node]] = []  # (state, node): copied at the end
         self.blocks: list[Block] = []
@@ -373,20 +379,25 @@ class _Lowering:
         if group.checked:
             operations = tuple("guard" if user.op.effect == "guard" else "check_index" for _, _, user in group.checked)
         origins = tuple(Origin(node.op.name, node.location, node.attributes) for node in nodes)
-        launches = []
+        written, work = self.known.kernels(group, lambda: self._written(group, operations), _work)
+        launches = [Launch(kernel, buffers, origins, work, starts) for kernel, buffers, starts in written]
+        if group.kind in ALONE:
+            (member,) = group.members
+            for place in self.storage.places[member.node][1:]:
+                launches.append(self._copy(member.node, place))
+        return launches
+
+    def _written(self, group: Group, operations: tuple[str, ...]) -> Kernels:
+        """The kernels of a group, written anew."""
+        written = []
         for draft in emit(group, self.storage):
             for key, dtype, size in draft.partials:
                 name = self._partial_buffer(key)
                 self.buffers[name] = Buffer(name, dtype, size, "temporary")
                 self.buffer_of[key] = name
             draft = Draft(bind(draft.body, self._overwritten(group)), draft.partials)
-            kernel, buffers, starts = make_kernel(draft, self.buffer_of, self.buffers, operations)
-            launches.append(Launch(kernel, buffers, origins, _work(group), starts))
-        if group.kind in ALONE:
-            (member,) = group.members
-            for place in self.storage.places[member.node][1:]:
-                launches.append(self._copy(member.node, place))
-        return launches
+            written.append(make_kernel(draft, self.buffer_of, self.buffers, operations))
+        return written
 
     def _overwritten(self, group: Group) -> dict[str, str]:
         """For each value that the group overwrites, the key of the place that is stored over it."""

@@ -44,6 +44,14 @@ class Values:
             self._nodes[key] = node
         return self._keys[node]
 
+    def known(self, node: Node) -> str | None:
+        """The key of a node that has one."""
+        return self._keys.get(node)
+
+    def order(self, node: Node) -> int:
+        """How many nodes had a key before this one."""
+        return int(self._keys[node][1:])
+
     def node(self, key: str) -> Node:
         """The node of a key."""
         return self._nodes[key]
