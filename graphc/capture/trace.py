@@ -25,6 +25,7 @@ from graphc.capture.recorder import (
 from graphc.capture.results import Outputs, Result, Seen, give_own_memory
 from graphc.capture.surroundings import Surroundings, reached_by
 from graphc.capture.trees import flatten, flatten_results, unflatten
+from graphc.garbage import paused_collection
 from graphc.ir.graph import Graph, Location, Node, Output
 from graphc.ir.integers import IntegerExpression
 from graphc.ir.rewrite import live_nodes
@@ -145,7 +146,8 @@ def capture(
         entered.append(recorder.argument(tensor, name, symbols[position] if symbols else {}))
     state.recorder = recorder
     try:
-        returned = function(*arguments, **keywords)
+        with paused_collection():
+            returned = function(*arguments, **keywords)
         recorder.refuse_overlaps()
         _guard_modes(recorder, function)
     except Exception as error:
@@ -173,7 +175,8 @@ def capture(
     try:
         surroundings.refuse_changes(recorder)
         refilled, contents = containers.changes()
-        recording = replace(_finish(recorder, tensors, entered, returned, contents), refilled=refilled)
+        with paused_collection():
+            recording = replace(_finish(recorder, tensors, entered, returned, contents), refilled=refilled)
         use(recording)
         returned, contents = _handed_out(recording, returned, contents, tensors)
         fill_in(refilled, contents, arguments, keywords)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from graphc.ir.applications import applies, stage_of
-from graphc.ir.graph import Graph
+from graphc.ir.graph import Graph, Node
 from graphc.ir.passes.canonicalize import canonicalize
 from graphc.ir.passes.fold_constants import fold_constants
 from graphc.ir.passes.remove_dead import remove_dead
@@ -65,18 +65,21 @@ def optimize(
         observe: called with the name of each pass and the graph that it made.
         passes: what to run instead of ``PIPELINE``.
     """
-    verify(graph)
+    checked: set[Node] = set()
+    verify(graph, checked)
     records: list[PassRecord] = []
     for number, (run, _) in enumerate((PIPELINE if passes is None else passes)[:limit], 1):
         began = time.perf_counter()
         stage = f"pass {number}, {run.__name__}"
         if run in NEEDED:
-            new = verify(within_regions(run, run(graph)))
+            new = within_regions(run, run(graph))
         elif applies(stage, "the graph as a whole"):
             with stage_of(stage):
-                new = verify(within_regions(run, run(graph)))
+                new = within_regions(run, run(graph))
         else:
             continue
+        if new is not graph:
+            verify(new, checked)
         records.append(PassRecord(run.__name__, len(graph), len(new), time.perf_counter() - began))
         graph = new
         if observe is not None:
