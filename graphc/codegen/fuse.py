@@ -513,14 +513,17 @@ def _role(anchor: Anchor, group: Group, mapping: dict[str, Integer]) -> str | No
 
 def _covers(axes: Domain, mapping: dict[str, Integer], domain: Domain) -> bool:
     """Whether the images of the axes run once through all points of a domain and vary with nothing else."""
-    return _extent(axes) == _extent(domain) and _runs_through(tuple(mapping[axis.name] for axis in axes), domain)
+    if _extent(axes) != _extent(domain):
+        return False
+    index, shape = tuple(mapping[axis.name] for axis in axes), tuple(axis.extent for axis in axes)
+    return _runs_through(index, shape, domain)
 
 
 @lru_cache(maxsize=8192)
-def _runs_through(index: Index, domain: Domain) -> bool:
+def _runs_through(index: Index, shape: tuple[Integer, ...], domain: Domain) -> bool:
     # The row-major position among the axes, in variables of the domain: where divisions remain, splitting undoes them.
     parts, split = split_divisions(domain, index)
-    return _is_bijective(tuple(substitute(i, split) for i in index), [axis.extent for axis in axes], parts)
+    return _is_bijective(tuple(substitute(i, split) for i in index), shape, parts)
 
 
 def _join_first_reduction(anchor: Anchor, group: Group) -> bool:
