@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.machinery
 import importlib.util
+import operator
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -121,6 +122,7 @@ _TOP_CLASSES = {
     "dtype": ("torch", "dtype"),
     "device": ("torch", "device"),
     "Generator": ("torch._C", "Generator"),
+    "linalg.LinAlgError": ("torch._C", "_LinAlgError"),
 }
 _renamed: dict[type, tuple[str, str, str]] = {}
 
@@ -147,7 +149,7 @@ def _rename_classes(module: ModuleType) -> None:
 
 def _rename_known_classes() -> None:
     for name, (module, torch_name) in _TOP_CLASSES.items():
-        _rename(getattr(graphc, name), module, torch_name)
+        _rename(operator.attrgetter(name)(graphc), module, torch_name)
     for place, names in CLASSES.items():
         for name in names.split():
             found = _offered(place, name)
