@@ -22,6 +22,8 @@ from graphc.ops.sources import number_like
 
 # A selection of at most one in so many elements is not worth a whole sort.
 _PARTIAL = 8
+# Up to this many elements a row is sorted sooner than cut.
+_SHORT = 256
 
 
 class Positions(RowAlgorithm):
@@ -84,7 +86,7 @@ class ArgSort(Positions):
 def _first_of_order(rows: np.ndarray, count: int, descending: bool) -> np.ndarray:
     """The first ``count`` positions of the stable order of each row, or as many as there are."""
     size = rows.shape[-1]
-    if count * _PARTIAL > size or not rows.size:
+    if count * _PARTIAL > size or size <= _SHORT or not rows.size:
         return _stable_order(rows, -1, descending)[:, :count]
     # The last that belongs to them, then all that are before it, then so many of its equals as are still wanted.
     at = size - count if descending else count - 1
@@ -206,7 +208,7 @@ class TopPositions(Positions):
         order = _first_of_order(flat, k + 1, largest)
         chosen = np.ascontiguousarray(order[:, :k])
         if k and size <= LONGEST:
-            values = np.take_along_axis(flat, order[:, : k + 1], -1)
+            values = flat[np.arange(len(flat))[:, None], order[:, : k + 1]]
             later, earlier = values[:, 1:], values[:, :-1]
             tied = ((later == earlier) | ((later != later) & (earlier != earlier))).any(-1)
             for row in np.flatnonzero(tied).tolist():

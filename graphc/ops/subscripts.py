@@ -144,6 +144,11 @@ def _dims_of(part: Any) -> int:
     return part.ndim if is_value(part) and part.dtype == bool_ else 1
 
 
+def _differ(sizes: Any, others: Any) -> bool:
+    """Whether sizes stand for others than these; outside a capture all are plain numbers."""
+    return sizes != others if state.recorder is None else expression_of(sizes) != expression_of(others)
+
+
 @dataclass
 class _Walk:
     """The dims of the operand, consumed one after the other by the parts of an index.
@@ -208,9 +213,9 @@ class _Walk:
         starts, stops, steps = tuple(self.starts), tuple(self.stops), tuple(self.steps)
         viewed, none = input, (0,) * len(starts)
         # Sizes that happen to be equal now are told apart by what they stand for.
-        if expression_of((starts, stops)) != expression_of((none, self.shape)) or any(step != 1 for step in steps):
+        if _differ((starts, stops), (none, self.shape)) or any(step != 1 for step in steps):
             viewed = views.Slice.bind(viewed, starts=starts, stops=stops, steps=steps)
-        if expression_of(tuple(viewed.shape)) != expression_of(tuple(self.result)):
+        if _differ(tuple(viewed.shape), tuple(self.result)):
             viewed = views.Reshape.bind(viewed, shape=tuple(self.result))
         return views.Alias.bind(input) if viewed is input and not self.lookups else viewed
 

@@ -51,6 +51,12 @@ CALLS: dict[str, Callable[[gc.Tensor], gc.Tensor]] = {
     "max": lambda x: x.max(1).values ** 2,
     "min of the last dim": lambda x: x.min(2).values ** 2,
     "sum": lambda x: x.sum((0, 2), keepdim=True) * x.mean(1, keepdim=True),
+    "gelu": F.gelu,
+    "gelu beside its operand": lambda x: x * F.gelu(x) + x,
+    "tril": lambda x: x.tril() ** 2,
+    "triu": lambda x: x.transpose(0, 1).triu(1) ** 2,
+    "stack": lambda x: gc.stack([x, x * 2, x], 1) ** 2,
+    "stack of others": lambda x: gc.stack([WEIGHT, BIAS, WEIGHT]) @ x,
     "broadcast": lambda x: x * x[0] + x[:, :1],
 }
 

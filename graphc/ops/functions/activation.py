@@ -259,6 +259,72 @@ def celu_(input: Value, alpha: float = 1.0) -> Value:
     return celu(input, alpha, True)
 
 
+_ROOT_OF_HALF = math.sqrt(0.5)
+
+
+class Gelu(Composite):
+    """The input, given twice, times the normal distribution function."""
+
+    name, saves_inputs = "gelu", (0,)
+
+    def decompose(self, x: Value, again: Value) -> Value:
+        return x * 0.5 * (arithmetic.erf(x * _ROOT_OF_HALF) + 1)
+
+    @quiet
+    def evaluate(self, x: np.ndarray, again: np.ndarray) -> np.ndarray:
+        below = _normal_distribution(x)
+        below *= x * x.dtype.type(0.5)
+        return below
+
+    def vjp(self, cotangent: Value, output: Value, x: Value, again: Value) -> tuple[Any, ...]:
+        return GeluDensityGradient.bind(cotangent, x), GeluFactorGradient.bind(cotangent, x)
+
+
+def _normal_distribution(x: np.ndarray) -> np.ndarray:
+    """Twice the probability of normal numbers up to x."""
+    below = pointwise.Erf.function(x * x.dtype.type(_ROOT_OF_HALF))
+    below += x.dtype.type(1)
+    return below
+
+
+class GeluDensityGradient(Composite):
+    """The part of the cotangent of the operand of :class:`Gelu` that comes through the distribution function."""
+
+    name, differentiable = "gelu_density_gradient", False
+
+    def decompose(self, cotangent: Value, x: Value) -> Value:
+        scaled = x * _ROOT_OF_HALF
+        return cotangent * (x * 0.5) * (exp(-(scaled * scaled)) * (2 / math.sqrt(math.pi))) * _ROOT_OF_HALF
+
+    @quiet
+    def evaluate(self, cotangent: np.ndarray, x: np.ndarray) -> np.ndarray:
+        kind = x.dtype.type
+        scaled = x * kind(_ROOT_OF_HALF)
+        scaled = np.exp(-(scaled * scaled))
+        scaled *= kind(2 / math.sqrt(math.pi))
+        result = x * kind(0.5)
+        result *= cotangent
+        result *= scaled
+        result *= kind(_ROOT_OF_HALF)
+        return result
+
+
+class GeluFactorGradient(Composite):
+    """The part of the cotangent of the operand of :class:`Gelu` that comes through the factor before the function."""
+
+    name, differentiable = "gelu_factor_gradient", False
+
+    def decompose(self, cotangent: Value, x: Value) -> Value:
+        return cotangent * (arithmetic.erf(x * _ROOT_OF_HALF) + 1) * 0.5
+
+    @quiet
+    def evaluate(self, cotangent: np.ndarray, x: np.ndarray) -> np.ndarray:
+        result = _normal_distribution(x)
+        result *= cotangent
+        result *= x.dtype.type(0.5)
+        return result
+
+
 @rounded_once
 def gelu(input: Value, approximate: str = "none") -> Value:
     """input times the normal distribution function; "tanh" approximates it. Source: https://arxiv.org/abs/1606.08415"""
@@ -266,7 +332,7 @@ def gelu(input: Value, approximate: str = "none") -> Value:
         raise RuntimeError("approximate argument must be either none or tanh.")
     _require_float("GeluKernelImpl", input)
     if approximate == "none":
-        return input * 0.5 * (arithmetic.erf(input * math.sqrt(0.5)) + 1)
+        return Gelu.bind(input, input)
     inner = math.sqrt(2 / math.pi) * (input + 0.044715 * (input * input * input))
     return 0.5 * input * (tanh(inner) + 1)
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import numpy as np
+
 from graphc.ir.types import int64
 from graphc.ops import comparisons, gathers, sources, strided_views, views
+from graphc.ops.composites import Composite
 from graphc.ops.functions import arithmetic, reduction
 from graphc.ops.functions.linear import matmul
 from graphc.ops.functions.linear_algebra import cross as vector_product
@@ -132,28 +135,43 @@ def norm_except_dim(v: Any, pow: int = 2, dim: int = 0) -> Any:
 # -- triangles ---------------------------------------------------------------------------------------------------
 
 
-def _triangle(name: str, input: Any, diagonal: int, keep: type[comparisons.Comparison]) -> Any:
+class Triangle(Composite):
+    """The elements on one side of a diagonal of matrices, zero elsewhere."""
+
+    name, saves_inputs = "triangle", ()
+
+    def decompose(self, x: Any, *, diagonal: int, lower: bool) -> Any:
+        shape = tuple(x.shape)
+
+        def along(dim: int) -> Any:
+            return x.apply(sources.Iota.instance, (), {"shape": shape[-2:], "dim": dim, "dtype": int64})
+
+        rows, columns = along(0), along(1)
+        keep = comparisons.Le if lower else comparisons.Ge
+        inside = keep.bind(columns, Add.bind(rows, number_like(rows, diagonal)) if diagonal else rows)
+        return comparisons.Where.bind(broadcast_to(inside, shape), x, number_like(x, 0))
+
+    def evaluate(self, x: np.ndarray, *, diagonal: int, lower: bool) -> np.ndarray:
+        return np.tril(x, diagonal) if lower else np.triu(x, diagonal)
+
+    def vjp(self, cotangent: Any, output: Any, x: Any, **attrs: Any) -> tuple[Any]:
+        return (Triangle.bind(cotangent, **attrs),)
+
+
+def _triangle(name: str, input: Any, diagonal: int, lower: bool) -> Any:
     if input.ndim < 2:
         raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
-    shape = tuple(input.shape)
-
-    def along(dim: int) -> Any:
-        attrs = {"shape": shape[-2:], "dim": dim, "dtype": int64}
-        return input.apply(sources.Iota.instance, (), attrs)
-
-    rows, columns = along(0), along(1)
-    inside = keep.bind(columns, Add.bind(rows, number_like(rows, diagonal)) if diagonal else rows)
-    return comparisons.Where.bind(broadcast_to(inside, shape), input, number_like(input, 0))
+    return Triangle.bind(input, diagonal=diagonal, lower=lower)
 
 
 def tril(input: Any, diagonal: int = 0) -> Any:
     """The lower triangle of matrices: zero above the diagonal (the ``diagonal``-th above the main one)."""
-    return _triangle("tril", input, diagonal, comparisons.Le)
+    return _triangle("tril", input, diagonal, True)
 
 
 def triu(input: Any, diagonal: int = 0) -> Any:
     """The upper triangle of matrices: zero below the diagonal (the ``diagonal``-th above the main one)."""
-    return _triangle("triu", input, diagonal, comparisons.Ge)
+    return _triangle("triu", input, diagonal, False)
 
 
 # -- products ------------------------------------------------------------------------------------------------------

@@ -7,12 +7,16 @@ Source: https://docs.pytorch.org/docs/stable/torch.html#indexing-slicing-joining
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
+
+import numpy as np
 
 from graphc.ir.integers import Dimension, product
 from graphc.ir.types import DType
 from graphc.ops import gathers, pointwise, views
 from graphc.ops.bit_views import BitView
+from graphc.ops.composites import Composite
 from graphc.ops.operands import broadcast_shapes, cast, normalize_dim
 from graphc.ops.promotion import promote_types
 from graphc.ops.type_names import tensor_type_name
@@ -433,13 +437,14 @@ def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     filled = [tensor for tensor in tensors if tuple(tensor.shape) != (0,)] or tensors
     rank = filled[0].ndim
     dim = normalize_dim(dim, rank)
-    dtype = tensors[0].dtype
+    dtype, first = tensors[0].dtype, filled[0].shape
     for tensor in tensors[1:]:
-        dtype = promote_types(dtype, tensor.dtype)
-    for position, tensor in enumerate(filled):
+        if tensor.dtype is not dtype:
+            dtype = promote_types(dtype, tensor.dtype)
+    for position, tensor in enumerate(filled[1:], 1):
         if tensor.ndim != rank:
             raise RuntimeError(f"Tensors must have same number of dimensions: got {rank} and {tensor.ndim}")
-        for along, (expected, extent) in enumerate(zip(filled[0].shape, tensor.shape, strict=True)):
+        for along, (expected, extent) in enumerate(zip(first, tensor.shape, strict=True)):
             if along != dim and extent != expected:
                 raise RuntimeError(
                     f"Sizes of tensors must match except in dimension {dim}. Expected size {expected} but got size "
@@ -464,7 +469,27 @@ def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
                 f"{list(tensor.shape)} at entry {position}"
             )
     dim = normalize_dim(dim, tensors[0].ndim + 1)
-    return cat([unsqueeze(tensor, dim) for tensor in tensors], dim)
+    dtype = tensors[0].dtype
+    for tensor in tensors[1:]:
+        if tensor.dtype is not dtype:
+            dtype = promote_types(dtype, tensor.dtype)
+    return Stack.bind(*(cast(tensor, dtype) for tensor in tensors), dim=dim)
+
+
+class Stack(Composite):
+    """Values of one type side by side along a new ``dim``."""
+
+    name, saves_inputs = "stack", ()
+
+    def decompose(self, *values: Any, dim: int) -> Any:
+        return cat([unsqueeze(value, dim) for value in values], dim)
+
+    def evaluate(self, *arrays: np.ndarray, dim: int) -> np.ndarray:
+        shape = arrays[0].shape
+        return np.concatenate([array.reshape(*shape[:dim], 1, *shape[dim:]) for array in arrays], dim)
+
+    def vjp(self, cotangent: Any, output: Any, *values: Any, dim: int) -> tuple[Any, ...]:
+        return tuple(partial(select, cotangent, dim, place) for place in range(len(values)))
 
 
 def split(tensor: Any, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Any, ...]:

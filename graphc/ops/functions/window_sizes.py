@@ -132,6 +132,8 @@ def window_counts(
 ) -> list[int]:
     """How many places of each window count along one dim; one number where it is the same for all."""
     if isinstance(extent, int) and isinstance(windows, int):
+        if not padding and (windows - 1) * stride + kernel <= extent:
+            return [kernel]
         first, last = (-padding, extent + padding) if count_padding else (0, extent)
         counts = []
         for window in range(windows):
