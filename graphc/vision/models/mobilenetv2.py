@@ -11,10 +11,9 @@ from typing import Any
 from graphc import nn
 from graphc.tensor import Tensor
 from graphc.vision.models.weights import WeightsEnum, builder, imagenet, loaded
+from graphc.vision.ops.misc import Conv2dNormActivation, Norm, initialize, make_divisible
 
 __all__ = ["MobileNetV2", "MobileNet_V2_Weights", "mobilenet_v2"]
-
-Norm = Callable[[int], nn.Module]
 
 # Expansion, output channels, how many blocks, and the stride of the first.
 _SETTING = (
@@ -26,44 +25,6 @@ _SETTING = (
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )
-
-
-def make_divisible(value: float, divisor: int, least: int | None = None) -> int:
-    """The multiple of ``divisor`` next to a value, not below ``least``, and at most a tenth below the value."""
-    result = max(least or divisor, int(value + divisor / 2) // divisor * divisor)
-    return result if result >= 0.9 * value else result + divisor
-
-
-class Conv2dNormActivation(nn.Sequential):
-    """A convolution that keeps the size at stride 1, normalisation, and an activation.
-
-    Without normalisation the convolution has a bias, unless told otherwise.
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int = 3,
-        stride: int = 1,
-        padding: int | None = None,
-        groups: int = 1,
-        norm_layer: Norm | None = nn.BatchNorm2d,
-        activation_layer: Callable[..., nn.Module] | None = nn.ReLU,
-        dilation: int = 1,
-        inplace: bool = True,
-        bias: bool | None = None,
-    ):
-        padding = (kernel_size - 1) // 2 * dilation if padding is None else padding
-        bias = norm_layer is None if bias is None else bias
-        geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-        layers: list[nn.Module] = [nn.Conv2d(in_channels, out_channels, kernel_size, bias=bias, **geometry)]
-        if norm_layer is not None:
-            layers.append(norm_layer(out_channels))
-        if activation_layer is not None:
-            layers.append(activation_layer(inplace=inplace))
-        super().__init__(*layers)
-        self.out_channels = out_channels
 
 
 class InvertedResidual(nn.Module):
@@ -143,20 +104,7 @@ class MobileNetV2(nn.Module):
         features.append(Conv2dNormActivation(channels, self.last_channel, kernel_size=1, **common))
         self.features = nn.Sequential(*features)
         self.classifier = nn.Sequential(nn.Dropout(p=dropout), nn.Linear(self.last_channel, num_classes))
-        self._initialize()
-
-    def _initialize(self) -> None:
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.BatchNorm2d | nn.GroupNorm):
-                nn.init.ones_(module.weight)
-                nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, 0, 0.01)
-                nn.init.zeros_(module.bias)
+        initialize(self, lambda module: nn.init.normal_(module.weight, 0, 0.01))
 
     def forward(self, x: Tensor) -> Tensor:
         x = nn.functional.adaptive_avg_pool2d(self.features(x), (1, 1))
