@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from graphc.codegen.blocks import arranged, live_ranges, order_of_runs
-from graphc.codegen.loops import Buffer, LoopProgram
+from graphc.codegen.loops import Block, Buffer, LoopProgram
 from graphc.ir.applications import applies
 from graphc.ir.integers import Integer, Variable, atoms, bounds, substitute
 
@@ -207,11 +207,14 @@ def check_plan(program: LoopProgram, plan: MemoryPlan) -> None:
                 f"{placement.name} at bytes {placement.offset} to {placement.stop} is misaligned or outside the "
                 f"arena of {plan.arena_bytes} bytes"
             )
+    touched = _touched(program)
     for position in order_of_runs(arranged(program)):
         if not isinstance(position, int):
             for name in position.controls:
                 if name in places:
                     _check_whole(holders, places[name], position.first)
+            # What is touched within a block alone is made anew in each of its runs.
+            written -= {name for name in written if _lies_within(touched[name], position)}
             continue
         launch = program.launches[position]
         reads: list[Placement] = []
@@ -233,7 +236,21 @@ def check_plan(program: LoopProgram, plan: MemoryPlan) -> None:
         _check_apart(reads, writes, position)
         for write in writes:
             _overwrite(holders, write)
-            written.add(write.name)
+            if write.kind == "temporary":
+                written.add(write.name)
+
+
+def _touched(program: LoopProgram) -> dict[str, tuple[int, int]]:
+    """The first and last launch that each buffer is given to."""
+    found: dict[str, tuple[int, int]] = {}
+    for position, launch in enumerate(program.launches):
+        for name in launch.buffers:
+            found[name] = (found.get(name, (position, position))[0], position)
+    return found
+
+
+def _lies_within(launches: tuple[int, int], block: Block) -> bool:
+    return block.first <= launches[0] and launches[1] < block.stop
 
 
 def _check_whole(holders: list[tuple[int, int, str]], read: Placement, position: int) -> None:
