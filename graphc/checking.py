@@ -108,7 +108,8 @@ def _find_difference(
     names = {output.node: output.name for output in extra}
     for node in kept:
         if node not in names:  # what is several values is looked at one by one
-            values[node] = node.op.compute(*(values[operand] for operand in node.inputs), **node.attrs)
+            attrs = {name: bind_attribute(value, sizes) for name, value in node.attrs.items()}
+            values[node] = node.op.compute(*(values[operand] for operand in node.inputs), **attrs)
             reached[node] = max((reached[operand] for operand in node.inputs), default=0.0)
             continue
         values[node] = found[names[node]].reshape(node.type.bind(sizes).shape)

@@ -31,6 +31,12 @@ class Recorder(Protocol):
     ) -> None:
         """A structured operation ran; ``outputs`` are its results."""
 
+    def with_numbers(self, attrs: Attributes) -> Attributes:
+        """Attributes of a structured operation in which sizes are the numbers that they are now."""
+
+    def with_sizes(self, attrs: Attributes) -> Attributes:
+        """Attributes of a structured operation that was recorded before, in which sizes are what they stand for now."""
+
     def assign(self, target: Tensor, value: Tensor) -> None:
         """``target``'s memory was overwritten with ``value`` (of the same shape and dtype)."""
 

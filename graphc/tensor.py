@@ -177,7 +177,8 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
     ) -> tuple[Tensor, ...]:
         """Run a structured operation on tensors: its results, recorded for the tape and for a capture."""
         recorder = state.recorder
-        made = primitive.evaluate(*(tensor._array for tensor in inputs), **attrs)
+        given = attrs if recorder is None else recorder.with_numbers(attrs)
+        made = primitive.evaluate(*(tensor._array for tensor in inputs), **given)
         # A region may give what it was given: results have memory of their own.
         arrays = [np.array(array, order="C") for array in made]
         results = tuple(Tensor._wrap(array, dtype_of(array.dtype)) for array in arrays)

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 class StructuredNode(Node):
     """A structured operation that ran: its rule, and the tensors that it was given."""
 
-    __slots__ = ("_count", "_saved", "_versions", "attrs", "edges", "primitive")
+    __slots__ = ("_count", "_numbers", "_saved", "_versions", "attrs", "edges", "primitive")
 
     def __init__(
         self, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes, results: Sequence[Tensor]
     ) -> None:
         self.primitive = primitive
         self.attrs = attrs
+        # What a sweep after the capture finds, for which there are no symbolic sizes.
+        self._numbers = attrs if state.recorder is None else state.recorder.with_numbers(attrs)
         self.edges = [gradient_edge(tensor) for tensor in inputs]
         self._saved: tuple[Tensor, ...] | None = tuple(inputs)
         self._versions = [tensor._storage.version for tensor in inputs]
@@ -43,7 +45,9 @@ class StructuredNode(Node):
         for saved, version in zip(self._saved, self._versions, strict=True):
             if saved._storage.version != version:
                 refuse_overwritten(saved, saved.grad_fn, version, self.location)
-        return self.primitive.vjp(cotangent, None, *self._saved, **self.attrs)
+        recorder = state.recorder
+        attrs = self._numbers if recorder is None else recorder.with_sizes(self.attrs)
+        return self.primitive.vjp(cotangent, None, *self._saved, **attrs)
 
     def release(self) -> None:
         self.released = True

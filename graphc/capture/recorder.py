@@ -328,10 +328,23 @@ class GraphRecorder:
         self, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes, outputs: Sequence[Tensor]
     ) -> None:
         self._note_leaves(inputs)
-        several = self._add(primitive, [self.node_of(tensor) for tensor in inputs], attrs)
+        try:
+            several = self._add(primitive, [self.node_of(tensor) for tensor in inputs], self.with_sizes(attrs))
+        except TypeError:
+            # A body took a plain number on its way: then all are.
+            self.fix_all_sizes(f"a body of {primitive.name} at {self.location()} rests on numbers")
+            several = self._add(primitive, [self.node_of(tensor) for tensor in inputs], self.with_sizes(attrs))
         for index, output in enumerate(outputs):
             node = self._add(Projection.instance, [several], {"index": index})
             self._memories[output._storage] = [Memory(output, node, None)]
+
+    def with_numbers(self, attrs: Attributes) -> Attributes:
+        sizes = {**self.fixed_values, **self.symbols}
+        return {name: bind_attribute(value, sizes) for name, value in attrs.items()} if sizes else attrs
+
+    def with_sizes(self, attrs: Attributes) -> Attributes:
+        sizes = self.fixed_values
+        return {name: bind_attribute(value, sizes) for name, value in attrs.items()} if sizes else attrs
 
     def _add(self, primitive: Primitive, nodes: Sequence[Node], attrs: Attributes) -> Node:
         """The node of an operation; one that ran where gradients are off is a node of its own."""

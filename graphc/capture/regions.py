@@ -6,7 +6,7 @@ values that the program computed before, becomes inputs of the region. It may ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -16,7 +16,7 @@ from graphc.capture.recorder import GraphRecorder, Memory
 from graphc.capture.surroundings import Surroundings
 from graphc.capture.trace import outside_names
 from graphc.ir.graph import Builder, Graph, Location, Node, Output
-from graphc.ir.integers import IntegerExpression
+from graphc.ir.integers import Dimension, IntegerExpression
 from graphc.ir.primitive import PRIMITIVES
 from graphc.ir.rewrite import live_nodes
 from graphc.ir.structured import Region, nested_nodes
@@ -36,6 +36,7 @@ class RegionRecorder(GraphRecorder):
         self.closed: list[Tensor] = []  # what the body reads beside its arguments
         self.guards = outer.guards
         self._objects = outer._objects
+        self.symbols, self.fixed, self.fixed_values = dict(outer.symbols), dict(outer.fixed), dict(outer.fixed_values)
 
     def enter(self, tensor: Tensor) -> Memory:
         self.outer.refuse_leaked(tensor)
@@ -100,8 +101,19 @@ class RegionRecorder(GraphRecorder):
     def attribute_written(self, holder: Any, name: str, value: Any) -> None:
         self.outer.attribute_written(holder, name, value)
 
-    def fix_sizes(self, names: Any, reason: str) -> None:
-        self.outer.fix_sizes(names, reason)
+    def fix_sizes(self, names: Iterable[str], reason: str) -> None:
+        self.outer.fix_sizes([name for name in names if name in self.outer.symbols], reason)
+        self._follow_sizes(reason)
+
+    def size_decided(self, sign: str, expression: IntegerExpression, value: int, outcome: bool) -> None:
+        self.outer.size_decided(sign, expression, value, outcome)
+        self._follow_sizes(f"it decides at {self.location()}")
+
+    def _follow_sizes(self, reason: str) -> None:
+        """Fix here what has been fixed around."""
+        names = [name for name in self.symbols if name not in self.outer.symbols]
+        if names:
+            super().fix_sizes(names, reason)
 
     def refuse_leaked(self, tensor: Tensor) -> None:
         super().refuse_leaked(tensor)
@@ -127,10 +139,11 @@ def record_body(
     function: Callable[..., Sequence[Tensor]],
     arguments: Sequence[Tensor],
     names: Sequence[str],
+    shapes: Sequence[Sequence[Dimension]],
     written: Sequence[Callable[..., Any]],
 ) -> RecordedBody:
-    """Record a function from tensors to tensors as the body of an operation. ``written`` are the functions of the
-    user's that it calls.
+    """Record a function from tensors to tensors as the body of an operation. ``shapes`` are those of the arguments,
+    with sizes as what they stand for; ``written`` are the functions of the user's that it calls.
 
     Raises CaptureError, with the user's line, for what a region can't express.
     """
@@ -141,8 +154,10 @@ def record_body(
         reached |= outside_names(each)
     recorder = RegionRecorder(outer, operation, reached)
     surroundings = [Surroundings(each) for each in written]
-    for tensor, name in zip(arguments, names, strict=True):
-        recorder.argument(tensor, name)
+    for tensor, name, shape in zip(arguments, names, shapes, strict=True):
+        recorder.argument(
+            tensor, name, {dim: extent for dim, extent in enumerate(shape) if not isinstance(extent, int)}
+        )
     state.recorder = recorder
     try:
         ends = [recorder.node_of(tensor) for tensor in function(*arguments)]
@@ -204,4 +219,6 @@ def with_closed(bodies: Sequence[RecordedBody], arguments: int, closed: Sequence
         for node in body.graph.nodes:
             made[node] = builder.add(node.op, [made[operand] for operand in node.inputs], node.attrs, node.location)
         regions.append(Region(builder.build([(o.name, made[o.node]) for o in body.graph.outputs])))
-    return regions
+    # A size that one body has fixed is a number in the others too.
+    fixed = state.recorder.fixed_values
+    return [region.bind(fixed) for region in regions] if fixed else regions

@@ -357,9 +357,14 @@ class Repeat:
     origin: Origin | None = None
 
     @property
+    def elements(self) -> tuple[Element, ...]:
+        """What tells how often the launches run."""
+        return tuple(each for each in (self.count, self.going) if isinstance(each, Element))
+
+    @property
     def controls(self) -> tuple[str, ...]:
-        """The buffers that tell how often the launches run."""
-        return tuple(each.buffer for each in (self.count, self.going) if isinstance(each, Element))
+        """The buffers of these elements."""
+        return tuple(each.buffer for each in self.elements)
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,8 +379,13 @@ class Branch:
     origin: Origin | None = None
 
     @property
+    def elements(self) -> tuple[Element, ...]:
+        """What tells which launches run."""
+        return (self.condition,)
+
+    @property
     def controls(self) -> tuple[str, ...]:
-        """The buffer that tells which launches run."""
+        """The buffer of this element."""
         return (self.condition.buffer,)
 
 

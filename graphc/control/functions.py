@@ -14,6 +14,7 @@ from graphc.capture.recorder import GraphRecorder
 from graphc.capture.regions import RecordedBody, record_body, with_closed
 from graphc.capture.trees import flatten, unflatten
 from graphc.control.operators import Cond, Scan, WhileLoop
+from graphc.ir.integers import Dimension
 from graphc.ir.primitive import Attributes, Primitive
 from graphc.ir.types import TensorType, bool_, int64
 from graphc.ops.checks import RunsCheck
@@ -21,6 +22,7 @@ from graphc.ops.functions.shaping import movedim, stack
 from graphc.ops.operands import cast, truth
 from graphc.ops.sources import number_like
 from graphc.recording import state
+from graphc.sizes import expression_of, fixed
 from graphc.tensor import Tensor
 
 
@@ -79,7 +81,6 @@ def scan(
         stacked = [stack(list(column)) for column in zip(*results, strict=True)]
         return unflatten(carry_tree, iter(carry)), unflatten(tree, laid(stacked))
 
-    _fix_sizes("scan")
     trees: list[Any] = []
 
     def body(*tensors: Tensor) -> list[Tensor]:
@@ -90,7 +91,8 @@ def scan(
     first = length - 1 if reverse else 0
     samples = [*map(_sample, carry), *(_sample(tensor, first) for tensor in rows)]
     names = [*_names("carry", len(carry)), *_names("x", len(rows))]
-    recorded = record_body("scan", body, samples, names, [combine_fn])
+    shapes = [*map(_symbolic_shape, carry), *(_symbolic_shape(tensor)[1:] for tensor in rows)]
+    recorded = record_body("scan", body, samples, names, shapes, [combine_fn])
     (region,) = with_closed([recorded], len(samples), recorded.closed)
     attrs = {"body": region, "carried": len(carry), "sequences": len(rows), "length": length, "reverse": reverse}
     operands = [*carry, *rows, *recorded.closed]
@@ -121,7 +123,6 @@ def cond(
         raise RuntimeError(f"Expected pred to be bool or single-element tensor, but got {_shown(pred)}.")
     if state.recorder is None or not isinstance(pred, Tensor):
         return (true_fn if pred else false_fn)(*operands)
-    _fix_sizes("cond")
     given, tree = _tensors("operands", tuple(operands))
     trees: list[Any] = []
 
@@ -131,10 +132,11 @@ def cond(
             trees.append(made_tree)
             return made
 
-        return record_body("cond", body, list(map(_sample, given)), _names("operand", len(given)), [function])
+        names, shapes = _names("operand", len(given)), list(map(_symbolic_shape, given))
+        return record_body("cond", body, list(map(_sample, given)), names, shapes, [function])
 
     branches = [branch(true_fn, "true_fn"), branch(false_fn, "false_fn")]
-    types = [[output.node.type for output in each.graph.outputs] for each in branches]
+    types = [[output.node.type.bind(_sizes()) for output in each.graph.outputs] for each in branches]
     if trees[0] != trees[1] or types[0] != types[1]:
         raise TypeError(
             f"the branches of cond give the like: true_fn gave {_listed(types[0])}, false_fn {_listed(types[1])}"
@@ -205,7 +207,6 @@ def while_loop(
             carry, runs = new, runs + 1
         return unflatten(tree, iter(carry))
 
-    _fix_sizes("while_loop")
     begins = more(carry)
     if begins is False:
         return unflatten(tree, iter(carry))
@@ -222,7 +223,8 @@ def while_loop(
     zero = number_like(begins, 0, shape=(), dtype=int64)
     state_tensors = [begins, zero, *carry]
     names = ["goes_on", "runs", *_names("carry", len(carry))]
-    recorded = record_body("while_loop", body, list(map(_sample, state_tensors)), names, [body_fn, cond_fn])
+    shapes, samples = list(map(_symbolic_shape, state_tensors)), list(map(_sample, state_tensors))
+    recorded = record_body("while_loop", body, samples, names, shapes, [body_fn, cond_fn])
     (region,) = with_closed([recorded], len(state_tensors), recorded.closed)
     attrs = {
         "body": region,
@@ -240,13 +242,6 @@ def while_loop(
 
 def _applied(primitive: Primitive, operands: Sequence[Tensor], attrs: Attributes) -> tuple[Tensor, ...]:
     return operands[0].apply_several(primitive, operands, attrs)
-
-
-def _fix_sizes(operation: str) -> None:
-    """All sizes of the capture are numbers from here on: regions hold no symbolic ones."""
-    recorder = state.recorder
-    assert isinstance(recorder, GraphRecorder)
-    recorder.fix_all_sizes(f"the body of {operation} at {recorder.location()} is recorded for sizes that are numbers")
 
 
 def _tensors(what: str, tree: Any) -> tuple[list[Tensor], Any]:
@@ -271,6 +266,8 @@ def _walk(slices: Sequence[Tensor], dim: int) -> tuple[int, int]:
     """The dimension to walk along, counted from 0, and the number of slices."""
     shapes = ", ".join(str(_type_of(tensor)) for tensor in slices) or "no tensor"
     first = slices[0].ndim if slices else 0
+    if -first <= dim < first and all(tensor.ndim > dim % first for tensor in slices):
+        fixed(tuple(tensor.shape[dim % first] for tensor in slices))  # a loop runs a number of times
     if not -first <= dim < first or any(
         tensor.ndim <= dim % first or not tensor.shape[dim % first] for tensor in slices
     ):
@@ -279,7 +276,7 @@ def _walk(slices: Sequence[Tensor], dim: int) -> tuple[int, int]:
             f"dim is {dim}, and xs holds {shapes}"
         )
     dim %= first
-    lengths = {int(tensor.shape[dim]) for tensor in slices}
+    lengths = {tensor._array.shape[dim] for tensor in slices}
     if len(lengths) > 1:
         raise RuntimeError(f"the tensors of xs have one size along dimension {dim}; xs holds {shapes}")
     return dim, lengths.pop()
@@ -316,7 +313,19 @@ def _names(name: str, count: int) -> list[str]:
 
 
 def _type_of(tensor: Tensor) -> TensorType:
-    return TensorType(tensor.dtype, tuple(int(extent) for extent in tensor.shape))
+    return TensorType(tensor.dtype, tensor._array.shape)
+
+
+def _symbolic_shape(tensor: Tensor) -> tuple[Dimension, ...]:
+    """The shape of a tensor during a capture, with sizes as what they stand for."""
+    return tuple(map(expression_of, tensor.shape))
+
+
+def _sizes() -> dict[str, int]:
+    """The sizes that are known at run time only, as they are now."""
+    recorder = state.recorder
+    assert isinstance(recorder, GraphRecorder)
+    return {**recorder.fixed_values, **recorder.symbols}
 
 
 def _listed(types: Sequence[TensorType]) -> str:

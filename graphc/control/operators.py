@@ -98,7 +98,7 @@ def _reversed(
     region = Region(graph_of(builder.name, builder.inputs, builder.nodes, ends))
 
     def initial(position: int) -> Any:
-        return zeros_of(given[position], types[position].shape, types[position].dtype)
+        return zeros_of(given[position], given[position].shape, given[position].dtype)
 
     arguments = [
         *runs,

@@ -417,10 +417,15 @@ def substitute(value: Integer, values: Mapping[str, Integer]) -> Integer:
 
 
 def bind_attribute(value: object, values: Mapping[str, Integer]) -> object:
-    """An attribute of a node with variables replaced by name: in an expression, or in those of a tuple."""
+    """An attribute of a node with variables replaced by name: in an expression, in those of a tuple, or in all of a
+    region, which knows how to itself."""
     if isinstance(value, tuple):
         return tuple(bind_attribute(item, values) for item in value)
-    return substitute(value, values) if values and isinstance(value, IntegerExpression) else value
+    if not values:
+        return value
+    if isinstance(value, IntegerExpression):
+        return substitute(value, values)
+    return value.bind(values) if hasattr(value, "bind") else value
 
 
 def coefficient_of(value: Integer, name: str) -> Integer | None:

@@ -8,12 +8,13 @@ how it lowers: a :class:`Repetition` becomes a loop around the launches of its b
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from graphc.ir.graph import Builder, Graph, Node, exact_key
+from graphc.ir.integers import Integer, bind_attribute
 from graphc.ir.interp import evaluate_nodes
 from graphc.ir.primitive import Attributes, Primitive
 from graphc.ir.rewrite import rebuild
@@ -59,8 +60,19 @@ class Region:
         """The types of the results."""
         return tuple(output.node.type for output in self.graph.outputs)
 
+    def bind(self, values: Mapping[str, Integer]) -> Region:
+        """The region with symbolic dimensions replaced by name."""
+        builder = Builder(self.graph.name)
+        made: dict[Node, Node] = {}
+        for node in self.graph.inputs:
+            made[node] = builder.input(node.name, node.type.bind(values), node.kind).node
+        for node in self.graph.nodes:
+            attrs = {name: bind_attribute(value, values) for name, value in node.attributes}
+            made[node] = builder.add(node.op, [made[operand] for operand in node.inputs], attrs, node.location)
+        return Region(builder.build([(output.name, made[output.node]) for output in self.graph.outputs]))
+
     def evaluate(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The results for arrays in the order of the inputs."""
+        """The results for arrays in the order of the inputs. Symbolic dimensions must have been bound."""
         values = evaluate_nodes(self.graph, dict(zip(self.graph.inputs, arrays, strict=True)), {})
         return [values[output.node] for output in self.graph.outputs]
 

@@ -198,7 +198,7 @@ def print_program(
     used = kernels.used
     runs = {block.variable: names(block.variable) for block in program.blocks if isinstance(block, Repeat)}
     scheduled, threaded = schedule(program, plan, _steps(program, plan, kernels, identifiers, sizes | runs))
-    writer = Writer(identifiers, names, _heads(program, identifiers, runs, used), roll)
+    writer = Writer(identifiers, names, _heads(program, identifiers, runs, sizes, used), roll)
     items = writer.items(scheduled)
     stretches = tuple(all_stretches(items))
     callers = caller_buffers(program)
@@ -208,6 +208,9 @@ def print_program(
     mentioned = {symbol for phase in phases for symbol in phase.symbols}
     for phase in phases:
         mentioned |= names_in_integer(phase.start) | (set() if phase.items is None else names_in_integer(phase.items))
+    starts = [start for launch in program.launches for start in launch.starts]
+    for start in (*starts, *(each.start for block in program.blocks for each in block.elements)):
+        mentioned |= names_in_integer(start)
     read = [(position, symbol) for position, symbol in enumerate(sizes) if symbol in mentioned]
     unused = [("extents", not read), ("arena", not uses_arena), ("threads", not threaded), ("error", not can_fail)]
     pointers = tuple(_pointers(program, plan, callers, identifiers, writer.named))
@@ -247,11 +250,15 @@ def print_program(
 
 
 def _heads(
-    program: LoopProgram, identifiers: Mapping[str, str], runs: Mapping[str, str], used: Used
+    program: LoopProgram,
+    identifiers: Mapping[str, str],
+    runs: Mapping[str, str],
+    sizes: Mapping[str, str],
+    used: Used,
 ) -> dict[Block, str]:
     """What each block begins with in C."""
     names = Names()
-    for variable, name in runs.items():
+    for variable, name in {**sizes, **runs}.items():
         names.bind(variable, name)
     expressions = Expressions(names, used)
 
