@@ -79,7 +79,7 @@ def scan(
         if reverse:
             results.reverse()
         stacked = [stack(list(column)) for column in zip(*results, strict=True)]
-        return unflatten(carry_tree, iter(carry)), unflatten(tree, laid(stacked))
+        return unflatten(carry_tree, map(_own, carry)), unflatten(tree, laid(stacked))
 
     trees: list[Any] = []
 
@@ -121,8 +121,11 @@ def cond(
         raise TypeError(f"cond takes its operands as a tuple or list, got {_shown(operands)}")
     if isinstance(pred, Tensor) and pred.numel() != 1:
         raise RuntimeError(f"Expected pred to be bool or single-element tensor, but got {_shown(pred)}.")
-    if state.recorder is None or not isinstance(pred, Tensor):
+    if not isinstance(pred, Tensor):
         return (true_fn if pred else false_fn)(*operands)
+    if state.recorder is None:
+        made, tree = _tensors("the result of a branch", (true_fn if pred else false_fn)(*operands))
+        return unflatten(tree, map(_own, made))
     given, tree = _tensors("operands", tuple(operands))
     trees: list[Any] = []
 
@@ -205,11 +208,11 @@ def while_loop(
             new = following(carry)
             _refuse_writes("body_fn", carry, before)
             carry, runs = new, runs + 1
-        return unflatten(tree, iter(carry))
+        return unflatten(tree, map(_own, carry))
 
     begins = more(carry)
     if begins is False:
-        return unflatten(tree, iter(carry))
+        return unflatten(tree, map(_own, carry))
     if begins is True:
         raise TypeError("inside a compiled function cond_fn gives a tensor: a Python bool would never change")
 
@@ -306,6 +309,11 @@ def _sample(tensor: Tensor, row: int | None = None) -> Tensor:
     # A leaf of the body's own, of which the capture around need not know.
     sample._requires_grad = tensor.requires_grad
     return sample
+
+
+def _own(tensor: Tensor) -> Tensor:
+    """A result in memory of its own, as a program gives it: a body may give what it was given."""
+    return tensor.clone()
 
 
 def _names(name: str, count: int) -> list[str]:

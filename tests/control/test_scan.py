@@ -243,6 +243,26 @@ def test_a_gradient_inside_a_body() -> None:
     assert_agrees(loss, [target, start], target)
 
 
+def test_results_have_memory_of_their_own() -> None:
+    """Writing to them changes neither what was given nor what the gradient reads, in both modes."""
+    b = parameter(3)
+
+    def loss(xs: Tensor) -> Tensor:
+        init = xs[0] * 2
+        last, ys = graphc.scan(lambda c, x: (c, x * b), init, xs)
+        last.add_(1)
+        ys[0] = 0
+        end, _ = graphc.scan(lambda c, x: ((c * b + x).tanh(), c), init, xs)
+        end.mul_(2)
+        chosen = graphc.cond(xs[0, 0] > -100, lambda x: x, lambda x: x * 2, (init,))
+        chosen.mul_(3)
+        (same,) = graphc.while_loop(lambda x: x[0] > 1000, lambda x: (x * 2,), (init,))
+        same.sub_(1)
+        return (last * init).sum() + (ys * ys).sum() + end.sum() + (chosen * init).sum() + (same * init).sum()
+
+    assert_agrees(loss, [b], values(4, 3))
+
+
 def test_what_a_body_may_not_do_is_refused_with_the_line() -> None:
     """Reading values, writing to what it is given or reads, drawing numbers, and letting tensors out."""
     b, xs = values(3), values(4, 3)
