@@ -57,6 +57,7 @@ from graphc.ir.types import DType, int64
 
 LARGEST_WINDOW = 16  # points of a reduced domain that is written out
 LARGEST_ROW = 4096  # elements of a row that is kept in a local array
+FEWEST_CHUNKS = 16
 MOST_CHUNKS = 4096
 
 
@@ -378,10 +379,7 @@ class LoopWriter:
     def _chunked(self, outer: Domain, reduced: Domain) -> list[Draft]:
         """Two kernels: partial results of each chunk of the reduced domain, and their combination."""
         sweep = self.sweeps[0]
-        position = 0
-        if not has_positions(self.group):
-            position = max(range(len(reduced)), key=lambda d: size_estimate(reduced[d].extent))
-        axis = reduced[position]
+        axis = reduced[0] if has_positions(self.group) else _cut_axis(reduced)
         chunks = _chunk_count(axis, reduced)
         p = index_variable("p", chunks)
         ranges = {axis.name: ((p * axis.extent) // chunks, ((p + 1) * axis.extent) // chunks)}
@@ -492,6 +490,15 @@ def _lane_rewriter(place: Integer, names: set[str]) -> Rewriter:
         return scalar
 
     return Rewriter({"lane": place}, change)
+
+
+def _cut_axis(reduced: Domain) -> Axis:
+    """The axis to cut: the longest, but the innermost only where no other is long enough, since its loop is the one in
+    vectors."""
+    outer = max(reduced[:-1], key=lambda axis: size_estimate(axis.extent), default=reduced[-1])
+    return (
+        outer if size_estimate(outer.extent) >= FEWEST_CHUNKS else max(reduced, key=lambda a: size_estimate(a.extent))
+    )
 
 
 def _chunk_count(axis: Axis, reduced: Domain) -> int:

@@ -90,6 +90,17 @@ def test_long_sums_are_cut_by_size_alone() -> None:
     lowered(graph(b, {"mean": mean, "centred": centred}), {"x": normal(2100, 20)}, 1e-4)
 
 
+def test_a_sum_is_cut_along_the_axis_that_is_not_walked_in_vectors() -> None:
+    """The gradient of a bias sums samples and places: samples are shared out, and rows of places stay whole."""
+    b = Builder("bias_gradient")
+    x = b.input("x", tensor(64, 6, 784))
+    program = lower(graph(b, {"out": op("sum", x, dims=(0, 2))}))
+    partial, _ = (launch.kernel.body for launch in program.launches)
+    walked = {loop.stop for loop in loops(partial)}
+    assert partial[0].stop == 64
+    assert 784 in walked
+
+
 def test_a_long_sum_in_single_precision_is_accurate() -> None:
     """Equal numbers added in float32: one after the other they lose ten times more than in chunks."""
     count, step = 1 << 18, np.float32(0.1)
