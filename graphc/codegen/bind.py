@@ -25,7 +25,7 @@ from graphc.codegen.loops import (
     Statement,
     Store,
 )
-from graphc.codegen.trace import integer_variables, integers_of, opaque_values, parts
+from graphc.codegen.trace import integer_variables, integers_of, is_guard, opaque_values, parts
 from graphc.ir.integers import Integer, Opaque, opaque, rewrite_atoms
 from graphc.ir.scalars import Call, Choose, FromIndex, Load, Scalar, Within
 
@@ -175,7 +175,7 @@ class _Binder:
         if expression.free:
             return
         expression.free = True
-        guard = _guards(expression.scalar)
+        guard = is_guard(expression.scalar)
         for position, part in enumerate(expression.parts):
             if not (guard and position > 0):
                 self._free(part)
@@ -187,7 +187,7 @@ class _Binder:
         known = block.known.get(id(scalar))
         if known is not None:
             return known[1]
-        guard = _guards(scalar)
+        guard = is_guard(scalar)
         inner = tuple(
             self._intern(part, guarded or (guard and position > 0)) for position, part in enumerate(parts(scalar))
         )
@@ -353,20 +353,6 @@ def _advanced(statements: Sequence[Statement]) -> set[str]:
         elif isinstance(statement, Loop | If):
             found |= _advanced(statement.body)
     return found
-
-
-def _guards(scalar: Scalar) -> bool:
-    """Whether a choice keeps its sides from reading outside of a buffer: its condition looks at an index."""
-    if not isinstance(scalar, Choose):
-        return False
-    pending = [scalar.condition]
-    while pending:
-        part = pending.pop()
-        if isinstance(part, Within):
-            return True
-        if isinstance(part, Call):
-            pending.extend(part.arguments)
-    return False
 
 
 def _names(scalar: Scalar) -> list[str]:

@@ -247,6 +247,20 @@ def opaque_values(value: Integer) -> Iterator[Scalar]:
         yield atom.value  # type: ignore[misc]
 
 
+def is_guard(scalar: Scalar) -> bool:
+    """Whether a choice keeps its sides from reading outside of a buffer: its condition looks at an index."""
+    if not isinstance(scalar, Choose):
+        return False
+    pending = [scalar.condition]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, Within):
+            return True
+        if isinstance(part, Call):
+            pending.extend(part.arguments)
+    return False
+
+
 def walk_all(roots: Iterable[Scalar]) -> Iterator[Scalar]:
     """Every distinct expression object at or below the roots, those inside integer expressions too."""
     seen: set[int] = set()

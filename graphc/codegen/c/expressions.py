@@ -23,6 +23,7 @@ from graphc.codegen.c.spelling import (
     spelling_of,
 )
 from graphc.codegen.loops import Local
+from graphc.codegen.trace import is_guard
 from graphc.ir.integers import Atom, Integer, IntegerExpression, Quotient, Remainder, Variable, bounds
 from graphc.ir.scalars import Call, Choose, Constant, FromIndex, Load, Scalar, Within
 from graphc.ir.types import DType, contiguous_strides, float32, int64
@@ -85,6 +86,7 @@ class Expressions:
         self.used = used
         self.everywhere = everywhere
         self.bounded_by: set[Integer] = set()  # the sizes of those that were loaded so
+        self._under = False  # within a branch of a choice
 
     def scalar(self, value: Scalar | Local, *levels: int) -> str:
         """A scalar expression, fit for a place that takes these levels (default: any)."""
@@ -101,6 +103,8 @@ class Expressions:
             text = literal(value.value, value.dtype)
             return Text(text, UNARY if text.startswith(("-", "(")) else PRIMARY)
         if isinstance(value, Load):
+            if self._under and value.source in self.everywhere:
+                return self._nearest(value)
             return Text(f"{self._source(value.source)}[{self.integer(flat_index(value))}]")
         if isinstance(value, FromIndex):
             return self._from_index(value)
@@ -112,16 +116,22 @@ class Expressions:
                 # One load at a chosen place is better vector code than two under a mask.
                 first, second = self.integer(flat_index(chosen)), self.integer(flat_index(otherwise))
                 return Text(f"{self._source(chosen.source)}[{self.scalar(condition, OR)} ? {first} : {second}]")
-            left, right = self._guarded(chosen).at(OR), self._guarded(otherwise).at(CONDITIONAL)
+            branch = self._guarded if is_guard(value) else self._scalar
+            left, right = branch(chosen).at(OR), branch(otherwise).at(CONDITIONAL)
             return Text(f"{self.scalar(condition, OR)} ? {left} : {right}", CONDITIONAL)
         if value.function == "cast":
             return self._cast(value.arguments[0], value.dtype)
         return self._call(value)
 
     def _guarded(self, value: Scalar | Local) -> Text:
-        """A branch of a choice: a load in it may be one that is right under the condition only."""
-        if not isinstance(value, Load) or value.source not in self.everywhere:
-            return self._scalar(value)
+        """A branch of a choice that keeps loads within their arrays: those in it are right under the condition only."""
+        before, self._under = self._under, True
+        text = self._scalar(value)
+        self._under = before
+        return text
+
+    def _nearest(self, value: Load) -> Text:
+        """A load at the nearest place that is there."""
         self.used.scalar.add(("nearest_index", int64, None))
         self.bounded_by.add(self.everywhere[value.source])
         size = self.integer(self.everywhere[value.source])

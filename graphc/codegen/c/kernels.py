@@ -9,6 +9,7 @@ from graphc.codegen.c.expressions import Expressions, Used
 from graphc.codegen.c.literals import c_type
 from graphc.codegen.c.names import Names
 from graphc.codegen.c.statements import Statements
+from graphc.codegen.c.strided_loads import strided_under_conditions, with_loads_apart
 from graphc.codegen.loops import (
     Accumulate,
     Accumulator,
@@ -27,8 +28,8 @@ from graphc.codegen.loops import (
     Statement,
     Store,
 )
-from graphc.ir.integers import Integer, Opaque, Variable, atoms, bounds, coefficient_of, variable
-from graphc.ir.scalars import Call, Choose, FromIndex, Load, Scalar, Within, walk
+from graphc.ir.integers import Integer, Opaque, Variable, atoms, bounds, variable
+from graphc.ir.scalars import Call, FromIndex, Load, Scalar, Within, walk
 from graphc.ir.types import int64
 
 
@@ -69,7 +70,7 @@ def print_loops(
     kernel: Kernel, name: str, body: Sequence[Statement], used: Used, symbols: frozenset[str] = frozenset()
 ) -> KernelText:
     """A kernel of statements as one function. ``symbols`` are the program's sizes that are known at run time only."""
-    body = without_unused(body)
+    body = with_loads_apart(without_unused(body))
     names = Names()
     for parameter in kernel.parameters:
         names(parameter.name)
@@ -125,34 +126,6 @@ def most(size: Integer) -> int:
     if greatest is None:
         raise TypeError(f"a row of {size} elements has no greatest length")
     return greatest
-
-
-def strided_under_conditions(kernel: Kernel, body: Sequence[Statement]) -> dict[object, Integer]:
-    """The sizes of the arrays that are read more than once under conditions, by loops whose steps are longer than an
-    element.
-
-    gcc 12.2 makes of such loads, side by side, one vector load under the condition of another place. A load at a place
-    that is always there needs no mask.
-    """
-    counts: dict[object, int] = {}
-    for statement in statements_within(body):
-        for scalar in scalars_of(statement):
-            for part in walk(scalar):
-                if isinstance(part, Choose):
-                    for branch in (part.chosen, part.otherwise):
-                        if isinstance(branch, Load) and _has_long_steps(branch):
-                            counts[branch.source] = counts.get(branch.source, 0) + 1
-    sizes = {parameter.name: parameter.size for parameter in kernel.parameters}
-    return {source: sizes[source] for source, count in counts.items() if count > 1 and source in sizes}
-
-
-def _has_long_steps(load: Load) -> bool:
-    for offset in load.index:
-        for name in names_in_integer(offset):
-            step = coefficient_of(offset, name)
-            if not isinstance(step, int) or abs(step) > 1:
-                return True
-    return False
 
 
 def wrap_declarations(head: str, declarations: Sequence[str], width: int = 120) -> str:

@@ -8,6 +8,7 @@ then by its category. In a format ``{0}``, ``{1}``, ... are the arguments, ``{d}
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from graphc.ir.types import DType
 
@@ -187,6 +188,12 @@ CASTS: dict[tuple[str, str], Spelling] = {
     ("float", "bool"): Spelling("{0} != 0", COMPARE, ADD),
     ("int", "bool"): Spelling("{0} != 0", COMPARE, ADD),
 }
+
+
+@cache
+def is_conditional(function: str) -> bool:
+    """Whether C evaluates what stands behind a function's first argument only if need be."""
+    return any(spelling.level == CONDITIONAL for (name, _), spelling in SPELLING.items() if name == function)
 
 
 def spelling_of(function: str, operand: DType) -> Spelling:
