@@ -164,3 +164,12 @@ def test_only_what_is_used_is_emitted(compiler: str) -> None:
             source = f"#include <stdbool.h>\n#include <stdint.h>\n#include <string.h>\n{text}\n{call}\n"
             outcome = subprocess.run([path, *STRICT], input=source, capture_output=True, text=True, check=False)
             assert outcome.returncode == 0, f"{name} of {dtype}: {outcome.stderr[:800]}"
+
+
+@pytest.mark.parametrize("dtype", [gc.float32, gc.float64, gc.int64, gc.int32, gc.uint8], ids=str)
+def test_the_median_of_as_many_as_there_are(dtype: Any) -> None:
+    """One program for every length, down to none: the same number as eagerly, NaN of nothing."""
+    program = gc.compile(lambda x: x.median() * 1, dynamic={"x": {0: "N"}}, fullgraph=True)
+    for size in (5, 9, 4, 0, 7):
+        x = with_ties((size,), dtype)
+        assert str(program(x).tolist()) == str((x.median() * 1).tolist())
