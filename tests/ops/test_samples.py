@@ -42,7 +42,8 @@ def bound_by_gradient(sample: OpSample) -> set[str]:
 def test_every_primitive_is_reached() -> None:
     """Each registered primitive is bound by a sample, or used by a sampled function or its gradient."""
     ours = {name for name, primitive in PRIMITIVES.items() if type(primitive).__module__.startswith("graphc.ops.")}
-    reached = {sample.name for sample in ALL_SAMPLES if sample.primitive} | {"input", "guard"}
+    # Recordings alone make the last ones.
+    reached = {sample.name for sample in ALL_SAMPLES if sample.primitive} | {"input", "guard", "check_runs"}
     for sample in ALL_SAMPLES:
         if sample.primitive:
             continue
