@@ -14,8 +14,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from graphc.autograd.reverse import pull_back
-from graphc.ir.graph import Builder, Graph, Node, Output, Symbol
+from graphc.ir.graph import Builder, Graph, Node, Output, Projection, Symbol
 from graphc.ir.primitive import Source, View
+from graphc.ir.structured import Repetition
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,21 @@ def split_backward(
         ends,
         cut.made,
     )
+
+
+def take_over_loops(builder: Builder, half: Backward) -> bool:
+    """Add to a forward part the loops that the rules of its own loops run once more, with more results: what these give
+    is then saved. Gives whether there are any."""
+    known = {*builder.inputs, *builder.nodes}
+    found = False
+    for node in half.builder.nodes:
+        again = isinstance(node.op, Repetition) and node not in known and known.issuperset(node.inputs)
+        if again:
+            several = builder.add(node.op, node.inputs, node.attrs, node.location)
+            for index in range(len(several.type.fields)):
+                builder.add(Projection.instance, [several], {"index": index}, node.location)
+            found = True
+    return found
 
 
 def differentiated_again(

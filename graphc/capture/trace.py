@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphc.autograd.function_node import hooked_below, python_rule_below
-from graphc.autograd.partition import Differentiable, split_backward
+from graphc.autograd.partition import Differentiable, split_backward, take_over_loops
 from graphc.capture.containers import Containers, Refilled, fill_in, is_container
 from graphc.capture.errors import CaptureError
 from graphc.capture.recorder import (
@@ -292,7 +292,12 @@ def _finish(
         ends = tuple(outputs.values[output] for output in pending)
         made = {name: tensors[position] for name, position in made_leaves.items()}
         differentiable, leaves = _differentiable(recorder, whole, arguments, entered, ends, written, made)
-        for node in split_backward(differentiable).saved:
+        half = split_backward(differentiable)
+        if take_over_loops(recorder.builder, half):
+            whole = recorder.builder.build(outputs.named, updates)
+            differentiable, leaves = _differentiable(recorder, whole, arguments, entered, ends, written, made)
+            half = split_backward(differentiable)
+        for node in half.saved:
             saved[node] = outputs.save(f"saved_{len(saved) + 1}", node)
     named = tuple(Output(*output) for output in outputs.named)
     graph = _tidy(Graph(whole.name, whole.inputs, whole.nodes, named, whole.updates))

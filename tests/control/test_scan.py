@@ -9,6 +9,7 @@ from torch._higher_order_ops.scan import scan as torch_scan
 
 import graphc
 from graphc import CaptureError, Tensor
+from graphc.autograd.partition import split_backward
 from graphc.ir.interp import interpret
 from graphc.ir.passes.pipeline import optimize
 from tests.control.agreement import assert_agrees, nodes_named, operations, parameter, values
@@ -241,6 +242,24 @@ def test_a_gradient_inside_a_body() -> None:
         return (last**2).sum() + errors.sum()
 
     assert_agrees(loss, [target, start], target)
+
+
+def test_what_a_gradient_from_outside_reads_is_saved() -> None:
+    """The backward program has the reversed loop alone, and the forward program one loop that gives what it reads."""
+    w, b = parameter(3, 3), parameter(3)
+
+    @graphc.compile
+    def forward(h: Tensor, xs: Tensor) -> Tensor:
+        return graphc.scan(recurrence(w, b), h, xs)[1].sum()
+
+    h, xs = values(2, 3), values(5, 2, 3)
+    forward(h, xs)
+    assert operations(forward.stages.optimized).count("scan") == 1
+    backward = split_backward(forward.stages.recording.differentiable)
+    assert operations(optimize(backward.graph).graph).count("scan") == 1
+    assert {tuple(node.type.shape) for node in backward.saved} == {(5, 2, 3)}
+    forward(h, xs).backward()
+    assert w.grad is not None
 
 
 def test_results_have_memory_of_their_own() -> None:
