@@ -150,9 +150,8 @@ def difference_of(step: Step, found: Sequence[Outcome], expected: Sequence[Outco
         if len(near) < len(others) or any(other.keys() != right.keys() for other in near):
             return ""  # another way for values that are a little off: all that follows may differ
         for name, value in one.items():
-            # Gradients that cancel are noise of the size of the others' rounding.
-            kin = right if name.startswith("gradient") else (name,)
-            largest = max(_largest(right[each]) for each in kin if each.split()[0] == name.split()[0])
+            # Sums that cancel are noise of the size of the others' rounding.
+            largest = max(_largest(right[each]) for each in right if each.split()[0] == name.split()[0])
             words = _differs(name, value, right[name], [other[name] for other in near], factor, largest)
             if words is None:
                 return ""

@@ -84,6 +84,7 @@ def compile_loops(
         program, done = fit(program, memory_limit, lambda given: planned(given)[2])
     program, kernels, plan = planned(program)
     check_plan(program, plan)
+    roll = roll and applies("make loops of launches that repeat", "the program as a whole")
     source = print_program(program, plan, kernels, timed=timed, roll=roll)
     return CompiledProgram(program, plan, source, draws_random(program), timed, done)
 

@@ -95,11 +95,11 @@ def test_a_compiler_that_fails_is_told_and_changes_nothing(
     """The error says what happened; parameters, gradients, arguments, and the generator are as before the call, which
     may be made again once the compiler is mended."""
     text, error, words = FAULTS[fault]
-    monkeypatch.setenv("GRAPHC_COMPILE_TIMEOUT", "0.7" if fault == "hangs" else "60")
     training = Training()
     toolchain.find_toolchain()
     before = training.state()
     faulty(text)
+    monkeypatch.setenv("GRAPHC_COMPILE_TIMEOUT", "0.7" if fault == "hangs" else "60")
     began = time.monotonic()
     with pytest.raises(error, match=words) as caught:
         training.step(training.x)
@@ -120,10 +120,10 @@ def test_a_compiler_that_fails_leaves_eager_mode(
 ) -> None:
     """With ``fallback`` every call runs eagerly, with one warning at the user's line."""
     text, _, words = FAULTS[fault]
-    monkeypatch.setenv("GRAPHC_COMPILE_TIMEOUT", "0.7" if fault == "hangs" else "60")
     training = Training(fallback=True)
     toolchain.find_toolchain()
     faulty(text)
+    monkeypatch.setenv("GRAPHC_COMPILE_TIMEOUT", "0.7" if fault == "hangs" else "60")
     with pytest.warns(RuntimeWarning, match=words) as caught:
         losses = [training.step(training.x).item()]
     assert caught[0].filename == __file__
