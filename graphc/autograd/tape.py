@@ -438,8 +438,9 @@ class AccumulateGrad(Node):
         return "torch::autograd::AccumulateGrad"
 
     def pull_back(self, cotangent: Tensor) -> Sequence[Any]:
-        """Adds the cotangent to the leaf's gradient."""
-        self.variable._accumulate(cotangent)
+        """Adds the cotangent to the leaf's gradient, unless the leaf has been frozen since it was used."""
+        if self.variable._requires_grad:
+            self.variable._accumulate(cotangent)
         return ()
 
 

@@ -347,6 +347,18 @@ def anomaly_flags(t):
     return before, within, t.is_anomaly_enabled()
 
 
+def frozen_after_use(t):
+    """A leaf that wants no gradient any more by the time of the sweep gets none; one that wants it again does."""
+    w, a = leaf(t), t.zeros(3)
+    a.add_(w)
+    w.requires_grad_(False)
+    a.sum().backward()
+    frozen = w.grad is None
+    w.requires_grad_(True)
+    (a * 2).sum().backward()
+    return frozen, w.grad
+
+
 SCENARIOS = in_order(globals(), leaf, library, checkpointed, told)
 # PyTorch says the type alone.
 WORDS = {"unpacks_to_a_number": 9, "cotangent_is_no_tensor": 0}
