@@ -117,3 +117,25 @@ def test_random_programs_are_clean_under_sanitizers(compiler: str, tmp_path: Pat
             assert not difference(array.reshape(tensor.shape), tensor.numpy(), *bounds)
             compared += 1
     assert compared > 15
+
+
+PATHS = ['*/ system("x"); /* .py', 'a"b\nint main;.py', "tri??/", "back\\", "\u2028 \u202e.py", "x" * 5000]
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_no_path_or_parameter_leaves_its_place(compiler: str, tmp_path: Path) -> None:
+    """Files called anything, with parameters that are words of C or of the generated program."""
+    text = "def int(static, restrict, été, _Alignas, gc_exp_f32, n0):\n"
+    text += "    return ((static.exp() * restrict + été) @ _Alignas).sum() + gc_exp_f32.mean() + n0.sum()\n"
+    arguments = [gc.randn(3, 3) for _ in range(6)]
+    for number, path in enumerate(PATHS):
+        namespace: dict[str, Any] = {}
+        exec(compile(text, path, "exec"), namespace)
+        compiled = gc.compile(namespace["int"])
+        compiled(*arguments)
+        np.testing.assert_allclose(compiled(*arguments).item(), namespace["int"](*arguments).item(), rtol=1e-4)
+        source = tmp_path / f"program{number}.c"
+        source.write_text(compiled.source)
+        flags = [flag for flag in STRICT if flag != "-shared"]
+        ended = subprocess.run([compiler, *flags, "-fsyntax-only", source], capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stderr
