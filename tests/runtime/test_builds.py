@@ -159,6 +159,38 @@ def test_a_backward_part_that_can_not_be_built_is_interpreted(faulty: Callable[[
     np.testing.assert_allclose(x.grad.numpy(), (x.cos() * x + x.sin()).detach().numpy(), rtol=1e-6)
 
 
+def test_without_a_compiler_everything_runs_eagerly(no_compiler: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One warning for all functions, at the user's line, names the command that installs one; nothing else differs."""
+    monkeypatch.setattr("graphc.compiler._warned", set())
+    training = Training()
+    with pytest.warns(RuntimeWarning, match="run eagerly: no C compiler that works was found") as caught:
+        losses = [training.step(training.x).item()]
+    assert caught[0].filename == __file__
+    assert toolchain.install_command() in str(caught[0].message)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        losses += [training.step(training.x).item() for _ in range(2)]
+        assert gc.compile(lambda x: x + 1)(gc.zeros(2)).tolist() == [1.0, 1.0]
+    expected, state = after(3)
+    assert losses == expected
+    assert same(training.state(), state)
+
+
+def test_a_compiler_that_vanishes_after_the_forward_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The backward part is carried out by numpy, with a warning; the forward program goes on."""
+    x = gc.arange(4.0).requires_grad_()
+    compiled = gc.compile(lambda x: (x.sin() * x).sum())
+    compiled(x)
+    loss = compiled(x)
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setitem(sys.modules, "ziglang", None)
+    with pytest.warns(RuntimeWarning, match="no C compiler"):
+        loss.backward()
+    np.testing.assert_allclose(x.grad.numpy(), (x.cos() * x + x.sin()).detach().numpy(), rtol=1e-6)
+    assert compiled(x).item() == loss.item()
+
+
 def test_what_is_refused_after_the_recording_changes_nothing() -> None:
     """Call-outs under ``fullgraph``, and a limit of memory that can't be kept."""
     for options in ({"memory_limit": 1},):
