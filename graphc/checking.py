@@ -53,6 +53,15 @@ def checked_call(bound: BoundProgram, tensors: Sequence[Tensor]) -> Any:
     return bound.returned(results, tensors)
 
 
+def check_run(
+    graph: Graph, inputs: Mapping[str, np.ndarray], results: Mapping[str, np.ndarray], sizes: Mapping[str, int]
+) -> None:
+    """Compute a graph that draws no random numbers again, in numpy. Raises CheckError where results differ."""
+    expected = interpret(graph, inputs).outputs
+    if any(_difference(results[name], value) is not None for name, value in expected.items()):
+        _find_difference(graph, inputs, default_generator.buffer, results, sizes)
+
+
 def _difference(found: np.ndarray, expected: np.ndarray, scale: float = 0.0) -> str | None:
     """How two arrays differ beyond rounding, in words; None where they do not.
 

@@ -30,7 +30,7 @@ from graphc.capture.dynamic import (
 from graphc.capture.errors import CaptureError
 from graphc.capture.trace import Recording, capture
 from graphc.capture.trees import difference, flatten, flatten_results, is_gone
-from graphc.checking import checked_call
+from graphc.checking import check_run, checked_call
 from graphc.codegen.executable import Executable, compile_loops, load
 from graphc.codegen.lower import lower
 from graphc.codegen.memory import MemoryPlan
@@ -266,7 +266,9 @@ class CompiledFunction:
             refuse_call_outs(optimized)
         compiled = compile_loops(lower(optimized), memory_limit=self._most_bytes)
         try:
-            return load(compiled)
+            executable = load(compiled)
+            executable.check = functools.partial(check_run, graph) if self.check else None
+            return executable
         except (CompilerNotFound, CompileError) as error:
             if isinstance(error, CompileError) and not self.fallback:
                 raise
@@ -494,9 +496,9 @@ def compile(
         fallback: keep running eagerly, with a warning, where the C compiler refuses the program.
         max_paths: how many ways through ``if`` and ``while`` on values of tensors get a program of their own; further
             ones run eagerly, with a warning that names the line.
-        check: after every call, compute it again node by node with numpy; the first value that differs beyond
-            rounding raises CheckError, which names the node, the Python line, and both values. The environment variable
-            GRAPHC_CHECK=1 asks for this everywhere.
+        check: after every call, and every sweep through its results, compute it again node by node with numpy; the
+            first value that differs beyond rounding raises CheckError, which names the node, the Python line, and both
+            values. The environment variable GRAPHC_CHECK=1 asks for this everywhere.
         fullgraph: refuse what is not computed by the program itself: operations that the host carries out.
         dynamic: which sizes the program is given at run time, so that one build serves them all. By name of the
             argument, ``{"x": {0: "N", 1: ("T", 512)}}``: a name for the dimension, and the most that it may be (the

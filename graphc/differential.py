@@ -134,6 +134,10 @@ class RunnableGraph:
             code = program.call([*given, *results], extents)
         if code:
             raise self.executable.failure()
+        if self.executable.check is not None:
+            inputs = dict(zip((node.name for node in self.graph.inputs), given, strict=True))
+            named = dict(zip((output.name for output in self.graph.outputs), results, strict=True))
+            self.executable.check(inputs, named, sizes)
         return results
 
 

@@ -51,6 +51,28 @@ def test_the_first_wrong_node_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "numpy" in str(caught.value)
 
 
+def test_a_sweep_from_outside_is_checked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The backward programs of a result that is swept outside, and of its derivative, name the wrong node."""
+
+    @gc.compile(check=True, dynamic={"x": {0: ("N", 8)}})
+    def step(x: gc.Tensor) -> gc.Tensor:
+        return (x.sin() * x).sum()
+
+    def sweep(rows: int) -> gc.Tensor:
+        x = gc.arange(2.0 * rows).reshape(rows, 2).requires_grad_()
+        (first,) = gc.autograd.grad(step(x), x, create_graph=True)
+        (second,) = gc.autograd.grad(first.sum(), x)
+        return second
+
+    for rows in (3, 3, 5):
+        x = gc.arange(2.0 * rows).reshape(rows, 2)
+        np.testing.assert_allclose(sweep(rows).numpy(), (2 * x.cos() - x * x.sin()).numpy(), rtol=1e-4, atol=1e-5)
+    right = type(PRIMITIVES["cos"]).evaluate
+    monkeypatch.setattr(type(PRIMITIVES["cos"]), "evaluate", lambda self, x: right(self, x) + np.float32(0.25))
+    with pytest.raises(CheckError, match=r"test_checking.py:\d+ \(backward\): cos \(f32\[N,2\]\)"):
+        sweep(3)
+
+
 def test_fullgraph_refuses_what_the_host_does() -> None:
     """By name and line; without the option it runs."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,6 +100,8 @@ class Executable:
 
         self.compiled = compiled
         self.build = build
+        # Called after a run with the inputs and results by name, and the sizes that are known at run time only.
+        self.check: Callable[..., None] | None = None
         count = len(compiled.buffers) + compiled.draws_random
         self.host = Host(compiled.program) if calls_out(compiled.program) else None
         # What the caller never sets: the host's table, and where the launches' seconds go.
