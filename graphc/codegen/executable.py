@@ -14,7 +14,7 @@ from graphc.codegen.host import Host, calls_out
 from graphc.codegen.inplace import reuse_in_place
 from graphc.codegen.loops import Buffer, LoopProgram
 from graphc.codegen.memory import MemoryPlan, check_plan, plan_memory
-from graphc.codegen.rematerialize import Rematerialization, fit
+from graphc.codegen.rematerialize import Rematerialization, fit, order_for_memory
 from graphc.ir.applications import applies
 from graphc.ir.integers import substitute
 from graphc.ir.primitive import PRIMITIVES
@@ -80,6 +80,10 @@ def compile_loops(
         return shared, kernels, plan_memory(shared, kernels.scratch, threads=threads)
 
     done: Rematerialization | None = None
+    # Launches of loops and branches stay where they are.
+    if not program.blocks and applies("order launches", "the program as a whole"):
+        ordered = order_for_memory(program)
+        program = min(ordered, program, key=lambda given: planned(given)[2].arena_bytes)
     if memory_limit is not None and applies("compute values again", "the program as a whole"):
         program, done = fit(program, memory_limit, lambda given: planned(given)[2])
     program, kernels, plan = planned(program)

@@ -31,6 +31,7 @@ from graphc.codegen.trace import (
 from graphc.ir.applications import applies
 from graphc.ir.graph import Node
 from graphc.ir.integers import Integer, IntegerExpression, product, substitute
+from graphc.ir.passes.recompute import FEWEST_BYTES, nbytes_of, phase_of
 from graphc.ir.scalars import Index
 
 MOST_MEMBERS = 32
@@ -41,6 +42,8 @@ MANY_ELEMENTS = 1 << 15
 # Columns of so many elements are also cut: added one by one, they would lose accuracy.
 LONG_COLUMN = 2048
 FEWEST_LANES = 8  # neighbouring results that are worth carrying together
+# A group so few groups back is no long way ahead: where the forward part turns into the backward part they fuse.
+NEAR = 6
 POSITIONAL = ("argmax", "argmin")
 # Values that have a group, and memory, of their own.
 ALONE = ("scatter", "random", "rows", "external", "structured")
@@ -120,7 +123,19 @@ class Fusion:
             for group in self._readers.get(node, ())[-4:]
         }
         numbers = [*sorted(producers, reverse=True), *sorted(sharing - producers, reverse=True)]
-        return [self.groups[number] for number in numbers if self.groups[number].kind in ("loops", "contraction")]
+        groups = [self.groups[number] for number in numbers if self.groups[number].kind in ("loops", "contraction")]
+        return [group for group in groups if not self._far_ahead(anchor, group)]
+
+    def _far_ahead(self, anchor: Anchor, group: Group) -> bool:
+        """Whether a value of the backward part would be computed long before it is read, by a kernel of the forward
+        part, and be kept until then."""
+        return (
+            len(self.groups) - group.number > NEAR
+            and phase_of(anchor.node) != "forward"
+            and nbytes_of(anchor.node) >= FEWEST_BYTES
+            and bool(group.members)
+            and phase_of(group.members[0].node) == "forward"
+        )
 
     def _acyclic(self, anchor: Anchor, group: Group, checks: Sequence[Group]) -> bool:
         """Whether the anchor's other producers can stand before the group."""

@@ -32,7 +32,7 @@ OPERATION_WEIGHT = 0.5
 STORE_COST = 1.5
 # What may be computed while a contraction packs its operands: a rectifier is, an exponential is not.
 PROLOGUE_OPERATIONS = 2.0
-PROLOGUE_LOADS = 3
+PROLOGUE_LOADS = 1
 # What may be computed while a row is walked in order, without vectors.
 SERIAL_OPERATIONS = 8.0
 # A single number is computed once for each kernel that reads it, outside of its loops: that is cheaper than a kernel.

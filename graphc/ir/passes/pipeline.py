@@ -10,6 +10,7 @@ from graphc.ir.applications import applies, stage_of
 from graphc.ir.graph import Graph, Node
 from graphc.ir.passes.canonicalize import canonicalize
 from graphc.ir.passes.fold_constants import fold_constants
+from graphc.ir.passes.recompute import recompute
 from graphc.ir.passes.remove_dead import remove_dead
 from graphc.ir.passes.structured import merge_repetitions, trim_structured
 from graphc.ir.passes.widen_halves import widen_halves
@@ -27,7 +28,8 @@ PIPELINE: tuple[tuple[Pass, str], ...] = (
     (fold_constants, "canonical forms have brought constants next to each other"),
     (canonicalize, "folding has made new identities, such as a scale of 1"),
     (trim_structured, "results of regions that were read by what has been simplified away"),
-    (remove_dead, "last, so that fusion counts real uses"),
+    (remove_dead, "so that fusion counts real uses"),
+    (recompute, "last, since it doubles nodes that any other pass would merge again"),
 )
 # What the stages after the pipeline can't do without.
 NEEDED = (widen_halves,)
