@@ -21,6 +21,8 @@ from graphc.ir.primitive import PRIMITIVES
 from graphc.runtime.abi import ffi
 
 MOST_THREADS = 64
+# So many bytes of the arena are worth another order of launches than the program's own.
+WORTH_AN_ORDER = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ def compile_loops(
     # Launches of loops and branches stay where they are.
     if not program.blocks and applies("order launches", "the program as a whole"):
         ordered = order_for_memory(program)
-        program = min(ordered, program, key=lambda given: planned(given)[2].arena_bytes)
+        if planned(program)[2].arena_bytes - planned(ordered)[2].arena_bytes >= WORTH_AN_ORDER:
+            program = ordered
     if memory_limit is not None and applies("compute values again", "the program as a whole"):
         program, done = fit(program, memory_limit, lambda given: planned(given)[2])
     program, kernels, plan = planned(program)
