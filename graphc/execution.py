@@ -22,6 +22,7 @@ from graphc.capture.trace import (
     unflatten,
 )
 from graphc.codegen.executable import Executable
+from graphc.codegen.rematerialize import may_fail
 from graphc.differential import CompiledBackward, DifferentiableProgram
 from graphc.generator import default_generator
 from graphc.ir.graph import Graph
@@ -87,6 +88,15 @@ class BoundProgram:
             [position for _, position, changed in self._arguments if changed],
             recording.arguments,
         )
+        # Gradients that every run replaces: let go before their successors get memory, where nothing can fail between.
+        kept = {(id(owner.tensor), owner.position) for _, owner, _ in self._gradient_inputs}
+        program = executable.compiled.program
+        fails = bool(program.blocks) or any(map(may_fail, program.launches))
+        self._replaced = [
+            effect.owner
+            for effect in recording.gradients
+            if not fails and effect.place is not None and (id(effect.owner.tensor), effect.owner.position) not in kept
+        ]
         self._draws = any(node.op.effect == "random" for node in graph.nodes)
         self._random_slot = first + len(graph.outputs)
         self._checked_every_call = [guard for guard in recording.guards if isinstance(guard, GradientGuard)]
@@ -227,6 +237,8 @@ class BoundProgram:
                 pointers[slot] = _from_buffer(array)
             for original, copy, _ in self._staged:
                 np.copyto(copy, original)
+            for owner in self._replaced:
+                owner.of(tensors)._grad = None
             results = []
             for slot, shape, dtype in self._take_sizes(tensors) if self._places else self._outputs:
                 array = np.empty(shape, dtype.numpy)

@@ -204,7 +204,7 @@ def _dependencies(program: LoopProgram) -> list[set[int]]:
         needed.update(() if checked is None else (checked,))
         if _holds(launch, CheckIndex):
             checked = number
-        if _holds(launch, CheckIndex) or _holds(launch, CallOut):
+        if may_fail(launch):
             needed.update(fallible[-1:])
             fallible.append(number)
         if any(name in states and access != "read" for name, access in _accesses(launch)):
@@ -214,6 +214,11 @@ def _dependencies(program: LoopProgram) -> list[set[int]]:
             drawn = number
         found.append(needed - {number})
     return found
+
+
+def may_fail(launch: Launch) -> bool:
+    """Whether a launch may end the program early: it checks something, or the host carries it out."""
+    return _holds(launch, CheckIndex) or _holds(launch, CallOut)
 
 
 def _accesses(launch: Launch) -> Iterator[tuple[str, str]]:
