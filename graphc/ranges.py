@@ -28,11 +28,17 @@ def _number(value: Any) -> Any:
 
 
 @factory
-def arange(start: float = 0, end: float | None = None, step: float = 1, *, dtype: DType | None = None) -> Tensor:
+def arange(
+    start: float | None = None, end: float | None = None, step: float = 1, *, dtype: DType | None = None
+) -> Tensor:
     """Numbers from ``start`` (0 if only one is given) up to but without ``end``; int64 where all are ints.
 
     Raises RuntimeError for a step of 0 or one that leads away from ``end``.
     """
+    if start is None:
+        if end is None:
+            raise TypeError("arange() received an invalid combination of arguments - got (), but expected an end")
+        start = 0
     start, end, step = _number(start), _number(end), _number(step)
     if end is None:
         start, end = 0, start

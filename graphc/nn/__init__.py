@@ -1,5 +1,6 @@
 """Neural networks: modules, parameters, functions, and initialisation, as in ``torch.nn``."""
 
+from graphc.missing_names import lazy_names
 from graphc.nn import attention, functional, grad, init, modules, parallel, utils
 from graphc.nn.factories import factory_kwargs
 from graphc.nn.modules import *  # noqa: F403
@@ -21,3 +22,5 @@ __all__ = [
     "parallel",
     "utils",
 ]
+
+__getattr__ = lazy_names(__name__)

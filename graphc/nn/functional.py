@@ -2,3 +2,6 @@
 
 from graphc.functional import *  # noqa: F403
 from graphc.functional import __all__ as __all__
+from graphc.missing_names import lazy_names
+
+__getattr__ = lazy_names(__name__)

@@ -264,6 +264,13 @@ def _product(self: Any, other: Any) -> Any:
     return linear.matmul(self, other) if is_value(other) else _of_another_class(linear.matmul, self, other)
 
 
+def _inverted(self: Any) -> Any:
+    """All bits inverted, of integers and truth values."""
+    if self.dtype.is_differentiable:
+        raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+    return arithmetic.bitwise_not(self)
+
+
 def _is_equal() -> Callable[[Any, Any], Any]:
     """Where the elements are equal to a tensor's, a number, or those of an array of numpy."""
     operator = _binary(pointwise.Eq)
@@ -312,7 +319,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "__neg__": arithmetic.neg,
     "__pos__": arithmetic.positive,
     "__abs__": arithmetic.abs,
-    "__invert__": arithmetic.bitwise_not,
+    "__invert__": _inverted,
     "__getitem__": indexing.getitem,
 }
 for _name, _operator in OPERATORS.items():

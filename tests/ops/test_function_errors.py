@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import graphc
+from tests.autograd.scenarios import assert_like_torch
 
 torch = pytest.importorskip("torch")
 
@@ -187,3 +188,36 @@ def test_divergence_from_negative_chances_is_no_number() -> None:
         results.append([value.detach().numpy() for value in (loss, x.grad, y.grad)])
     for found, wanted in zip(*results, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda t: t.add(t.ones(2), "a"),
+        lambda t: t.mul(t.ones(2), None),
+        lambda t: t.div(t.ones(2), [1, 2]),
+        lambda t: t.sub(t.ones(2), np.ones(2)),
+        lambda t: ~t.ones(2),
+        lambda t: t.where(t.ones(2), 1, 0),
+        lambda t: t.nn.functional.one_hot(t.tensor([-1])),
+        lambda t: t.nn.functional.one_hot(t.tensor([-1, 3])),
+        lambda t: t.nn.functional.one_hot(t.tensor([5]), 3),
+    ],
+)
+def test_words_for_operands_that_do_not_fit(call: Any) -> None:
+    """An operand that is no tensor, or of a dtype that does not go, is refused in PyTorch's words."""
+    assert_like_torch(call)
+
+
+def test_a_range_needs_an_end() -> None:
+    """Nothing is no range."""
+    with pytest.raises(TypeError, match="invalid combination of arguments"):
+        graphc.arange()
+
+
+def test_names_that_nn_has_not() -> None:
+    """The error names the module and the nearest name."""
+    with pytest.raises(AttributeError, match=r"has no attribute 'Linar'.*nearest.*'Linear'"):
+        _ = graphc.nn.Linar
+    with pytest.raises(AttributeError, match=r"nn\.functional' has no attribute 'rely'"):
+        _ = graphc.nn.functional.rely

@@ -22,6 +22,7 @@ from graphc.ops.operands import apply_binary, cast, common_shape, expand, is_val
 from graphc.ops.pointwise import Clamp, Copy, LogicalNot, Ne, PowerScalar, Trunc, Where
 from graphc.ops.promotion import floating, result_type
 from graphc.ops.sources import as_number, cannot_hold, number_like
+from graphc.ops.type_names import type_name
 
 __all__ = [
     "abs",
@@ -492,7 +493,8 @@ def where(condition: Value, input: Operand, other: Operand) -> Value:
         condition = truth(condition)
     if condition.dtype != bool_:
         raise RuntimeError(
-            f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
+            f"where expected condition to be a boolean tensor, but got a tensor with dtype "
+            f"{type_name(condition.dtype)}"
         )
     dtype = result_type(input, other)
     shape = common_shape([operand for operand in (condition, input, other) if is_value(operand)])

@@ -349,7 +349,7 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
         is_counted(tensor, "one_hot() without num_classes")
         if not product(tensor.shape):
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
-        num_classes = greatest_of(tensor) + 1
+        num_classes = max(greatest_of(tensor) + 1, 1)
     shape = (*tensor.shape, num_classes)
     try:
         index = gathers.CheckIndex.bind(tensor, extent=num_classes, dim=tensor.ndim)

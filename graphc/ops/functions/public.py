@@ -31,17 +31,29 @@ def with_own_names(function: Callable[..., Any], keywords: dict[str, Any]) -> di
     return {own[name]: value for name, value in keywords.items()} if own.keys() != set(own.values()) else None
 
 
+# How promotion begins what it says of an operand that is neither a tensor nor a number.
+_NO_OPERAND = "expected a tensor or a number, got"
+
+
+def _kind(value: Any) -> str:
+    given = type(value)
+    return given.__name__ if given.__module__ == "builtins" else f"{given.__module__}.{given.__name__}"
+
+
 def refuse_other_than_tensor(
     error: Exception, function: Callable[..., Any], name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]
 ) -> None:
-    """Where a call failed for its first argument not being a tensor, raise PyTorch's TypeError that says so."""
+    """Where a call failed for an argument not being a tensor, raise PyTorch's TypeError that says so."""
+    if str(error).startswith(_NO_OPERAND) and len(arguments) > 1 and not is_value(arguments[1]):
+        parameter = [*inspect.signature(function).parameters, "other"][1]
+        refusal = TypeError(f"{name}(): argument {parameter!r} (position 2) must be Tensor, not {_kind(arguments[1])}")
+        note_call(refusal, name, arguments, keywords)
+        raise refusal from error
     if type(error) is not AttributeError or not arguments or hasattr(arguments[0], "apply"):
         return
     first = next(iter(inspect.signature(function).parameters), "")
     if first == "input" and not isinstance(arguments[0], Sequence):
-        given = type(arguments[0])
-        kind = given.__name__ if given.__module__ == "builtins" else f"{given.__module__}.{given.__name__}"
-        refusal = TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {kind}")
+        refusal = TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {_kind(arguments[0])}")
         note_call(refusal, name, arguments, keywords)
         raise refusal from error
 
