@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.codegen.c.parts import cut
 from graphc.codegen.c.program import PrintedKernels, caller_buffers, draws_random, print_kernels, print_program
 from graphc.codegen.host import Host, calls_out
 from graphc.codegen.inplace import reuse_in_place
@@ -35,6 +36,7 @@ class CompiledProgram:
     draws_random: bool
     timed: bool = False
     rematerialization: Rematerialization | None = None  # where the arena has a limit
+    parts: tuple[str, ...] = ()  # of a large program: its translation units, which make up the same library
 
     @property
     def buffers(self) -> tuple[Buffer, ...]:
@@ -93,7 +95,8 @@ def compile_loops(
     check_plan(program, plan)
     roll = roll and applies("make loops of launches that repeat", "the program as a whole")
     source = print_program(program, plan, kernels, timed=timed, roll=roll)
-    return CompiledProgram(program, plan, source, draws_random(program), timed, done)
+    parts = cut(source, [text.definition for text in kernels.texts], default_threads())
+    return CompiledProgram(program, plan, source, draws_random(program), timed, done, parts)
 
 
 class Executable:
@@ -228,7 +231,8 @@ def load(compiled: CompiledProgram) -> Executable:
 def _loaded(compiled: CompiledProgram, optimization: str) -> Executable:
     from graphc.runtime import LoadError, build_library, forget_build
 
-    build = build_library(compiled.source, name=compiled.program.name, optimization=optimization)
+    name = compiled.program.name
+    build = build_library(compiled.source, name=name, optimization=optimization, parts=compiled.parts)
     try:
         return Executable(compiled, build)
     except LoadError:

@@ -6,13 +6,15 @@ import contextlib
 import os
 import re
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from graphc.runtime.abi import ffi, open_library
 from graphc.runtime.cache import cache_key, default_cache, encode, write_private
-from graphc.runtime.errors import CompileError, LoadError
+from graphc.runtime.errors import CompileError, CompilerTimeout, LoadError
 from graphc.runtime.toolchain import (
     Toolchain,
     application_binary_interface,
@@ -72,6 +74,7 @@ def build_library(
     toolchain: Toolchain | None = None,
     extra_flags: tuple[str, ...] = (),
     optimization: str = "-O3",
+    parts: Sequence[str] = (),
 ) -> Build:
     """Compiles C text into a shared library, or finds it in the cache.
 
@@ -81,6 +84,8 @@ def build_library(
         toolchain: the compiler; by default the one that `find_toolchain` finds.
         extra_flags: put behind all other flags, so that they win.
         optimization: the optimization level flag.
+        parts: the same program as several translation units, each to be compiled with GC_APART defined. Compilers
+            work on them side by side, and each is kept in the cache by its content.
 
     Raises:
         CompilerNotFound: there is no compiler that works.
@@ -96,6 +101,7 @@ def build_library(
     key = cache_key(
         "library",
         source,
+        *parts,
         toolchain.identity,
         toolchain.version,
         *command,
@@ -111,6 +117,8 @@ def build_library(
             nonlocal made_here
             made_here = True
             write_private(folder / f"{stem}.c", encode(source))
+            if parts and _link_parts(parts, toolchain, flags, folder, f"{stem}.so"):
+                return
             try:
                 messages = run_compiler(command, folder)
             except CompileError as error:
@@ -144,6 +152,35 @@ def build_library(
 def forget_build(build: Build) -> None:
     """Takes a library out of the cache, so that the next build of the same text makes it anew."""
     default_cache().discard(build.path.parent.name)
+
+
+def _link_parts(parts: Sequence[str], toolchain: Toolchain, flags: Sequence[str], folder: Path, library: str) -> bool:
+    """Compile translation units at once and link them in a folder. Whether that went without a word: of what is wrong
+    with a program the compiler is asked by its whole text."""
+    # Without what only the linker takes, and without warnings of tables and helpers, which stand in every part.
+    alone = [flag for flag in flags if flag != "-shared" and not flag.startswith("-l")]
+    alone += ["-DGC_APART", "-Wno-unused-const-variable", "-Wno-unused-function"]
+    command = (*toolchain.command, "-c", "-o", "part.o", "part.c", *alone)
+    made_for = (toolchain.identity, toolchain.version, *cpu_features(), application_binary_interface())
+    cache = default_cache()
+
+    def compiled(part: str) -> Path:
+        def produce(place: Path) -> None:
+            write_private(place / "part.c", encode(part))
+            if messages := run_compiler(command, place):
+                raise CompileError(messages, command=command)
+
+        key = cache_key("part", part, *made_for, *command)
+        return (cache.lookup(key) or cache.store(key, produce)) / "part.o"
+
+    with ThreadPoolExecutor(len(parts)) as pool:
+        try:
+            objects = [str(path) for path in pool.map(compiled, parts)]
+            return not run_compiler((*toolchain.command, "-o", library, *objects, *flags), folder)
+        except CompilerTimeout:
+            raise
+        except (CompileError, OSError):
+            return False
 
 
 def file_stem(name: str) -> str:

@@ -12,14 +12,19 @@
 #endif
 #if defined(__clang__)
 #pragma clang diagnostic ignored "-Wpass-failed" /* a loop that stays scalar is no fault */
-#define GC_KERNEL static __attribute__((noinline))
+#define GC_ALONE __attribute__((noinline))
 #define GC_STEP
 #elif defined(__GNUC__)
-#define GC_KERNEL static __attribute__((noinline, noclone)) /* what it computes can't depend on who calls it */
+#define GC_ALONE __attribute__((noipa)) /* what it computes can't depend on who calls it */
 #define GC_STEP __attribute__((optimize("O1"))) /* many calls one after the other: no more can be gained */
 #else
-#define GC_KERNEL static
+#define GC_ALONE
 #define GC_STEP
+#endif
+#ifdef GC_APART /* this is one of several parts of a program */
+#define GC_KERNEL __attribute__((visibility("hidden"))) GC_ALONE
+#else
+#define GC_KERNEL static GC_ALONE
 #endif
 
 /* ---- elementary functions ---- */
