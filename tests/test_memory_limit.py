@@ -9,7 +9,12 @@ import graphc as gc
 import graphc.nn.functional as F
 from graphc import nn
 from graphc.byte_sizes import byte_count
-from graphc.codegen.loops import CallOut, CheckIndex, Contract, If, Loop, Random
+from graphc.capture.trace import capture
+from graphc.codegen.loops import CallOut, CheckIndex, Contract, If, Launch, Loop, Random
+from graphc.codegen.lower import lower
+from graphc.codegen.rematerialize import order_for_memory
+from graphc.ir.passes.pipeline import optimize
+from graphc.ir.primitive import PRIMITIVES
 
 
 class Block(nn.Module):
@@ -259,3 +264,21 @@ def test_amounts_of_the_wrong_type(given):
     """What is neither a whole number nor text is refused by its type."""
     with pytest.raises(TypeError, match=f"memory_limit expects .* got {type(given).__name__}"):
         gc.compile(lambda x: x, memory_limit=given)
+
+
+def test_an_order_that_saves_memory_draws_in_the_order_of_the_program() -> None:
+    """A small draw by the host stays behind a large one by the program, whose memory could wait."""
+
+    def draws(rates: gc.Tensor) -> tuple[gc.Tensor, ...]:
+        many = gc.rand(1 << 18)
+        few = gc.poisson(rates)
+        return many.sort().values[:: 1 << 14].clone(), few
+
+    recording, _ = capture(draws, (gc.full((5,), 3.0),), {})
+    program = lower(optimize(recording.graph).graph)
+
+    def drawn(launches: tuple[Launch, ...]) -> list[str]:
+        names = [launch.kernel.operations[0] for launch in launches]
+        return [name for name in names if PRIMITIVES[name].effect == "random"]
+
+    assert drawn(order_for_memory(program).launches) == drawn(program.launches) == ["random_uniform", "random_poisson"]

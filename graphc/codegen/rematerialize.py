@@ -26,6 +26,7 @@ from graphc.codegen.inplace import is_safe
 from graphc.codegen.loops import Buffer, CallOut, CheckIndex, Contract, If, Launch, Loop, LoopProgram, Random, Statement
 from graphc.codegen.memory import ALIGNMENT, MemoryPlan, most_bytes
 from graphc.ir.integers import bounds
+from graphc.ir.primitive import PRIMITIVES
 
 # How many programs are weighed for the search; each takes about as long as a walk over the launches.
 BUDGETS = 18
@@ -134,8 +135,8 @@ def order_for_memory(program: LoopProgram) -> LoopProgram:
     """The program with its launches in an order that frees memory early.
 
     A launch that frees more than it takes, or takes little, runs as soon as what it depends on has run; otherwise the
-    order stays. The
-    stream of random numbers keeps its order, and what may fail runs before the first launch that writes to state.
+    order stays. The stream of random numbers keeps its order, and what may fail runs before the first launch that
+    writes to state.
     """
     launches = program.launches
     sizes = {buffer.name: most_bytes(buffer) for buffer in program.buffers if buffer.kind == "temporary"}
@@ -209,7 +210,7 @@ def _dependencies(program: LoopProgram) -> list[set[int]]:
             fallible.append(number)
         if any(name in states and access != "read" for name, access in _accesses(launch)):
             needed.update(fallible)
-        if _holds(launch, Random):
+        if _draws(launch):
             needed.update(() if drawn is None else (drawn,))
             drawn = number
         found.append(needed - {number})
@@ -228,15 +229,26 @@ def _accesses(launch: Launch) -> Iterator[tuple[str, str]]:
 
 def _holds(launch: Launch, kind: type) -> bool:
     """Whether a statement of that kind stands in a launch's kernel."""
+    return any(isinstance(statement, kind) for statement in _statements(launch))
+
+
+def _draws(launch: Launch) -> bool:
+    """Whether a launch takes numbers from the random stream, itself or by its host."""
+    return any(
+        isinstance(each, Random) or (isinstance(each, CallOut) and PRIMITIVES[each.function].effect == "random")
+        for each in _statements(launch)
+    )
+
+
+def _statements(launch: Launch) -> Iterator[Statement]:
+    """All statements of a launch's kernel, also those within others."""
     body = launch.kernel.body
     pending: list[Statement] = list(body.epilogue if isinstance(body, Contract) else body)
     while pending:
         statement = pending.pop()
-        if isinstance(statement, kind):
-            return True
+        yield statement
         if isinstance(statement, Loop | If):
             pending.extend(statement.body)
-    return False
 
 
 # Segments and second runs.

@@ -493,8 +493,7 @@ def where(condition: Value, input: Operand, other: Operand) -> Value:
         condition = truth(condition)
     if condition.dtype != bool_:
         raise RuntimeError(
-            f"where expected condition to be a boolean tensor, but got a tensor with dtype "
-            f"{type_name(condition.dtype)}"
+            f"where expected condition to be a boolean tensor, but got a tensor with dtype {type_name(condition.dtype)}"
         )
     dtype = result_type(input, other)
     shape = common_shape([operand for operand in (condition, input, other) if is_value(operand)])
