@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
+from graphc.capture.errors import CaptureError
 from graphc.capture.recorder import GraphRecorder
 from graphc.capture.regions import RecordedBody, record_body, with_closed
 from graphc.capture.trees import flatten, unflatten
@@ -115,6 +118,9 @@ def cond(
         TypeError: inside a compiled function, where the branches do not give the like.
         CaptureError: inside a compiled function, where a branch does what can't be recorded. Both are recorded.
 
+    Inside a compiled function what only the branch that is not taken reads has a gradient of zeros, as in PyTorch;
+    eager mode leaves none.
+
     Source: https://docs.pytorch.org/docs/stable/generated/torch.cond.html
     """
     if not isinstance(operands, tuple | list):
@@ -129,16 +135,19 @@ def cond(
     given, tree = _tensors("operands", tuple(operands))
     trees: list[Any] = []
 
-    def branch(function: Callable[..., Any], name: str) -> RecordedBody:
+    chosen = truth(pred).reshape(())
+
+    def branch(function: Callable[..., Any], name: str, runs: bool) -> RecordedBody:
         def body(*tensors: Tensor) -> list[Tensor]:
             made, made_tree = _tensors(f"the result of {name}", function(*unflatten(tree, iter(tensors))))
             trees.append(made_tree)
             return made
 
         names, shapes = _names("operand", len(given)), list(map(_symbolic_shape, given))
-        return record_body("cond", body, list(map(_sample, given)), names, shapes, [function])
+        return _recorded("cond", body, list(map(_sample, given)), names, shapes, [function], runs)
 
-    branches = [branch(true_fn, "true_fn"), branch(false_fn, "false_fn")]
+    taken = bool(chosen._array)
+    branches = [branch(true_fn, "true_fn", taken), branch(false_fn, "false_fn", not taken)]
     types = [[output.node.type.bind(_sizes()) for output in each.graph.outputs] for each in branches]
     if trees[0] != trees[1] or types[0] != types[1]:
         raise TypeError(
@@ -148,7 +157,6 @@ def cond(
     closed = list({id(tensor): tensor for each in branches for tensor in each.closed}.values())
     then, otherwise = with_closed(branches, len(given), closed)
     attrs = {"then": then, "otherwise": otherwise}
-    chosen = truth(pred).reshape(())
     results = _applied(Cond.instance, [chosen, *given, *closed], attrs)
     return unflatten(trees[0], iter(results))
 
@@ -227,7 +235,7 @@ def while_loop(
     state_tensors = [begins, zero, *carry]
     names = ["goes_on", "runs", *_names("carry", len(carry))]
     shapes, samples = list(map(_symbolic_shape, state_tensors)), list(map(_sample, state_tensors))
-    recorded = record_body("while_loop", body, samples, names, shapes, [body_fn, cond_fn])
+    recorded = _recorded("while_loop", body, samples, names, shapes, [body_fn, cond_fn], bool(begins._array))
     (region,) = with_closed([recorded], len(state_tensors), recorded.closed)
     attrs = {
         "body": region,
@@ -241,6 +249,30 @@ def while_loop(
         goes_on = cast(results[0], int64)
         goes_on.apply(RunsCheck.instance, (goes_on,), {"most": max_iterations})
     return unflatten(tree, iter(results[2:]))
+
+
+def _recorded(
+    operation: str,
+    body: Callable[..., Sequence[Tensor]],
+    samples: Sequence[Tensor],
+    names: Sequence[str],
+    shapes: Sequence[Sequence[Dimension]],
+    written: Sequence[Callable[..., Any]],
+    runs: bool,
+) -> RecordedBody:
+    """Record a body. One that does not run for the values that there are may fail on them, as an index does that it is
+    there to keep out: then it is recorded on zeros."""
+    try:
+        return record_body(operation, body, samples, names, shapes, written)
+    except (CaptureError, TypeError):
+        raise
+    except Exception:
+        if runs:
+            raise
+    zeros = [Tensor.from_array(np.zeros_like(sample._array)) for sample in samples]
+    for zero, sample in zip(zeros, samples, strict=True):
+        zero._requires_grad = sample._requires_grad
+    return record_body(operation, body, zeros, names, shapes, written)
 
 
 def _applied(primitive: Primitive, operands: Sequence[Tensor], attrs: Attributes) -> tuple[Tensor, ...]:

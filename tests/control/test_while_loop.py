@@ -151,6 +151,22 @@ def test_a_gradient_without_a_bound_is_refused_with_the_line() -> None:
             run(values(3) * 3)
 
 
+def test_a_loop_that_does_not_begin_is_recorded() -> None:
+    """Its body would fail on the values that keep it from running."""
+    rows = values(4, 3)
+
+    def total(i: Tensor) -> Tensor:
+        begin = (i, graphc.zeros(3))
+        return graphc.while_loop(lambda i, c: i < 4, lambda i, c: (i + 1, c + rows[i]), begin)[1]
+
+    compiled = graphc.compile(total)
+    for start in (9, 0, 2, 4):
+        np.testing.assert_allclose(
+            compiled(graphc.tensor(start)).numpy(), rows.numpy()[start:].sum(0), rtol=1e-5, atol=1e-6
+        )
+    assert len(compiled.report().builds) == 1
+
+
 def test_what_is_carried_is_checked() -> None:
     """Shapes, dtypes, trees, conditions that are no bool, and conditions that would never change."""
     x = values(3)
