@@ -18,7 +18,7 @@ from graphc.control.derivatives import (
     unused_name,
     zeros_of,
 )
-from graphc.ir.graph import Builder, Bundle, Node
+from graphc.ir.graph import Builder, Bundle, Graph, Location, Node
 from graphc.ir.primitive import Attributes, register
 from graphc.ir.structured import Choice, Region, Repetition
 from graphc.ir.types import TensorType
@@ -51,9 +51,11 @@ class _Differentiable(Repetition):
         return _reversed(parts, cotangent, inputs[first:], results, runs, attrs, floating, stacked, first)
 
 
-def _line(inputs: Sequence[Any]) -> Any:
+def _line(inputs: Sequence[Any]) -> Location | None:
     """The user's line of the operation that is being differentiated."""
-    return state.location or getattr(getattr(inputs[0], "builder", None), "location", None)
+    if state.location is not None:
+        return Location(state.location.file, state.location.line, "backward")
+    return getattr(getattr(inputs[0], "builder", None), "location", None)
 
 
 def _reversed(
@@ -76,6 +78,7 @@ def _reversed(
     still = [position for position in parts.read if position not in rows]
     turning = [position for position in parts.read if position in rows]
     builder = Builder(parts.backward.graph.name)
+    builder.location = _line(given)
 
     def take(name: str, type: TensorType) -> Node:
         return builder.input(unused_name(builder, name), type).node
@@ -149,16 +152,18 @@ class Cond(Choice):
         found = sorted({position for _, positions in branches for position in positions})
         if not found:
             return (None,) * len(inputs)
-        regions = [Region(_completed(graph, positions, found)) for graph, positions in branches]
+        line = _line(inputs)
+        regions = [Region(_completed(graph, positions, found, line)) for graph, positions in branches]
         arguments = [*inputs, *(cotangent.parts[position] for position in results)]
         attrs = {"then": regions[0], "otherwise": regions[1]}
         cotangents = dict(zip(found, inputs[0].apply_several(self, arguments, attrs), strict=True))
         return (None, *(cotangents.get(position) for position in range(len(inputs) - 1)))
 
 
-def _completed(graph: Any, positions: Sequence[int], wanted: Sequence[int]) -> Any:
+def _completed(graph: Graph, positions: Sequence[int], wanted: Sequence[int], location: Location | None) -> Graph:
     """A graph of cotangents with zeros for those that it does not give."""
     builder = Builder(graph.name)
+    builder.location = location
     operands = [builder.input(node.name, node.type).node for node in graph.inputs]
     found = dict(zip(positions, inline(builder, graph, operands), strict=True))
     ends = []
