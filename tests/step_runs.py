@@ -138,10 +138,10 @@ def step_difference(step: Step, refusals: list[str] | None = None, **options: An
     return difference_of(step, compiled, eager)
 
 
-def difference_of(step: Step, found: Sequence[Outcome], expected: Sequence[Outcome]) -> str:
+def difference_of(step: Step, found: Sequence[Outcome], expected: Sequence[Outcome], tolerance: float = 1e-4) -> str:
     """How the outcomes of a step differ from eager mode's beyond rounding, in words."""
     half = "float16" in step.source
-    size, factor = (1e-3, 2e-2) if half else (1e-6, 1e-4)
+    size, factor = (1e-3, 2e-2) if half else (1e-6, tolerance)
     others = [outcomes(step, nudge=amount) for amount in (size, -size, 8 * size)]
     for call, (one, right) in enumerate(zip(found, expected, strict=True)):
         if one.keys() != right.keys() & one.keys() or right.keys() - one.keys() - {"generator"}:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -167,20 +168,33 @@ def _link_parts(parts: Sequence[str], toolchain: Toolchain, flags: Sequence[str]
     def compiled(part: str) -> Path:
         def produce(place: Path) -> None:
             write_private(place / "part.c", encode(part))
-            if messages := run_compiler(command, place):
+            if messages := run_compiler(command, place, given_up):
                 raise CompileError(messages, command=command)
 
         key = cache_key("part", part, *made_for, *command)
         return (cache.lookup(key) or cache.store(key, produce)) / "part.o"
 
+    # Where one fails, and at an interrupt, nobody waits for the compilers that are still at work.
+    given_up = threading.Event()
     with ThreadPoolExecutor(len(parts)) as pool:
         try:
-            objects = [str(path) for path in pool.map(compiled, parts)]
-            return not run_compiler((*toolchain.command, "-o", library, *objects, *flags), folder)
-        except CompilerTimeout:
-            raise
-        except (CompileError, OSError):
-            return False
+            units = [pool.submit(compiled, part) for part in parts]
+            wait(units, return_when=FIRST_EXCEPTION)
+        finally:
+            given_up.set()
+    failures = [failure for unit in units if (failure := unit.exception()) is not None]
+    for failure in failures:
+        if isinstance(failure, CompilerTimeout) or not isinstance(failure, CompileError | OSError):
+            raise failure
+    if failures:
+        return False
+    try:
+        objects = [str(unit.result()) for unit in units]
+        return not run_compiler((*toolchain.command, "-o", library, *objects, *flags), folder)
+    except CompilerTimeout:
+        raise
+    except CompileError:
+        return False
 
 
 def file_stem(name: str) -> str:

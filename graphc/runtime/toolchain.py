@@ -19,6 +19,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -166,12 +167,14 @@ def compile_timeout() -> float:
     return seconds
 
 
-def run_compiler(command: tuple[str, ...], folder: Path) -> str:
-    """Runs the compiler in a folder, without a shell, and returns what it wrote (warnings).
+def run_compiler(command: tuple[str, ...], folder: Path, given_up: threading.Event | None = None) -> str:
+    """Runs the compiler in a folder, without a shell, and returns what it wrote (warnings). Another thread stops it by
+    setting ``given_up``.
 
     Raises:
         CompilerTimeout: it took longer than `compile_timeout`; it and the processes it started are stopped.
-        CompileError: it could not be started, failed, or printed more than 64 MiB, upon which it is stopped.
+        CompileError: it could not be started, failed, was given up, or printed more than 64 MiB, upon which it is
+            stopped.
     """
     limit = compile_timeout()
     # Into a file rather than a pipe: a grandchild that outlives the compiler could hold a pipe open for ever.
@@ -193,6 +196,8 @@ def run_compiler(command: tuple[str, ...], folder: Path) -> str:
         printed = 0
         try:
             while process.returncode is None and printed <= MOST_BYTES and time.monotonic() < deadline:
+                if given_up is not None and given_up.is_set():
+                    break
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(min(LOOK_SECONDS, max(deadline - time.monotonic(), 0.0)))
                 printed = os.fstat(output.fileno()).st_size
@@ -204,6 +209,8 @@ def run_compiler(command: tuple[str, ...], folder: Path) -> str:
         text = output.read(KEPT_BYTES).decode("utf-8", "replace")
     if printed > KEPT_BYTES:
         text += f"\n... ({printed} bytes in all)\n"
+    if stopped and given_up is not None and given_up.is_set():
+        raise CompileError("the C compiler was stopped: its work is no longer wanted", command=command)
     if stopped and printed > MOST_BYTES:
         reason = f"the C compiler printed {printed} bytes and was stopped"
         raise CompileError(_failure(reason, command, text), command=command, output=text)

@@ -80,9 +80,9 @@ def test_parts_are_kept_by_content(small_parts: None, monkeypatch: pytest.Monkey
     commands: list[tuple[str, ...]] = []
     run = native.run_compiler
 
-    def counted(command: tuple[str, ...], folder: object) -> str:
+    def counted(command: tuple[str, ...], folder: object, *more: object) -> str:
         commands.append(command)
-        return run(command, folder)  # type: ignore[arg-type]
+        return run(command, folder, *more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(native, "run_compiler", counted)
     first = compile_loops(several(NEGATED), threads=1)

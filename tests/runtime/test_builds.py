@@ -7,9 +7,11 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -392,6 +394,32 @@ os.unlink(sys.argv[1])
 losses = [step(x).item() for _ in range(3)]
 print(losses == sorted(losses, reverse=True), len(step.report().builds))
 """
+
+
+@pytest.mark.parametrize("ending", ["interrupt", "failure"])
+def test_compilers_side_by_side_end_together(ending: str, script: Callable[[str, str], Path], tmp_path: Path) -> None:
+    """Of a program in several units: an interrupt, or one unit that fails, stops the compilers of all."""
+    log = tmp_path / "log"
+    fails = "exit 3" if ending == "failure" else "exec sleep 60"
+    unit = f"echo $$ >> {log}; grep -q bad part.c && {{ sleep 0.3; {fails}; }}; exec sleep 60"
+    compiler = script("cc", f'case "$*" in *part.c*) {unit};; esac\nexec {REAL} "$@"')
+    found = toolchain.find_toolchain()
+    slow = replace(found, command=(str(compiler), *found.command[1:]))
+    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+    began = time.monotonic()
+    parts = ("int one(void);", "int two(void);", "int bad(void);")
+    if ending == "interrupt":
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            native.build_library("int whole;", name="step", toolchain=slow, parts=parts)
+    else:
+        native.build_library("int whole;", name="step", toolchain=slow, parts=parts)
+    assert time.monotonic() - began < 30
+    processes = log.read_text().split()
+    assert len(processes) == 3
+    for process in processes:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(process), 0)
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
