@@ -354,6 +354,8 @@ class TapeNode(Node):
                 continue
             memory = saved._memory
             if memory is not None and memory.version != self._versions[position]:
+                if self.primitive.vjp_of_output is not None:
+                    return self.primitive.vjp_of_output(cotangent, self._restored_output(), **self.attrs)
                 refuse_overwritten(saved, saved.grad_fn, self._versions[position], self.location)
             inputs.append(saved)
         output = _like(cotangent) if self._output is None else self._restored_output()

@@ -18,7 +18,7 @@ Scan           a walk along one dimension that carries scalars from each element
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -46,6 +46,8 @@ class Primitive:
     # Which operands (by position) and whether the output the vjp reads; the eager tape keeps only those.
     saves_inputs: ClassVar[tuple[int, ...] | None] = None  # None: all
     saves_output: ClassVar[bool] = False
+    # The same cotangents but for rounding, of the cotangent and the output alone, for when an operand was overwritten.
+    vjp_of_output: ClassVar[Callable[..., Sequence[Any]] | None] = None
     # Where the cotangent of each operand reads other operands than the rest: the positions read, by operand. The rule
     # then gives its cotangents as functions, so that only those that are needed are computed.
     saves_for: ClassVar[dict[int, tuple[int, ...]] | None] = None

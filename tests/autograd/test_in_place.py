@@ -320,6 +320,34 @@ def base_retains_grad(t):
     return x.grad
 
 
+def operand_of_a_softmax(t, name="softmax"):
+    x = matrix(t)
+    y = x * 1
+    z = getattr(y, name)(1)
+    y.masked_fill_(y > 3, -1e9)
+    (first,) = t.autograd.grad((z * t.arange(6.0).reshape(2, 3)).sum(), x, create_graph=True)
+    return z, first, t.autograd.grad((first * first).sum(), x)
+
+
+def operand_of_a_log_softmax(t):
+    return operand_of_a_softmax(t, "log_softmax")
+
+
+def logits_of_a_loss(t):
+    x = matrix(t)
+    logits = x * 1
+    loss = t.nn.functional.cross_entropy(logits, t.tensor([2, 0]))
+    logits[:, 0] = -1e9
+    loss.backward()
+    return loss, x.grad, logits.argmax(1)
+
+
+def result_of_a_softmax(t):
+    z = (matrix(t) * 1).softmax(1)
+    z.mul_(2)
+    z.sum().backward()
+
+
 SCENARIOS = [
     value for name, value in list(globals().items()) if callable(value) and getattr(value, "__module__", "") == __name__
     and name not in ("matrix",)
@@ -332,6 +360,7 @@ WORDS = {
     "saved_is_modified_through_detached": 14,
     "saved_result_is_modified": 14,
     "saved_constant_is_modified": 14,
+    "result_of_a_softmax": 14,
 }
 
 

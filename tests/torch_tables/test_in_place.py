@@ -25,8 +25,7 @@ _PACKED = "results that graphc packs in one: a write to one is a write to all, o
 
 # Operators, as regular expressions.
 DIFFERENCES: dict[str, str] = {
-    r"(log_)?softmax(/with_dtype)?": _OPERAND,
-    r"nn\.functional\.(cross_entropy|linear_cross_entropy/chunked)": _OPERAND,
+    r"nn\.functional\.linear_cross_entropy/chunked": _OPERAND,
     r"nn\.functional\.(instance_norm|scaled_dot_product_attention|multi_head_attention_forward)": _OPERAND,
     r"(linalg\.)?qr|linalg\.(cond|eigvalsh|svdvals)|norm/nuc": _OPERAND,
     r"polar|kron|ldexp|frexp": _OPERAND,

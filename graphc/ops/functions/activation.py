@@ -416,7 +416,7 @@ def _powers(x: np.ndarray, dim: int) -> tuple[np.ndarray, np.ndarray, np.ndarray
 class Softmax(Composite):
     """exp(x) over its sum along ``dim``."""
 
-    name = "softmax"
+    name, saves_output = "softmax", True
 
     def decompose(self, x: Value, *, dim: int) -> Value:
         powers = exp(_shifted(x, dim))
@@ -429,6 +429,11 @@ class Softmax(Composite):
 
     def vjp(self, cotangent: Value, output: Value, x: Value, *, dim: int) -> tuple[Value]:
         return (SoftmaxGradient.bind(cotangent, x, dim=dim),)
+
+    @staticmethod
+    def vjp_of_output(cotangent: Value, output: Value, *, dim: int) -> tuple[Value]:
+        """The cotangent, of the result."""
+        return ((cotangent - sum(cotangent * output, dim, keepdim=True)) * output,)
 
 
 class SoftmaxGradient(Composite):
@@ -451,7 +456,7 @@ class SoftmaxGradient(Composite):
 class LogSoftmax(Composite):
     """x less the logarithm of the sum of exp(x) along ``dim``."""
 
-    name = "log_softmax"
+    name, saves_output = "log_softmax", True
 
     def decompose(self, x: Value, *, dim: int) -> Value:
         shifted = _shifted(x, dim)
@@ -464,6 +469,11 @@ class LogSoftmax(Composite):
 
     def vjp(self, cotangent: Value, output: Value, x: Value, *, dim: int) -> tuple[Value]:
         return (LogSoftmaxGradient.bind(cotangent, x, dim=dim),)
+
+    @staticmethod
+    def vjp_of_output(cotangent: Value, output: Value, *, dim: int) -> tuple[Value]:
+        """The cotangent, of the result."""
+        return (cotangent - exp(output) * sum(cotangent, dim, keepdim=True),)
 
 
 class LogSoftmaxGradient(Composite):
