@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 import re
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,7 @@ from graphc.generator import default_generator
 from graphc.ir.passes.pipeline import optimize
 from graphc.ir.types import float32, int64
 from tests.codegen.loop_programs import call, pointwise, program, row_gather
+from tests.codegen.sanitize import run_sanitized
 
 
 def test_repeats_are_equal_and_apart() -> None:
@@ -182,6 +185,25 @@ def test_the_turn_that_fails_is_named(threads: int, wrong: int) -> None:
         executable.run(arrays)
     assert list(executable.program.error) == [2 * wrong, 10, 10]
     assert places[f"y{wrong - 1}"][0] >= 100 > places[f"y{wrong}"][0]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_every_launch_of_a_loop_is_timed(threads: int) -> None:
+    """An instrumented program adds the time of each turn to the launch that it stands for."""
+    compiled = compile_loops(chain(30, size=4000), threads=threads, timed=True)
+    assert "turn <" in compiled.source
+    executable = load_program(compiled)
+    executable.run([np.ones(4000, np.float32) for _ in compiled.buffers])
+    assert len(executable.seconds) == 91
+    assert (executable.seconds > 0).all()
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc and its sanitizers")
+def test_sanitizers_find_nothing_in_loops(tmp_path: Path) -> None:
+    """The places of all turns lie within the arena and the caller's buffers, and are aligned; warnings are errors."""
+    compiled = compile_loops(chain(30), threads=2)
+    assert "turn <" in compiled.source
+    run_sanitized(compiled, [np.ones(40, np.float32) for _ in compiled.buffers], tmp_path)
 
 
 Case = tuple[Callable[..., Any], tuple[gc.Tensor, ...]]
