@@ -298,7 +298,7 @@ def test_checkpoints_with_random_numbers_in_a_compiled_step(reentrant, wants):
 
 
 def test_old_gradients_are_let_go_before_new_ones_get_memory():
-    """One that cannot fail holds one set of gradients at a time; one that can keeps the old ones until it is done."""
+    """A step that cannot fail holds one set of gradients at a time; one that can fail keeps the old till the end."""
     layer = nn.Linear(256, 256)
     table = nn.Embedding(4, 256)
 
