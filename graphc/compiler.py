@@ -519,6 +519,12 @@ def compile(
             gradients are not counted. Where the plan takes more, values are computed a second time in the backward
             part rather than kept; results and gradients keep every bit, and random numbers are drawn once.
 
+    Arguments are tensors, Python values, and tuples, lists, dicts, and objects of them: a dataclass or another plain
+    object is what its attributes are, so that an equal one is no other build. Modules, optimizers, and functions are
+    told apart by identity. What the function puts into lists, dicts, and objects that it is given is put there at every
+    call. Results have the strides of eager mode, but for a part of a value that nothing else shows: that has memory of
+    its own.
+
     Returns:
         a callable that gives the function's results. Without any C compiler it runs eagerly, with a warning that names
         the command that installs one.
