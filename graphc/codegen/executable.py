@@ -87,7 +87,9 @@ def compile_loops(
     # Launches of loops and branches stay where they are.
     if not program.blocks and applies("order launches", "the program as a whole"):
         ordered = order_for_memory(program)
-        if planned(program)[2].arena_bytes - planned(ordered)[2].arena_bytes >= WORTH_AN_ORDER:
+        # Scratch memory, which needs the kernels' text, is about the same in both.
+        own, other = (plan_memory(reuse_in_place(given)).arena_bytes for given in (program, ordered))
+        if own - other >= WORTH_AN_ORDER:
             program = ordered
     if memory_limit is not None and applies("compute values again", "the program as a whole"):
         program, done = fit(program, memory_limit, lambda given: planned(given)[2])

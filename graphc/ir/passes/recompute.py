@@ -84,18 +84,17 @@ class _Choice:
 
     def keep_others_instead(self) -> None:
         """Where values can be computed of one that is not kept, and which is smaller than all of them, keep that."""
-        for candidate in self._candidates():
+        for candidate, computed in self._candidates():
             if candidate in self.stored:
                 continue
             trial = dict(self.stored) | {candidate: None}
-            gone = [node for node in self.stored if self._place[node] > self._place[candidate]]
-            freed = sum(nbytes_of(node) for node in gone if self._drop(node, trial))
+            freed = sum(nbytes_of(node) for node in computed if node in self.stored and self._drop(node, trial))
             if freed > nbytes_of(candidate):
                 self.stored, self.dropped = trial, True
 
-    def _candidates(self) -> Iterable[Node]:
-        """Values of the forward part that several kept ones are computed of."""
-        count: dict[Node, int] = {}
+    def _candidates(self) -> Iterable[tuple[Node, list[Node]]]:
+        """Values of the forward part that several kept ones are computed of, and those."""
+        computed: dict[Node, list[Node]] = {}
         for node in self.stored:
             if nbytes_of(node) < FEWEST_BYTES or not isinstance(node.op, Pointwise):
                 continue
@@ -108,8 +107,9 @@ class _Choice:
                             pending.append(operand)
             for found in seen - {node}:
                 if not isinstance(found.op, Source) and nbytes_of(found) * MUCH_SMALLER > nbytes_of(node):
-                    count[found] = count.get(found, 0) + 1
-        return sorted((node for node, times in count.items() if times > 1), key=self._place.__getitem__)
+                    computed.setdefault(found, []).append(node)
+        several = [(node, kept) for node, kept in computed.items() if len(kept) > 1]
+        return sorted(several, key=lambda each: self._place[each[0]])
 
     def _drop(self, node: Node, stored: dict[Node, None]) -> bool:
         """Keep a value no longer, where it can be computed of the others; small ones that this takes are kept."""
