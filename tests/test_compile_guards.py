@@ -259,4 +259,4 @@ def test_a_mode_that_the_function_sets_itself_causes_one_build() -> None:
 
     step = gc.compile(function)
     assert [step(gc.ones(1)).item() for _ in range(3)] == [0.0, 0.0, 0.0]
-    assert "1 build\n" in str(step.report())
+    assert len(step.report().builds) == 1
