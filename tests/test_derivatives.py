@@ -83,7 +83,7 @@ def test_gradient_penalty_with_a_compiled_critic(activation):
         (call(fake).mean() - call(real).mean() + penalty).backward()
         return [slope, penalty, mixed.grad, *gradients_of(parameters)]
 
-    # The slope of a rectifier changes nowhere: eager mode gives zeros, as PyTorch does, where a program knows of nothing.
+    # A rectifier's slope changes nowhere: eager mode gives zeros, as PyTorch does, where a program knows of nothing.
     assert_close(*run_both(critic, program), none_is_zero=activation is PIECEWISE)
 
 
