@@ -482,7 +482,8 @@ class Stack(Composite):
     name, saves_inputs = "stack", ()
 
     def decompose(self, *values: Any, dim: int) -> Any:
-        return cat([unsqueeze(value, dim) for value in values], dim)
+        # The last first: a sweep then adds the cotangents of a value that stands here twice in the order of places.
+        return cat([unsqueeze(value, dim) for value in reversed(values)][::-1], dim)
 
     def evaluate(self, *arrays: np.ndarray, dim: int) -> np.ndarray:
         shape = arrays[0].shape
