@@ -148,7 +148,7 @@ class RandomSlopes(_RandomHost):
         return TensorType(float64, x.shape)
 
     def evaluate(self, x: np.ndarray, *, lower: float, upper: float) -> np.ndarray:
-        slopes = np.ascontiguousarray(x, np.float64).copy()
+        slopes = np.array(x, np.float64, order="C")
         falling = np.asarray(x <= 0)
         slopes[falling] = default_generator.uniform(int(falling.sum()), np.float64, lower, upper)
         return slopes

@@ -25,7 +25,7 @@ _GENERATED = "PyTorch's node is made from the name of a kernel of its own"
 # Operators, as regular expressions, whose nodes are called otherwise, and why that is left so.
 DIFFERENCES: dict[str, str] = {
     r"__rsub__": _OTHER_STEPS,
-    r"cartesian_prod|combinations": _OTHER_VIEW,
+    r"combinations": _OTHER_VIEW,
     r"corrcoef": "PyTorch's bounds are numbers for it alone",
     r"cov": _OTHER_VIEW,
     r"(cumulative_)?trapezoid|trapz": "PyTorch divides by a tensor of one number",

@@ -20,7 +20,7 @@ from graphc.ops.factorizations import HermitianEigenvalues, SingularValues
 from graphc.ops.functions import linear
 from graphc.ops.functions.arithmetic import where
 from graphc.ops.functions.return_types import return_type
-from graphc.ops.functions.shaping import broadcast_tensors, broadcast_to, movedim, roll, stack, transpose
+from graphc.ops.functions.shaping import broadcast_tensors, broadcast_to, cat, movedim, roll, transpose, unsqueeze
 from graphc.ops.matrix_checks import (
     broadcast_batches,
     require_equation,
@@ -124,7 +124,7 @@ def vander(x: Any, *, N: int | None = None) -> Any:
     found = [number_like(x, 1), x]
     while len(found) < count:
         found.append(found[-1] * x)
-    return stack(found, -1)
+    return cat([unsqueeze(power, -1) for power in found], -1)
 
 
 def diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
