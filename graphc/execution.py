@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.capture.recorder import GradientGuard, Owner
+from graphc.capture.guards import GradientGuard, Owner
 from graphc.capture.results import Result, Seen, Shared
 from graphc.capture.trace import (
     FromArgument,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.capture.recorder import SizeGuard
+from graphc.capture.guards import SizeGuard
 from graphc.capture.trace import capture
 from graphc.codegen.executable import Executable, compile_loops, load
 from graphc.codegen.lower import lower

@@ -11,17 +11,8 @@ from graphc.autograd.function_node import hooked_below, python_rule_below
 from graphc.autograd.partition import Differentiable, split_backward, take_over_loops
 from graphc.capture.containers import Containers, Refilled, fill_in, is_container
 from graphc.capture.errors import CaptureError
-from graphc.capture.recorder import (
-    GradientGuard,
-    GradientSlot,
-    GraphRecorder,
-    Guard,
-    Memory,
-    Owner,
-    RequiresGradGuard,
-    Scalar,
-    SizeGuard,
-)
+from graphc.capture.guards import GradientGuard, Guard, Owner, RequiresGradGuard, SizeGuard
+from graphc.capture.recorder import GradientSlot, GraphRecorder, Memory, Scalar
 from graphc.capture.results import Outputs, Result, Seen, give_own_memory
 from graphc.capture.surroundings import Surroundings, reached_by
 from graphc.capture.trees import flatten, flatten_results, unflatten
