@@ -12,6 +12,7 @@ from graphc.codegen.c.rewriting import Change, map_scalar, map_statement, substi
 from graphc.codegen.c.sliding import sliding_printer
 from graphc.codegen.c.tiles import Tiling, choose_tile
 from graphc.codegen.loops import Contract, Kernel
+from graphc.ir.applications import applies
 from graphc.ir.integers import Integer, Quotient, Remainder, Variable, atoms, bounds, variable
 from graphc.ir.scalars import Scalar
 from graphc.ir.types import float32, float64
@@ -42,7 +43,7 @@ def print_contraction(
         if best is None or tiling.cost < best[0]:
             best = (tiling.cost, a, b, tiling)
     assert best is not None
-    if sliding is not None and sliding.tiling.cost < best[0]:
+    if sliding is not None and sliding.tiling.cost < best[0] and applies("read a picture on planes"):
         return sliding.print()
     return GemmPrinter(kernel, name, used, contract, *best[1:], symbols).print()
 
