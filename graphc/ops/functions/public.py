@@ -10,6 +10,7 @@ from typing import Any
 
 from graphc.ops.autocasting import autocasting
 from graphc.ops.describing import CallDescriber, describer_of, here
+from graphc.ops.functions.older_calls import in_newer_form
 from graphc.ops.memory_overlap import require_apart
 from graphc.ops.operands import cast, is_value
 from graphc.ops.overriding import UNANSWERED, answer, answers_late
@@ -31,6 +32,8 @@ def with_own_names(function: Callable[..., Any], keywords: dict[str, Any]) -> di
     return {own[name]: value for name, value in keywords.items()} if own.keys() != set(own.values()) else None
 
 
+# What a function raises that is given arguments in another form than its own.
+_OF_OTHER_ARGUMENTS = (TypeError, AttributeError)
 # How promotion begins what it says of an operand that is neither a tensor nor a number.
 _NO_OPERAND = "expected a tensor or a number, got"
 
@@ -86,9 +89,13 @@ def _plain(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         except Exception as error:
             if answers_late(error, arguments, keywords):
                 return answer(operator.offered, arguments, keywords)
-            renamed = with_own_names(function, keywords) if type(error) is TypeError else None
-            if renamed is not None:
-                return operator(*arguments, **renamed)
+            if type(error) in _OF_OTHER_ARGUMENTS:
+                renamed = with_own_names(function, keywords)
+                if renamed is not None:
+                    return operator(*arguments, **renamed)
+                newer = in_newer_form(name, arguments, keywords)
+                if newer is not None:
+                    return operator(*newer[0], **newer[1])
             refuse_other_than_tensor(error, function, name, arguments, keywords)
             note_call(error, name, arguments, keywords)
             raise
@@ -131,9 +138,13 @@ def _named(function: Callable[..., Any], name: str, naming: CallDescriber) -> Ca
         except Exception as error:
             if answers_late(error, arguments, keywords):
                 return answer(operator.offered, arguments, keywords)
-            renamed = with_own_names(function, keywords) if type(error) is TypeError else None
-            if renamed is not None:
-                return operator(*arguments, **renamed)
+            if type(error) in _OF_OTHER_ARGUMENTS:
+                renamed = with_own_names(function, keywords)
+                if renamed is not None:
+                    return operator(*arguments, **renamed)
+                newer = in_newer_form(name, arguments, keywords)
+                if newer is not None:
+                    return operator(*newer[0], **newer[1])
             refuse_other_than_tensor(error, function, name, arguments, keywords)
             note_call(error, name, arguments, keywords)
             raise
