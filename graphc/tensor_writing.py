@@ -40,6 +40,11 @@ def _kind(dims: tuple[Any, ...]) -> Any:
     return int if hasattr(dims[0], "__index__") else tuple
 
 
+def _is_stretched(array: np.ndarray) -> bool:
+    """Whether several elements lie in one place: numpy lets nobody write to such an array."""
+    return any(step == 0 and extent > 1 for extent, step in zip(array.shape, array.strides, strict=True))
+
+
 class Writing:
     """The part of :class:`graphc.Tensor` that changes it in place."""
 
@@ -127,15 +132,25 @@ class Writing:
         array = self._array
         if array.flags.writeable:
             return
-        if not any(step == 0 and extent > 1 for extent, step in zip(array.shape, array.strides, strict=True)):
-            if not self._storage.array.flags.writeable:
-                raise RuntimeError("the memory of this tensor is read-only: it was made from a read-only array")
-            array.flags.writeable = True  # a part of a stretched tensor in which nothing is stretched
+        if not _is_stretched(array):
+            self._unlock(array)  # a part of a stretched tensor in which nothing is stretched
             return
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory "
             "location. Please clone() the tensor before performing the operation."
         )
+
+    def _unlock(self, array: np.ndarray) -> None:
+        """Let a part of this tensor's memory in which nothing is stretched be written to. Raises RuntimeError where the
+        memory itself can't be."""
+        memory = self._storage.array
+        try:
+            if memory.flags.writeable or _is_stretched(memory):
+                array.flags.writeable = True
+                return
+        except ValueError:
+            pass
+        raise RuntimeError("the memory of this tensor is read-only: it was made from a read-only array")
 
     def _rewrite_base(self, base: Tensor, value: Tensor) -> None:
         """Give the base the history of a base with ``value`` written through this view."""
@@ -199,10 +214,10 @@ class Writing:
     def _fill(self, value: float, node: str) -> Tensor:
         if state.recorder is None and self._restriction is None and not (state.gradients and self.requires_grad):
             array = self._array
-            if not array.flags.writeable and self._storage.array.flags.writeable:
+            if not array.flags.writeable:
                 # Of elements that lie in one place, one.
                 array = array[tuple(slice(1) if step == 0 else slice(None) for step in array.strides)]
-                array.flags.writeable = True
+                self._unlock(array)
             array.fill(as_number(value, self.dtype))
             self._storage.version += not self._unseen
             return self

@@ -46,6 +46,17 @@ class Restored(Composite):
         return array.copy() if array.flags.c_contiguous else array  # nothing is stretched: memory of its own
 
 
+class Spread(Restored):
+    """As :class:`Restored`, where tensors compute it in memory of its own, that can be written to."""
+
+    name = "spread"
+
+    def evaluate(self, value: np.ndarray, *, shape: tuple[int, ...], dims: Dims) -> np.ndarray:
+        array = np.empty(shape, value.dtype)
+        array[...] = value.reshape(_kept(shape, dims))
+        return array
+
+
 class CentringGradient(Composite):
     """What the operand of ``x - mean(x)`` gets through the mean, of the cotangent of the difference. The mean is taken
     of a sum in ``wide``: float64 or the operand's own dtype."""
@@ -187,6 +198,17 @@ class Sum(DimensionReduction):
 
     def vjp(self, cotangent: Any, output: Any, x: Any, *, dims: Dims) -> tuple[Any, ...]:
         return (restored(cotangent, x.shape, dims),)
+
+
+class SumOfMean(Composite, Sum):
+    """The sum that a mean divides: its operand's cotangent has memory of its own, as PyTorch's of a mean has and that
+    of a sum has not."""
+
+    def decompose(self, x: Any, *, dims: Dims) -> Any:
+        return Sum.bind(x, dims=dims)
+
+    def vjp(self, cotangent: Any, output: Any, x: Any, *, dims: Dims) -> tuple[Any, ...]:
+        return (Spread.bind(cotangent, shape=tuple(x.shape), dims=dims) if dims else cotangent,)
 
 
 class Extreme(DimensionReduction):

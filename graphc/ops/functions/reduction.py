@@ -130,7 +130,7 @@ def mean(input: Value, dim: Dim = None, keepdim: bool = False, *, dtype: DType |
     require_value("mean", input)
     input = _require_floating("mean", input, dtype)
     shape, dims = input.shape, normalize_dims(dim, input.ndim)
-    average = apply_binary(Div.instance, reductions.Sum.bind(input, dims=dims), _count(shape, dims))
+    average = apply_binary(Div.instance, reductions.SumOfMean.bind(input, dims=dims), _count(shape, dims))
     return keep_dims(average, shape, dims) if keepdim else average
 
 
