@@ -57,6 +57,7 @@ LAZY_NAMES: dict[str, str] = {
     "overrides": "graphc.overrides",
     "profiler": "graphc.profiler",
     "random": "graphc.random",
+    "return_types": "graphc.ops.functions.return_types",
     "rnn_relu": "graphc.nn.modules.recurrent_functions:rnn_relu",
     "rnn_relu_cell": "graphc.nn.modules.recurrent_functions:rnn_relu_cell",
     "rnn_tanh": "graphc.nn.modules.recurrent_functions:rnn_tanh",

@@ -104,6 +104,10 @@ class Differentiation:
             generation.advance()
         self._grad = value
 
+    @grad.deleter
+    def grad(self) -> None:
+        self.grad = None
+
     def retain_grad(self) -> None:
         """Keep the gradient of this tensor, which is not a leaf, in ``grad`` too."""
         if not self.requires_grad:

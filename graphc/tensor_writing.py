@@ -180,22 +180,22 @@ class Writing:
         return SliceUpdate.bind(self, value, starts=(0,) * len(shape), stops=shape, steps=(1,) * len(shape))
 
     @explained
-    def copy_(self, source: Tensor, non_blocking: bool = False) -> Tensor:
+    def copy_(self, other: Tensor, non_blocking: bool = False) -> Tensor:
         """Overwrite the elements with those of a tensor (broadcast and converted)."""
         from graphc.ops.functions.shaping import broadcast_to
 
-        if not isinstance(source, Writing):
-            kind = type(source)
+        if not isinstance(other, Writing):
+            kind = type(other)
             module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
             raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {module}{kind.__name__}")
         if self._memory is not None:
-            require_apart(self, (source,))
-        if self._takes(source):
-            np.copyto(self._array, source._array)
+            require_apart(self, (other,))
+        if self._takes(other):
+            np.copyto(self._array, other._array)
             self._storage.version += not self._unseen
             return self
-        value = self._replaced_by(broadcast_to(source.to(self.dtype), self.shape))
-        return self._assign(describe_written(value, "CopyBackwards(input, source)", input=self, source=source))
+        value = self._replaced_by(broadcast_to(other.to(self.dtype), self.shape))
+        return self._assign(describe_written(value, "CopyBackwards(input, source)", input=self, source=other))
 
     def zero_(self) -> Tensor:
         """Set all elements to zero."""

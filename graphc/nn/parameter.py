@@ -134,9 +134,9 @@ class Uninitialized(Tensor, metaclass=_PrintsAsTorchs):
     def data(self, value: Tensor) -> None:
         self.dtype = value.dtype
 
-    def copy_(self, source: Tensor, non_blocking: bool = False) -> Any:
+    def copy_(self, other: Tensor, non_blocking: bool = False) -> Any:
         """Does nothing for another tensor without a shape; there is nothing to copy."""
-        return self if is_lazy(source) else self._refuse()
+        return self if is_lazy(other) else self._refuse()
 
     def share_memory_(self) -> Any:
         """Raises RuntimeError: there is no memory."""

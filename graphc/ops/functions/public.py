@@ -11,6 +11,7 @@ from typing import Any
 from graphc.ops.autocasting import autocasting
 from graphc.ops.describing import CallDescriber, describer_of, here
 from graphc.ops.functions.older_calls import in_newer_form
+from graphc.ops.functions.return_types import out_type
 from graphc.ops.memory_overlap import require_apart
 from graphc.ops.operands import cast, is_value
 from graphc.ops.overriding import UNANSWERED, answer, answers_late
@@ -19,16 +20,26 @@ from graphc.ops.promotion import require_castable
 from graphc.recording import state
 from graphc.source_lines import note_call
 
-# What numpy calls arguments, which PyTorch takes as well.
-_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
+# Other names of arguments that PyTorch takes as well: numpy's, and those of functions that it has under one name with
+# several of them.
+_OTHER_NAMES = {
+    "axis": "dim",
+    "keepdims": "keepdim",
+    "x": "input",
+    "a": "input",
+    "x1": "input",
+    "x2": "other",
+    "split_size": "split_size_or_sections",
+    "train": "training",
+}
 
 
 def with_own_names(function: Callable[..., Any], keywords: dict[str, Any]) -> dict[str, Any] | None:
-    """Keyword arguments with numpy's names replaced where the function has PyTorch's alone; None where none has."""
-    if keywords.keys().isdisjoint(_NUMPY_NAMES):
+    """Keyword arguments with other names replaced where the function has its own alone; None where none has."""
+    if keywords.keys().isdisjoint(_OTHER_NAMES):
         return None
     known = inspect.signature(function).parameters
-    own = {name: _NUMPY_NAMES.get(name, name) if name not in known else name for name in keywords}
+    own = {name: _OTHER_NAMES.get(name, name) if name not in known else name for name in keywords}
     return {own[name]: value for name, value in keywords.items()} if own.keys() != set(own.values()) else None
 
 
@@ -194,7 +205,7 @@ def write_out(name: str, result: Any, out: Any) -> Any:
     """
     if isinstance(out, Sequence) and not hasattr(out, "apply"):
         written = [write_out(name, part, target) for part, target in zip(result, out, strict=True)]
-        return type(result)(*written) if hasattr(result, "_fields") else tuple(written)
+        return out_type(type(result))(*written) if hasattr(result, "_fields") else tuple(written)
     if state.gradients and (out.requires_grad or result.requires_grad):
         raise RuntimeError(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "

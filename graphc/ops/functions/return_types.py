@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import namedtuple
+from functools import cache
 from typing import Any
 
 
@@ -18,3 +19,16 @@ def return_type(name: str, fields: str) -> Any:
     kind.__module__ = __name__
     globals()[name] = kind
     return kind
+
+
+@cache
+def out_type(kind: Any) -> Any:
+    """The class of what a function gives that wrote results of this class to tensors given as ``out=``."""
+    return return_type(f"{kind.__name__}_out", " ".join(kind._fields))
+
+
+def __getattr__(name: str) -> Any:
+    kind = globals().get(name.removesuffix("_out"))
+    if kind is None or not hasattr(kind, "_fields"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return out_type(kind)
