@@ -132,7 +132,7 @@ class Writing:
         array = self._array
         if array.flags.writeable:
             return
-        if not _is_stretched(array):
+        if not array.size or not _is_stretched(array):
             self._unlock(array)  # a part of a stretched tensor in which nothing is stretched
             return
         raise RuntimeError(

@@ -7,7 +7,7 @@ function and one rule for all of it, as a primitive that no graph ever holds, an
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from graphc.ir.primitive import Primitive
 from graphc.recording import state
@@ -16,7 +16,12 @@ from graphc.recording import state
 def runs_whole(value: Any) -> bool:
     """Whether composites of a value are computed in one go: of a tensor that runs without being recorded, and that
     numpy computes with as PyTorch does."""
-    return state.recorder is None and value.is_eager and value.dtype.is_direct
+    return runs_unrecorded(value) and value.dtype.is_direct
+
+
+def runs_unrecorded(value: Any) -> bool:
+    """Whether a value is a tensor that runs without being recorded."""
+    return state.recorder is None and value.is_eager
 
 
 class Composite(Primitive):
@@ -26,8 +31,12 @@ class Composite(Primitive):
     rule (``differentiable`` is false), wherever gradients are recorded too. So a rule's own composites need none: they
     are differentiated as what they are composed of.
 
+    ``of_any_dtype``: ``evaluate`` is right for halves and complex numbers too.
+
     An operand is given as often as the composition adds to its cotangent, so that sums are in the same order.
     """
+
+    of_any_dtype: ClassVar[bool] = False
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -41,7 +50,8 @@ class Composite(Primitive):
     def bind(cls, *inputs: Any, **attrs: Any) -> Any:
         """The composite of tensors or graph symbols; front ends have checked shapes and dtypes."""
         composite = cls.instance
-        if runs_whole(inputs[0]) and (
+        runs = runs_unrecorded if composite.of_any_dtype else runs_whole
+        if runs(inputs[0]) and (
             composite.differentiable or not state.gradients or not any(value.requires_grad for value in inputs)
         ):
             return inputs[0].apply(composite, inputs, attrs)

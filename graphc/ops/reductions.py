@@ -49,7 +49,7 @@ class Restored(Composite):
 class Spread(Restored):
     """As :class:`Restored`, where tensors compute it in memory of its own, that can be written to."""
 
-    name = "spread"
+    name, moves, of_any_dtype = "spread", True, True
 
     def evaluate(self, value: np.ndarray, *, shape: tuple[int, ...], dims: Dims) -> np.ndarray:
         array = np.empty(shape, value.dtype)
@@ -203,6 +203,8 @@ class Sum(DimensionReduction):
 class SumOfMean(Composite, Sum):
     """The sum that a mean divides: its operand's cotangent has memory of its own, as PyTorch's of a mean has and that
     of a sum has not."""
+
+    of_any_dtype = True
 
     def decompose(self, x: Any, *, dims: Dims) -> Any:
         return Sum.bind(x, dims=dims)
