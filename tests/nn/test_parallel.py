@@ -1,4 +1,4 @@
-"""DataParallel where there is one device."""
+"""DataParallel where there is no GPU."""
 
 from __future__ import annotations
 
@@ -27,7 +27,16 @@ def test_the_module_does_all_of_it() -> None:
     assert gc.nn.parallel.data_parallel(ours, x).tolist() == ours(x).tolist()
 
 
-def test_several_devices_are_refused() -> None:
-    """More than one device is an error that says what is there."""
-    with pytest.raises(RuntimeError, match="expected at most one of device_ids"):
-        gc.nn.DataParallel(gc.nn.Linear(1, 1), device_ids=[0, 1])
+@pytest.mark.skipif(torch.cuda.is_available(), reason="compared with PyTorch where it has no GPU")
+@pytest.mark.parametrize("device_ids", [[0], [0, 1], ["cuda:0"], []])
+def test_devices_that_are_not_there_are_passed_over(device_ids: list[Any]) -> None:
+    """Whatever GPUs are named, without one the module runs where it is, and no device is kept."""
+
+    def make(t: Any) -> Any:
+        return t.nn.DataParallel(t.nn.Linear(3, 2), device_ids=device_ids, output_device=0)
+
+    ours, theirs = compare(make, [normal(4, 3)])
+    assert ours.device_ids == theirs.device_ids == []
+    assert set(vars(ours)) - set(vars(ours.module)) == {"device_ids"}
+    x = gc.tensor(normal(4, 3))
+    assert gc.nn.parallel.data_parallel(ours.module, x, device_ids).tolist() == ours(x).tolist()
