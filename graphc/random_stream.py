@@ -18,7 +18,8 @@ from __future__ import annotations
 import ctypes
 import math
 import os
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -27,7 +28,7 @@ from graphc.fork_safe import recursive_lock, watched
 from graphc.normal_numbers import BLOCK, box_muller, each, fused_multiply_add, scale
 from graphc.random_library import fill, library
 
-__all__ = ["DEFAULT_SEED", "RandomStream"]
+__all__ = ["DEFAULT_SEED", "RandomStream", "drawing"]
 
 DEFAULT_SEED = 67280421310721
 """The seed of a `torch.Generator()` that nobody has seeded."""
@@ -64,6 +65,15 @@ _TORCH_STATE = np.dtype(
         ("tail", "u1", 3),
     ]
 )
+
+
+class _Drawing(threading.local):
+    """What this thread asks to be told of: each of ``watchers`` is called with a stream before numbers are drawn."""
+
+    watchers: tuple[Callable[[RandomStream], None], ...] = ()
+
+
+drawing = _Drawing()
 
 
 class RandomStream:
@@ -349,6 +359,8 @@ class RandomStream:
 
     def _compiled(self, name: str, shape: tuple[int, ...], dtype: np.dtype, *arguments: float) -> NDArray | None:
         """What compiled C draws, or None where there are few numbers to draw or there is no compiler."""
+        for watcher in drawing.watchers:
+            watcher(self)
         compiled = library(math.prod(shape))
         if compiled is None:
             return None
@@ -358,6 +370,8 @@ class RandomStream:
 
     def _draw(self, count: int) -> NDArray[np.uint64]:
         """The next `count` draws of 32 bits."""
+        for watcher in drawing.watchers:
+            watcher(self)
         return self._engine.draw(self.buffer[: WORD_COUNT + 1], count)
 
     def _draw_pairs(self, count: int) -> NDArray[np.uint64]:

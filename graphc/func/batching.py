@@ -11,6 +11,8 @@ from typing import Any
 
 from graphc.func.trees import is_tensor, leaves, map_tree
 from graphc.ops.functions.shaping import movedim, stack
+from graphc.random_stream import RandomStream, drawing
+from graphc.recording import refuse_in_capture
 
 
 def vmap(
@@ -23,17 +25,23 @@ def vmap(
 ) -> Callable[..., Any]:
     """A function that gives, side by side, what ``func`` gives for each place of a dimension of its arguments.
 
-    The samples are computed one after another. Each draws random numbers of its own.
+    The samples are computed one after another.
 
     Args:
         func: takes and gives tensors, or nested tuples, lists, and dicts of them.
         in_dims: which dimension of the arguments counts the samples: one number, None for an argument that all share,
             or a tuple of these for each argument, nested as it is.
         out_dims: where that dimension stands in the results.
+        randomness: "error" refuses random numbers; with "same" all samples see those of the first, with "different"
+            each draws its own.
 
     Raises:
+        RuntimeError: with PyTorch's words for random numbers where they are refused, or another ``randomness``.
         ValueError: with PyTorch's words where no argument has samples, or their numbers differ.
     """
+
+    if randomness not in _RANDOMNESS:
+        raise RuntimeError(f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness}")
 
     @functools.wraps(func)
     def batched(*arguments: Any, **keywords: Any) -> Any:
@@ -52,6 +60,7 @@ def vmap(
             )
         (count,) = sizes
         results = []
+        rule = _RANDOMNESS[randomness]()
         for sample in range(count):
             own = map_tree(
                 lambda value, dim, sample=sample: value if dim is None else value.select(dim, sample), arguments, dims
@@ -59,10 +68,67 @@ def vmap(
             of_keywords = map_tree(
                 lambda value, sample=sample: value.select(0, sample) if is_tensor(value) else value, keywords
             )
-            results.append(func(*own, **of_keywords))
+            with rule:
+                results.append(func(*own, **of_keywords))
         return _joined(results, out_dims)
 
     return batched
+
+
+class _Different:
+    """Each sample draws random numbers of its own. The base of the other rules; entered for each sample."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+
+class _Watched(_Different):
+    """A rule that sees each drawing of random numbers."""
+
+    def __enter__(self) -> None:
+        self._outer = drawing.watchers
+        drawing.watchers = (self.draws_from, *self._outer)
+
+    def __exit__(self, *exception: object) -> None:
+        drawing.watchers = self._outer
+
+    def draws_from(self, stream: RandomStream) -> None:
+        """Numbers of a stream are about to be drawn."""
+        raise NotImplementedError
+
+
+class _Refused(_Watched):
+    """No sample draws random numbers."""
+
+    def draws_from(self, stream: RandomStream) -> None:
+        raise RuntimeError(
+            "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
+            "randomness flags on vmap or perform the randomness operation out of vmap"
+        )
+
+
+class _Same(_Watched):
+    """Each sample draws what the first drew: the streams that were drawn from begin anew."""
+
+    def __init__(self) -> None:
+        self._states: dict[RandomStream, Any] = {}
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        for stream, state in self._states.items():
+            with stream.lock:
+                stream.buffer[:] = state
+
+    def draws_from(self, stream: RandomStream) -> None:
+        refuse_in_capture("vmap(randomness='same') of a function that draws random numbers")
+        if stream not in self._states:
+            self._states[stream] = stream.buffer.copy()
+
+
+_RANDOMNESS: dict[str, type[_Different]] = {"error": _Refused, "same": _Same, "different": _Different}
 
 
 def _name(function: Callable[..., Any]) -> str:

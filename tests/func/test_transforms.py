@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
+import graphc as gc
 from tests.autograd.scenarios import assert_like_torch, in_order
+
+torch = pytest.importorskip("torch")
 
 
 def some(t: Any) -> Any:
@@ -200,3 +204,59 @@ WORDS = {"batches_of_different_sizes": 10}
 def test_like_torch(scenario: Any) -> None:
     """Results in their trees and shapes, and the words of errors, are PyTorch's."""
     assert_like_torch(scenario, words=WORDS.get(scenario.__name__))
+
+
+_DRAWING = {
+    "randn": lambda t, row: row + t.randn(2),
+    "rand_like": lambda t, row: t.rand_like(row),
+    "randint": lambda t, row: row + t.randint(0, 10, (2,)),
+    "randperm": lambda t, row: row[:1] + t.randperm(4),
+    "dropout": lambda t, row: t.nn.functional.dropout(row + 1, 0.5),
+    "normal_": lambda t, row: (row + 0).normal_(),
+    "exponential_": lambda t, row: (row + 0).exponential_(),
+    "gumbel_softmax": lambda t, row: t.nn.functional.gumbel_softmax(row),
+    "odd normal": lambda t, row: row + t.randn(1),
+}
+
+
+@pytest.mark.parametrize("name", _DRAWING)
+def test_vmap_draws_as_randomness_says(name: str) -> None:
+    """Random numbers within are PyTorch's, one draw for all samples or each its own; by default they are refused in its
+    words, and the stream goes on afterwards where PyTorch's does."""
+    function = _DRAWING[name]
+    for randomness in ("same", "different"):
+        found = []
+        for t in (gc, torch):
+            t.manual_seed(3)
+            values = t.func.vmap(lambda row, t=t: function(t, row), randomness=randomness)(t.zeros(3, 2))
+            found.append((values.tolist(), t.rand(2).tolist()))
+        ours, theirs = found
+        assert np.allclose(ours[0], theirs[0], rtol=1e-6), randomness
+        assert ours[1] == theirs[1], randomness
+    for keywords in ({}, {"randomness": "error"}, {"randomness": "none"}):
+        messages = []
+        for t in (gc, torch):
+            with pytest.raises(RuntimeError) as caught:
+                t.func.vmap(lambda row, t=t: function(t, row), **keywords)(t.zeros(3, 2))
+            messages.append(str(caught.value))
+        assert messages[0] == messages[1]
+
+
+def test_vmap_within_vmap_asks_both() -> None:
+    """The outer one refuses what the inner one would let pass; after an error numbers are drawn again."""
+    for t in (gc, torch):
+        inner = t.func.vmap(lambda x, t=t: x + t.rand(()), randomness="same")
+        with pytest.raises(RuntimeError, match="randomness error mode"):
+            t.func.vmap(inner)(t.zeros(2, 3))
+        rows = t.func.vmap(inner, randomness="different")(t.zeros(2, 3)).tolist()
+        assert all(len(set(row)) == 1 for row in rows)
+        assert rows[0] != rows[1]
+        assert t.rand(2).shape == (2,)
+
+
+def test_vmap_starts_a_generator_of_the_user_anew() -> None:
+    """With randomness="same" every stream that is drawn from begins anew at each sample."""
+    generator = gc.Generator().manual_seed(1)
+    rows = gc.func.vmap(lambda row: row + gc.rand(2, generator=generator), randomness="same")(gc.zeros(3, 2)).tolist()
+    assert rows[0] == rows[1] == rows[2]
+    assert gc.rand(2, generator=generator).tolist() == gc.rand(4, generator=gc.Generator().manual_seed(1))[2:].tolist()
