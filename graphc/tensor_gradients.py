@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from graphc.autograd.hooks import Hook, HookHandle
+from graphc.autograd.hooks import Hook
 from graphc.autograd.naming import describe_written
 from graphc.autograd.tape import AccumulateGrad, TapeNode, dressed, gradient_edge
+from graphc.hook_handles import RemovableHandle, entered
 from graphc.layouts import copied_as, lay_out_as
 from graphc.ops.arithmetic import Add
 from graphc.ops.view_origins import refuse_write
@@ -129,7 +130,7 @@ class Differentiation:
     def retains_grad(self) -> bool:
         return self._retains_grad
 
-    def register_hook(self, hook: Hook) -> HookHandle:
+    def register_hook(self, hook: Hook) -> RemovableHandle:
         """Call ``hook`` with this tensor's gradient when it is computed; what it returns, unless None, replaces it.
 
         Returns a handle whose ``remove()`` takes the hook away again.
@@ -137,20 +138,20 @@ class Differentiation:
         edge = gradient_edge(self)
         if edge is None:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-        return HookHandle(edge.hooked().tensor, hook)
+        return entered(edge.hooked().tensor, hook)
 
     def is_inference(self) -> bool:
         """Whether this tensor was made in inference mode."""
         return self._restriction == INFERENCE
 
-    def register_post_accumulate_grad_hook(self, hook: Hook) -> HookHandle:
+    def register_post_accumulate_grad_hook(self, hook: Hook) -> RemovableHandle:
         """Call ``hook`` with this leaf after a backward pass added to its ``grad``."""
         edge = gradient_edge(self)
         if edge is None:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         if not isinstance(edge, AccumulateGrad):
             raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
-        return HookHandle(edge.hooked().accumulated, hook)
+        return entered(edge.hooked().accumulated, hook)
 
     def _accumulate(self, cotangent: Tensor) -> None:
         if self.grad is None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from graphc.autograd.hooks import HookHandle
 from graphc.autograd.tape import Node, gradient_edge
 from graphc.autograd.watching import switch, watching
+from graphc.hook_handles import RemovableHandle
 
 __all__ = [
     "GradientEdge",
@@ -100,7 +100,7 @@ def register_multi_grad_hook(tensors: Any, fn: Callable[..., None], *, mode: str
 class _Handles:
     """Takes several hooks away again."""
 
-    def __init__(self, handles: list[HookHandle]):
+    def __init__(self, handles: list[RemovableHandle]):
         self._handles = handles
 
     def remove(self) -> None:

@@ -5,7 +5,6 @@ Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#backward-hooks-
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,28 +12,6 @@ if TYPE_CHECKING:
     from graphc.tensor import Tensor
 
 Hook = Callable[..., Any]
-_identities = itertools.count()
-
-
-class HookHandle:
-    """Takes a hook away again, when asked to or at the end of a ``with`` block."""
-
-    __slots__ = ("_hooks", "id")
-
-    def __init__(self, hooks: dict[int, Hook], hook: Hook):
-        self.id = next(_identities)
-        self._hooks = hooks
-        hooks[self.id] = hook
-
-    def remove(self) -> None:
-        """Stop calling the hook."""
-        self._hooks.pop(self.id, None)
-
-    def __enter__(self) -> HookHandle:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.remove()
 
 
 class Hooks:

@@ -18,9 +18,10 @@ from graphc.autograd.descriptions import (
     node_of_primitive,
     output_number,
 )
-from graphc.autograd.hooks import Hook, HookHandle, Hooks
+from graphc.autograd.hooks import Hook, Hooks
 from graphc.autograd.packing import Packed
 from graphc.autograd.watching import Trace, switch, watching
+from graphc.hook_handles import RemovableHandle, entered
 from graphc.ir.graph import Location
 from graphc.ir.primitive import Attributes, Primitive
 from graphc.ir.types import DType
@@ -161,14 +162,14 @@ class Node:
             self.hooks = Hooks()
         return self.hooks
 
-    def register_hook(self, hook: Hook) -> HookHandle:
+    def register_hook(self, hook: Hook) -> RemovableHandle:
         """After this node ran, call ``hook(grad_inputs, grad_outputs)``; what it returns, unless None, replaces the
         cotangents of the inputs."""
-        return HookHandle(self.hooked().after, hook)
+        return entered(self.hooked().after, hook)
 
-    def register_prehook(self, hook: Hook) -> HookHandle:
+    def register_prehook(self, hook: Hook) -> RemovableHandle:
         """Before this node runs, call ``hook(grad_outputs)``; what it returns, unless None, replaces them."""
-        return HookHandle(self.hooked().before, hook)
+        return entered(self.hooked().before, hook)
 
     def __call__(self, *cotangents: Tensor) -> Any:
         """The cotangents of the inputs, for those of the results: this node alone."""

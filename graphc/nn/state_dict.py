@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphc.autograd.modes import no_grad
-from graphc.nn.hooks import RemovableHandle
+from graphc.hook_handles import RemovableHandle
 from graphc.nn.parameter import Parameter, is_lazy
 from graphc.tensor import Tensor
 

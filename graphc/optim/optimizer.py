@@ -15,8 +15,8 @@ from typing import Any
 from graphc.autograd.modes import enable_grad, no_grad
 from graphc.capture.errors import CaptureError
 from graphc.creation import tensor, zeros_like
+from graphc.hook_handles import RemovableHandle
 from graphc.ir.types import float64
-from graphc.nn.module import RemovableHandle
 from graphc.ops.functions.indexing import where
 from graphc.ops.promotion import get_default_dtype
 from graphc.recording import generation, paused, phase, state
@@ -359,11 +359,11 @@ class Optimizer:
         return loaded
 
     def __repr__(self) -> str:
-        lines = [f"{type(self).__name__} ("]
+        groups = []
         for number, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {number}")
-            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
-        return "\n".join([*lines, ")"])
+            lines = [f"    {key}: {group[key]}\n" for key in sorted(group) if key != "params"]
+            groups.append("".join([f"\nParameter Group {number}\n", *lines]))
+        return f"{type(self).__name__} ({''.join(groups)})"
 
 
 def _number(holder: Any, name: Any, key: Any, value: Any) -> Any:

@@ -1,6 +1,7 @@
 """Optimizers: every one agrees with PyTorch's, compiled steps with eager ones, and states go from one to the other."""
 
 import copy
+from typing import Any
 
 import numpy as np
 import pytest
@@ -597,3 +598,15 @@ def test_a_state_loaded_after_a_refused_capture_is_damped():
         target.data.copy_(source.detach())
     whole.run(inputs(2, seed=2)), other.run(inputs(2, seed=2))
     assert_close(other.values(), whole.values(), 0)
+
+
+def test_groups_are_shown_with_a_line_between_them() -> None:
+    """The text of an optimizer of several groups is PyTorch's, to the blank line between groups."""
+    torch = pytest.importorskip("torch")
+
+    def shown(t: Any) -> str:
+        layer = t.nn.Linear(2, 1)
+        groups = [{"params": [layer.weight]}, {"params": [layer.bias], "lr": 0.5}]
+        return repr(t.optim.SGD(groups, lr=0.1))
+
+    assert shown(gc) == shown(torch)
