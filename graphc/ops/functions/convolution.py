@@ -298,6 +298,9 @@ def _require(
     output_padding: Ints | None,
 ) -> None:
     """Raises RuntimeError, with PyTorch's words, for what is no (transposed, with an output padding) convolution."""
+    if output_padding is None:
+        # Without transposition PyTorch looks at the bias first.
+        _require_bias_dtype(input, bias)
     given, size = list(weight.shape), list(input.shape)
     if groups < 1:
         raise RuntimeError("non-positive groups is not supported")
@@ -344,6 +347,10 @@ def _require(
         raise NotImplementedError("\"slow_conv2d_cpu\" not implemented for 'Bool'")
     if weight.dtype != input.dtype:
         raise RuntimeError(f"expected scalar type {type_name(input.dtype)} but found {type_name(weight.dtype)}")
+    _require_bias_dtype(input, bias)
+
+
+def _require_bias_dtype(input: Any, bias: Any) -> None:
     if bias is not None and bias.dtype != input.dtype:
         raise RuntimeError(
             f"Input type ({scalar_name(input.dtype)}) and bias type ({scalar_name(bias.dtype)}) should be the same"

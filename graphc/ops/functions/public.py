@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from graphc.ops.argument_kinds import refuse_wrong_kinds
 from graphc.ops.autocasting import autocasting
 from graphc.ops.describing import CallDescriber, describer_of, here
 from graphc.ops.functions.older_calls import in_newer_form
@@ -45,31 +46,6 @@ def with_own_names(function: Callable[..., Any], keywords: dict[str, Any]) -> di
 
 # What a function raises that is given arguments in another form than its own.
 _OF_OTHER_ARGUMENTS = (TypeError, AttributeError)
-# How promotion begins what it says of an operand that is neither a tensor nor a number.
-_NO_OPERAND = "expected a tensor or a number, got"
-
-
-def _kind(value: Any) -> str:
-    given = type(value)
-    return given.__name__ if given.__module__ == "builtins" else f"{given.__module__}.{given.__name__}"
-
-
-def refuse_other_than_tensor(
-    error: Exception, function: Callable[..., Any], name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]
-) -> None:
-    """Where a call failed for an argument not being a tensor, raise PyTorch's TypeError that says so."""
-    if str(error).startswith(_NO_OPERAND) and len(arguments) > 1 and not is_value(arguments[1]):
-        parameter = [*inspect.signature(function).parameters, "other"][1]
-        refusal = TypeError(f"{name}(): argument {parameter!r} (position 2) must be Tensor, not {_kind(arguments[1])}")
-        note_call(refusal, name, arguments, keywords)
-        raise refusal from error
-    if type(error) is not AttributeError or not arguments or hasattr(arguments[0], "apply"):
-        return
-    first = next(iter(inspect.signature(function).parameters), "")
-    if first == "input" and not isinstance(arguments[0], Sequence):
-        refusal = TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {_kind(arguments[0])}")
-        note_call(refusal, name, arguments, keywords)
-        raise refusal from error
 
 
 def public(function: Callable[..., Any], namespace: str | None = None) -> Callable[..., Any]:
@@ -107,7 +83,7 @@ def _plain(function: Callable[..., Any], name: str) -> Callable[..., Any]:
                 newer = in_newer_form(name, arguments, keywords)
                 if newer is not None:
                     return operator(*newer[0], **newer[1])
-            refuse_other_than_tensor(error, function, name, arguments, keywords)
+            refuse_wrong_kinds(error, function, name, arguments, keywords)
             note_call(error, name, arguments, keywords)
             raise
 
@@ -156,7 +132,7 @@ def _named(function: Callable[..., Any], name: str, naming: CallDescriber) -> Ca
                 newer = in_newer_form(name, arguments, keywords)
                 if newer is not None:
                     return operator(*newer[0], **newer[1])
-            refuse_other_than_tensor(error, function, name, arguments, keywords)
+            refuse_wrong_kinds(error, function, name, arguments, keywords)
             note_call(error, name, arguments, keywords)
             raise
 

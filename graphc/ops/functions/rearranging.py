@@ -13,6 +13,7 @@ import numpy as np
 from graphc.ir.integers import product
 from graphc.ir.types import int64
 from graphc.ops import gathers, pointwise, sources, views
+from graphc.ops.argument_kinds import require_tensors
 from graphc.ops.conjugation import conjugate
 from graphc.ops.cumulative import CumulativeSum
 from graphc.ops.functions import shaping
@@ -340,7 +341,7 @@ def atleast_3d(*tensors: Any) -> Any:
 
 
 def _stacked(name: str, tensors: Any, shape: Any, dim: int) -> Any:
-    tensors = list(tensors)
+    require_tensors(name, tensors)
     if not tensors:
         raise RuntimeError(f"{name} expects a non-empty TensorList")
     return cat([shape(tensor) for tensor in tensors], dim)
@@ -348,6 +349,7 @@ def _stacked(name: str, tensors: Any, shape: Any, dim: int) -> Any:
 
 def hstack(tensors: Sequence[Any]) -> Any:
     """Tensors one after the other along the second dim; vectors along their only one."""
+    require_tensors("hstack", tensors)
     tensors = [atleast_1d(tensor) for tensor in tensors]
     return _stacked("hstack", tensors, lambda tensor: tensor, 0 if tensors and tensors[0].ndim == 1 else 1)
 

@@ -15,6 +15,7 @@ import numpy as np
 from graphc.ir.integers import Dimension, product
 from graphc.ir.types import DType
 from graphc.ops import gathers, pointwise, views
+from graphc.ops.argument_kinds import require_tensors
 from graphc.ops.bit_views import BitView
 from graphc.ops.composites import Composite
 from graphc.ops.operands import broadcast_shapes, cast, normalize_dim
@@ -428,6 +429,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
 @stretches
 def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     """Tensors one after the other along ``dim``; dtypes are promoted, vectors of no elements are passed over."""
+    require_tensors("cat", tensors)
     tensors = list(tensors)
     if not tensors:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
@@ -459,6 +461,7 @@ concat = concatenate = cat
 
 def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
     """Tensors of one shape side by side along a new dim."""
+    require_tensors("stack", tensors)
     tensors = list(tensors)
     if not tensors:
         raise RuntimeError("stack expects a non-empty TensorList")
