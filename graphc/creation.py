@@ -130,6 +130,8 @@ def _array(data: Any, dtype: DType | None) -> np.ndarray:
         _refuse_elements(data)
     if dtype is None and isinstance(_first(data), np.ndarray | np.generic):
         return array  # numpy's numbers keep their dtype
+    if dtype is None and (array.dtype.kind == "u" or (array.dtype.kind == "f" and array.size and _all_integers(data))):
+        raise _overflow()  # numpy takes another dtype for integers beyond int64
     if (dtype is None and array.dtype.kind == "f") or not array.size:
         array = array.astype(get_default_dtype().numpy)
     elif dtype is None and array.dtype.kind == "c":
@@ -163,7 +165,17 @@ def _refuse_elements(data: Any) -> None:
     elif not isinstance(data, (bool, int, float, complex, np.number, np.bool_, np.ndarray)):
         raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
     elif isinstance(data, int) and not -(2**63) <= data < 2**63:
-        raise RuntimeError("Overflow when unpacking long long")
+        raise _overflow()
+
+
+def _overflow() -> ValueError:
+    return ValueError("Overflow when unpacking long long")
+
+
+def _all_integers(data: Any) -> bool:
+    if isinstance(data, (list, tuple)):
+        return all(_all_integers(item) for item in data)
+    return isinstance(data, int)
 
 
 def _require_fit(array: np.ndarray, dtype: DType) -> None:
@@ -172,6 +184,8 @@ def _require_fit(array: np.ndarray, dtype: DType) -> None:
         raise TypeError("must be real number, not complex")
     if dtype.name == "uint64" and array.dtype.kind == "f":
         raise TypeError("an integer is required")
+    if dtype.is_integer and dtype.name != "uint64" and array.dtype.name == "uint64" and array.max() >= 2**63:
+        raise _overflow()
     if dtype.is_integer and array.dtype.kind in "iuf":
         limits = np.iinfo(dtype.numpy)
         # A negative integer wraps in an unsigned dtype, a negative float does not.
