@@ -168,7 +168,7 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
                         result._grad_fn = TapeNode(primitive, inputs, attrs, result, recorder)
                         result._requires_grad = True
                         break
-        elif gradients is None:
+        elif gradients is None and not result._chain:
             result._restriction = INFERENCE
         return result
 
@@ -200,12 +200,9 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
         result.dtype = self.dtype
         gradients = state.gradients
         _make_view(result, self, links, True, gradients)
-        if gradients:
-            if self.requires_grad and self.dtype.is_differentiable:
-                result._grad_fn = TapeNode(primitive, (self,), attrs, result, None)
-                result._requires_grad = True
-        elif gradients is None:
-            result._restriction = INFERENCE
+        if gradients and self.requires_grad and self.dtype.is_differentiable:
+            result._grad_fn = TapeNode(primitive, (self,), attrs, result, None)
+            result._requires_grad = True
         return result
 
 
@@ -258,7 +255,10 @@ def _make_view(
     result._chain = links
     if source._unseen:
         result._unseen = True
-    if differentiable:
+    if source._restriction == INFERENCE:
+        # Its views are tensors of inference mode wherever they are made; those of others never are.
+        result._restriction = INFERENCE
+    elif differentiable:
         if not gradients:
             result._view_origin = INFERENCE_MODE if gradients is None else UNRECORDED
         elif source._view_origin is not None:

@@ -6,7 +6,7 @@ Source: https://docs.pytorch.org/docs/stable/autograd.html
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphc.autograd.hooks import Hook
 from graphc.autograd.naming import describe_written
@@ -14,6 +14,7 @@ from graphc.autograd.tape import AccumulateGrad, TapeNode, dressed, gradient_edg
 from graphc.hook_handles import RemovableHandle, entered
 from graphc.layouts import copied_as, lay_out_as
 from graphc.ops.arithmetic import Add
+from graphc.ops.type_names import scalar_name, type_name
 from graphc.ops.view_origins import refuse_write
 from graphc.recording import generation, state
 from graphc.source_lines import explained
@@ -92,13 +93,8 @@ class Differentiation:
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
-        if value is not None and (not isinstance(value, Differentiation) or value.shape != self.shape):
-            if not isinstance(value, Differentiation):
-                raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value)}")
-            raise RuntimeError(
-                f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size "
-                f"'{list(self.shape)}'. Please ensure that the gradient and the tensor are the same size"
-            )
+        if value is not None:
+            self._require_gradient(value)
         if state.recorder is not None:
             state.recorder.gradient_written(self)
         if (value is None) != (self._grad is None):
@@ -108,6 +104,26 @@ class Differentiation:
     @grad.deleter
     def grad(self) -> None:
         self.grad = None
+
+    def _require_gradient(self, value: Any) -> None:
+        """Raise, with PyTorch's words, for what can't be this tensor's gradient."""
+        if not isinstance(value, Differentiation):
+            kind = type(value)
+            name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {name}")
+        if value is self:
+            raise RuntimeError("can't assign Variable as its own grad")
+        if value.dtype != self.dtype:
+            raise RuntimeError(
+                f"attempting to assign a gradient with dtype '{scalar_name(value.dtype)}' to a tensor with grad_dtype "
+                f"'{type_name(self.dtype)}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's "
+                "dtype)."
+            )
+        if value.shape != self.shape:
+            raise RuntimeError(
+                f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size "
+                f"'{list(self.shape)}'. Please ensure that the gradient and the tensor are the same size"
+            )
 
     def retain_grad(self) -> None:
         """Keep the gradient of this tensor, which is not a leaf, in ``grad`` too."""
@@ -224,4 +240,6 @@ class Differentiation:
 
     @property
     def _version(self) -> int:
+        if self._restriction == INFERENCE:
+            raise RuntimeError("Inference tensors do not track version counter.")
         return self._storage.version
