@@ -10,6 +10,7 @@ from typing import Any
 from graphc.device import Device
 from graphc.ir.types import DType
 from graphc.layouts import strided
+from graphc.ops.argument_kinds import out_of_memory
 from graphc.ops.functions.conversion import as_dtype
 from graphc.ops.functions.public import write_out
 from graphc.ops.overriding import UNANSWERED, answer, here
@@ -34,6 +35,8 @@ def factory(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     the values to; ``device`` and ``layout``, of which there is one; ``pin_memory``, without meaning;
     ``requires_grad``."""
     name = function.__name__
+    own = inspect.signature(function)
+    sized = "size" in own.parameters
 
     @functools.wraps(function)
     def make(
@@ -65,10 +68,13 @@ def factory(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
                 result._restriction = INFERENCE
             return with_gradient(result) if requires_grad else result
         except Exception as error:
+            refusal = out_of_memory(error, _sizes_in(name, arguments, keywords) if sized else None)
+            if refusal is not None:
+                note_call(refusal, name, arguments, keywords)
+                raise refusal from error
             note_call(error, name, arguments, keywords)
             raise
 
-    own = inspect.signature(function)
     more = [
         inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default)
         for option, default in _OPTIONS.items()
@@ -77,6 +83,14 @@ def factory(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     make.__signature__ = own.replace(parameters=[*own.parameters.values(), *more])
     make.explains_errors = True
     return make
+
+
+def _sizes_in(name: str, arguments: Sequence[Any], keywords: dict[str, Any]) -> tuple[int, ...] | None:
+    """The sizes of a call that failed, where its arguments are sizes alone."""
+    try:
+        return shape_of(name, arguments, keywords.get("size"))
+    except (TypeError, RuntimeError):
+        return None
 
 
 def with_gradient(result: Tensor) -> Tensor:
@@ -115,6 +129,12 @@ def shape_of(name: str, sizes: Sequence[Any], size: Any = None) -> tuple[int, ..
         if not hasattr(extent, "__index__"):
             _refuse_size(name, extent)
     shape = tuple(as_int(extent) for extent in sizes)
+    for place, extent in enumerate(shape, 1):
+        if type(extent) is int and extent >= 2**63:
+            raise TypeError(
+                f"{name}(): argument 'size' failed to unpack the object at pos {place} with error \"Overflow when "
+                'unpacking long long"'
+            )
     negative = next((extent for extent in shape if extent < 0), None)
     if negative is not None:
         if name == "zeros":

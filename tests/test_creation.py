@@ -66,3 +66,39 @@ def test_numbers_of_numpy_keep_their_dtype() -> None:
     """Unsigned numbers of an array in an integer dtype: only those beyond int64 are too great."""
     assert gc.tensor([np.uint64(3)], dtype=gc.int32).tolist() == [3]
     assert gc.tensor([np.uint8(3), np.uint8(4)], dtype=gc.int64).tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("function", ["empty", "zeros", "ones", "rand", "randn"])
+@pytest.mark.parametrize("sizes", [(2**62,), (2**61,), (2**33, 2**33)])
+def test_more_bytes_than_can_be_counted(function: str, sizes: tuple[int, ...]) -> None:
+    """RuntimeError in PyTorch's words, with the sizes."""
+    for t in (gc, torch):
+        with pytest.raises(RuntimeError) as caught:
+            getattr(t, function)(*sizes)
+        assert str(caught.value) == f"Storage size calculation overflowed with sizes={list(sizes)}"
+
+
+def test_more_bytes_than_can_be_counted_in_a_result() -> None:
+    """A tensor that is stretched too far to be copied: PyTorch's class of error, and its first words."""
+    for t in (gc, torch):
+        with pytest.raises(RuntimeError, match=r"^Storage size calculation overflowed"):
+            t.ones(1).expand(2**62).clone()
+        with pytest.raises(RuntimeError, match=r"^Storage size calculation overflowed"):
+            t.ones(1).repeat(2**62)
+
+
+def test_more_bytes_than_there_are() -> None:
+    """What PyTorch's allocator says, as a RuntimeError; Python's programs may expect a MemoryError, which it is too."""
+    words = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 2305843009213693952 bytes"
+    for t in (gc, torch):
+        with pytest.raises(RuntimeError, match=words):
+            t.empty(2**61, dtype=t.uint8)
+    with pytest.raises(MemoryError, match=words):
+        gc.zeros(2**61, dtype=gc.uint8)
+
+
+def test_a_size_beyond_int64() -> None:
+    """TypeError, as PyTorch says of a size that it can't take out of its arguments."""
+    for t in (gc, torch):
+        with pytest.raises(TypeError, match=r"^empty\(\): argument 'size' failed to unpack the object at pos 1 with"):
+            t.empty(2**63)

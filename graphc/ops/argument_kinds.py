@@ -1,4 +1,5 @@
-"""What a public function says, in PyTorch's words, of an argument that is not the kind of thing it takes.
+"""What a public function says, in PyTorch's words, of an argument that is not the kind of thing it takes, and of
+memory that is not there.
 
 Only a call that failed is looked at: one that succeeds pays for no check.
 """
@@ -6,6 +7,7 @@ Only a call that failed is looked at: one that succeeds pays for no check.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -34,12 +36,35 @@ def require_tensors(name: str, tensors: Any) -> None:
         raise TypeError(f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {kind}")
 
 
+class OutOfMemory(RuntimeError, MemoryError):
+    """What PyTorch's allocator raises, a RuntimeError; a MemoryError too, as Python's programs expect."""
+
+
+def out_of_memory(error: Exception, sizes: Sequence[int] | None = None) -> Exception | None:
+    """What PyTorch raises where numpy raised an error for an array being too large; None for other errors."""
+    if type(error) is ValueError and str(error).startswith("array is too big"):
+        shown = "" if sizes is None else f" with sizes={list(sizes)}"
+        return RuntimeError(f"Storage size calculation overflowed{shown}")
+    if not isinstance(error, MemoryError) or isinstance(error, OutOfMemory) or not hasattr(error, "dtype"):
+        return None
+    count = math.prod(error.shape) * error.dtype.itemsize
+    return OutOfMemory(
+        f"DefaultCPUAllocator: can't allocate memory: you tried to allocate {count} bytes. Error code 12 (Cannot "
+        "allocate memory)"
+    )
+
+
 def refuse_wrong_kinds(
     error: Exception, function: Callable[..., Any], name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]
 ) -> None:
-    """Where a call failed for an argument of another kind than is expected, raise PyTorch's TypeError that says so."""
+    """Raise PyTorch's TypeError where a call failed for an argument of another kind than is expected, its RuntimeError
+    where it failed for want of memory."""
     if hasattr(error, "location"):
         return  # What a capture says of a line is the user's answer.
+    refusal = out_of_memory(error)
+    if refusal is not None:
+        note_call(refusal, name, arguments, keywords)
+        raise refusal from error
     words = _wrong_kind(error, inspect.signature(function).parameters, name, arguments, keywords)
     if words is None:
         return
