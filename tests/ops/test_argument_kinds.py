@@ -31,6 +31,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "two dims by name": lambda t: t.cumsum(t.ones(2, 2), dim=(0, 1)),
     "two dims of softmax": lambda t: t.ones(2, 2).softmax(dim=(0, 1)),
     "no dim": lambda t: t.cumsum(t.ones(2, 2), dim=None),
+    "no dims of logsumexp": lambda t: t.logsumexp(t.ones(2, 2), None),
     "no dim of unsqueeze": lambda t: t.unsqueeze(t.ones(2, 2), None),
     "no dim of gather": lambda t: t.gather(t.ones(2, 2), None, t.zeros(1, 1, dtype=t.int64)),
     "inverted floats": lambda t: ~t.ones(2),

@@ -426,7 +426,9 @@ def count_nonzero(input: Value, dim: Dim = None) -> Value:
 
 @stretches
 def logsumexp(input: Value, dim: Dim, keepdim: bool = False) -> Value:
-    """log(sum(exp(input))) along ``dim``, shifted by the maximum so that nothing overflows."""
+    """log(sum(exp(input))) along ``dim``, shifted by the maximum so that nothing overflows. None is a TypeError."""
+    if dim is None:
+        raise TypeError("logsumexp(): argument 'dim' (position 2) must be tuple of ints, not NoneType")
     input = input if input.dtype.is_differentiable else input / 1
     dims, shape = normalize_dims(dim, input.ndim), input.shape
     if builtins.any(shape[axis] == 0 for axis in dims):
