@@ -94,6 +94,22 @@ print(type(again) is type(layer))
     assert run(program) == "True\n"
 
 
+def test_modules_that_are_there_are_attributes() -> None:
+    """``import graphc as torch`` gives, as attributes, the modules that PyTorch has as attributes and graphc as
+    modules."""
+    program = """
+import graphc
+names = "serialization compiler functional _higher_order_ops storage overrides nn.utils.rnn optim.lr_scheduler".split()
+for name in names:
+    found = graphc
+    for part in name.split("."):
+        found = getattr(found, part)
+    print(found.__name__)
+"""
+    names = "serialization compiler functional _higher_order_ops storage overrides nn.utils.rnn optim.lr_scheduler"
+    assert run(program).split() == [f"graphc.{name}" for name in names.split()]
+
+
 def test_a_name_that_is_not_there() -> None:
     """The error says what is missing and the nearest name there is; a module that is missing is named as well."""
     program = """
