@@ -3,6 +3,7 @@
 Source: https://docs.pytorch.org/docs/stable/fft.html
 """
 
+from graphc.missing_names import lazy_names
 from graphc.ops.functions.fourier import (
     fft,
     fft2,
@@ -28,6 +29,7 @@ from graphc.ops.functions.fourier import (
     rfftn,
 )
 
+__getattr__ = lazy_names(__name__)
 __all__ = [
     "fft",
     "fft2",

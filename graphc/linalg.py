@@ -3,6 +3,7 @@
 Source: https://docs.pytorch.org/docs/stable/linalg.html
 """
 
+from graphc.missing_names import lazy_names
 from graphc.ops.functions.factorizations import (
     cholesky,
     cholesky_ex,
@@ -47,6 +48,7 @@ from graphc.ops.functions.linear_algebra import (
 from graphc.ops.functions.norms import cond, matrix_norm, norm, vector_norm
 from graphc.ops.matrix_numerics import LinAlgError
 
+__getattr__ = lazy_names(__name__)
 __all__ = [
     "LinAlgError",
     "cholesky",

@@ -6,11 +6,14 @@ A module assigns ``__getattr__ = lazy_names(__name__, {...})``.
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
+
+from graphc.torch_names import NAMES, SAME_MEANING
 
 _LIBRARY = __name__.partition(".")[0]
 # PyTorch's names of namespaces that have another one here.
@@ -58,12 +61,83 @@ def absent(module: str, name: str, lazy: Mapping[str, str] = {}) -> AttributeErr
     plain = f"module {_as_torch_calls(module)!r} has no attribute {name!r}"
     if name.startswith("_"):
         return AttributeError(plain, name=name)
-    own = vars(sys.modules[module]).items()
-    public = (key for key, value in own if not key.startswith("_") and not isinstance(value, ModuleType))
-    there = sorted({*lazy, *public})
-    near = difflib.get_close_matches(name, there, 1, 0.5)
-    hint = f"; the nearest name there is {near[0]!r}" if near else ""
-    return AttributeError(f"{plain}: graphc does not offer it{hint}")
+    return AttributeError(plain + _explained(_within(module), name, {*lazy, *_own_names(sys.modules[module])}))
+
+
+def absent_of_tensor(kind: type, base: type, name: str) -> AttributeError:
+    """The error for a name that tensors have not; ``base`` is the class of those that are of no derived class."""
+    plain = f"{kind.__name__!r} object has no attribute {name!r}"
+    if name.startswith("_"):
+        return AttributeError(plain, name=name)
+    return AttributeError(plain + _explained_of_tensor(base, name))
+
+
+@functools.lru_cache(1024)
+def _explained_of_tensor(base: type, name: str) -> str:
+    """Kept, since programs ask tensors whether they have something again and again."""
+    return _explained("Tensor", name, dir(base))
+
+
+def _own_names(module: ModuleType) -> Iterable[str]:
+    """The names that a module offers, without other modules."""
+    names = [name for name in vars(module).get("__all__", vars(module)) if not name.startswith("_")]
+    return [name for name in names if not isinstance(vars(module).get(name), ModuleType)]
+
+
+def _within(module: str) -> str:
+    return module.partition(".")[2]
+
+
+def _explained(place: str, name: str, there: Iterable[str]) -> str:
+    """Whose the name is, and what is nearest to it."""
+    if name in NAMES.get(place, "").split():
+        owner = ": PyTorch has it, graphc does not offer it"
+    else:
+        owner = ": graphc does not offer it"
+    near = _nearest(place, name, tuple(sorted({key for key in there if key[0] != "_"})))
+    return owner + (f"; the nearest name there is {near!r}" if near else "")
+
+
+# Where a name may stand that is asked for elsewhere.
+_ELSEWHERE = ("", "nn", "nn.functional", "linalg", "special", "optim", "fft", "distributions", "autograd", "utils.data")
+
+
+@functools.lru_cache(256)
+def _nearest(place: str, name: str, there: tuple[str, ...]) -> str | None:
+    """The name that means the same, is spelled the same but for case and underscores, stands in another namespace, or
+    is closest in spelling."""
+    meant = SAME_MEANING.get(name) if place in ("", "Tensor", "linalg") else None
+    if meant is not None:
+        return _in_full(meant)
+    for spelling in (str.lower, _plain):
+        same = next((key for key in there if spelling(key) == spelling(name)), None)
+        if same is not None:
+            return same
+    found = _elsewhere(place, name)
+    if found is not None:
+        return found
+    spelled = {key.lower(): key for key in there}
+    close = difflib.get_close_matches(name.lower(), spelled, 1, 0.6)
+    return spelled[close[0]] if close else None
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _elsewhere(place: str, name: str) -> str | None:
+    """The full name of what another namespace has by this name."""
+    if not hasattr(sys.modules[_LIBRARY], "__all__") or place.startswith("vision"):
+        return None  # the library is being loaded, or the name is not one of PyTorch's own
+    for other in _ELSEWHERE:
+        module = importlib.import_module(f"{_LIBRARY}.{other}" if other else _LIBRARY)
+        if other != place and name in _own_names(module):
+            return _in_full(f"{other}.{name}" if other else name)
+    return None
+
+
+def _in_full(name: str) -> str:
+    return f"{_as_torch_calls(_LIBRARY)}.{name}"
 
 
 def _as_torch_calls(module: str) -> str:

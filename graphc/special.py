@@ -3,6 +3,7 @@
 Source: https://docs.pytorch.org/docs/stable/special.html
 """
 
+from graphc.missing_names import lazy_names
 from graphc.ops.functions.activation import log_softmax, softmax
 from graphc.ops.functions.arithmetic import erf, expm1, log1p, round
 from graphc.ops.functions.arithmetic import sigmoid as expit
@@ -60,6 +61,7 @@ from graphc.ops.functions.special_functions import digamma as psi
 from graphc.ops.functions.special_functions import lgamma as gammaln
 from graphc.ops.functions.special_functions import mvlgamma as multigammaln
 
+__getattr__ = lazy_names(__name__)
 __all__ = [
     "airy_ai",
     "bessel_j0",

@@ -19,6 +19,7 @@ from graphc.autograd.structured_node import ResultNode, StructuredNode
 from graphc.autograd.tape import TapeNode
 from graphc.ir.primitive import PRIMITIVES, Attributes, Pointwise, Primitive
 from graphc.ir.types import DTYPE_OF_NUMPY, DType, dtype_of, float64
+from graphc.missing_names import absent_of_tensor
 from graphc.ops.operands import common_shape
 from graphc.ops.operators import bind_operators
 from graphc.ops.view_origins import INFERENCE_MODE, UNRECORDED
@@ -86,6 +87,11 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
         from graphc.tensor_overriding import answer_of_tensor
 
         return answer_of_tensor(cls, func, types, args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(type(self), name):
+            return object.__getattribute__(self, name)  # a property that raised: its own error
+        raise absent_of_tensor(type(self), Tensor, name)
 
     @staticmethod
     def _make_subclass(cls: type[Tensor], data: Tensor, require_grad: bool = False, **options: Any) -> Tensor:

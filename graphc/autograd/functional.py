@@ -12,9 +12,11 @@ from typing import Any
 from graphc.autograd.gradients import grad
 from graphc.autograd.modes import enable_grad
 from graphc.creation import zeros, zeros_like
+from graphc.missing_names import lazy_names
 from graphc.ops.functions.shaping import stack
 from graphc.tensor import Tensor
 
+__getattr__ = lazy_names(__name__)
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 
 Tensors = tuple[Tensor, ...]

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 from graphc.autograd.tape import Node, gradient_edge
 from graphc.autograd.watching import switch, watching
 from graphc.hook_handles import RemovableHandle
+from graphc.missing_names import lazy_names
 
+__getattr__ = lazy_names(__name__)
 __all__ = [
     "GradientEdge",
     "Node",

@@ -8,7 +8,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from graphc import linalg
+from graphc.missing_names import lazy_names
 from graphc.tensor import Tensor
+
+__getattr__ = lazy_names(__name__)
 
 
 class Constraint:

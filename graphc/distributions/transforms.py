@@ -13,10 +13,12 @@ from graphc import functional as F
 from graphc.distributions import constraints
 from graphc.distributions.constraints import Constraint
 from graphc.distributions.distribution import sum_of_last
+from graphc.missing_names import lazy_names
 from graphc.ops.functions.creation import full_like, ones_like, zeros_like
 from graphc.ops.number_limits import finfo
 from graphc.tensor import Tensor
 
+__getattr__ = lazy_names(__name__)
 __all__ = [
     "AbsTransform",
     "AffineTransform",

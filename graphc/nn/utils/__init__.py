@@ -1,5 +1,6 @@
 """Tools for modules and their parameters, as in ``torch.nn.utils``."""
 
+from graphc.missing_names import lazy_names
 from graphc.nn.utils import parametrizations, parametrize, prune, rnn, stateless
 from graphc.nn.utils.clip_grad import (
     clip_grad_norm,
@@ -20,6 +21,7 @@ from graphc.nn.utils.memory_format import convert_conv2d_weight_memory_format, c
 from graphc.nn.utils.spectral_norm import remove_spectral_norm, spectral_norm
 from graphc.nn.utils.weight_norm import remove_weight_norm, weight_norm
 
+__getattr__ = lazy_names(__name__)
 __all__ = [
     "clip_grad_norm",
     "clip_grad_norm_",

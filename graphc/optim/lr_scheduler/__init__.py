@@ -1,5 +1,6 @@
 """Learning-rate schedulers, as in ``torch.optim.lr_scheduler``."""
 
+from graphc.missing_names import lazy_names
 from graphc.optim.lr_scheduler.base import LRScheduler, _LRScheduler
 from graphc.optim.lr_scheduler.combined import ChainedScheduler, SequentialLR
 from graphc.optim.lr_scheduler.cyclic import CosineAnnealingWarmRestarts, CyclicLR, OneCycleLR
@@ -16,6 +17,7 @@ from graphc.optim.lr_scheduler.decay import (
 )
 from graphc.optim.lr_scheduler.plateau import ReduceLROnPlateau
 
+__getattr__ = lazy_names(__name__)
 __all__ = [
     "ChainedScheduler",
     "ConstantLR",
