@@ -352,9 +352,13 @@ def _write(w: Writer) -> str | None:
     x = w.value(_is_number)
     if x is None:
         return None
+    # Through stretched values, what may be written is a matter of the function and of the size, which may change.
+    if any(primitive.name == "expand" for primitive, _ in w.values[x]._chain):
+        return None
     target = x
     if w.random.random() < 0.6:
         view = _view_text(w, x)
+        view = None if view is not None and ".expand(" in view else view
         # Whether these are views or copies depends on the layout of a result, which PyTorch takes from the operands.
         target = x if view is None or "flatten(" in view or "reshape(" in view else view
     # Reading memory while it is being written has no meaning in PyTorch.
