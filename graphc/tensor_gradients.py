@@ -156,6 +156,16 @@ class Differentiation:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         return entered(edge.hooked().tensor, hook)
 
+    @property
+    def _backward_hooks(self) -> dict[int, Hook] | None:
+        """The hooks on this tensor's gradient; None where there are none."""
+        edge = gradient_edge(self) if self.requires_grad else None
+        return None if edge is None or edge.hooks is None else edge.hooks.tensor or None
+
+    def _is_view(self) -> bool:
+        """Whether this tensor is a view that gradients follow."""
+        return self._base is not None
+
     def is_inference(self) -> bool:
         """Whether this tensor was made in inference mode."""
         return self._restriction == INFERENCE

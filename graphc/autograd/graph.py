@@ -5,7 +5,8 @@ Source: https://docs.pytorch.org/docs/stable/autograd.html#autograd-graph
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from graphc.autograd.tape import Node, gradient_edge
@@ -17,6 +18,7 @@ __getattr__ = lazy_names(__name__)
 __all__ = [
     "GradientEdge",
     "Node",
+    "disable_saved_tensors_hooks",
     "get_gradient_edge",
     "increment_version",
     "register_multi_grad_hook",
@@ -49,6 +51,8 @@ class saved_tensors_hooks:
         self.pack_hook, self.unpack_hook = pack_hook, unpack_hook
 
     def __enter__(self) -> None:
+        if watching.no_packing is not None:
+            raise RuntimeError(watching.no_packing)
         watching.packing.append((self.pack_hook, self.unpack_hook))
         switch.active += 1
 
@@ -62,6 +66,19 @@ class save_on_cpu(saved_tensors_hooks):
 
     def __init__(self, pin_memory: bool = False, device_type: str = "cuda"):
         super().__init__(lambda tensor: tensor.detach().clone(), lambda kept: kept)
+
+
+@contextlib.contextmanager
+def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
+    """Context manager: functions for what is saved may not be set within, nor be set when it begins; RuntimeError with
+    the message is raised instead."""
+    if watching.packing:
+        raise RuntimeError(error_message)
+    before, watching.no_packing = watching.no_packing, error_message
+    try:
+        yield
+    finally:
+        watching.no_packing = before
 
 
 def increment_version(tensor: Any) -> None:

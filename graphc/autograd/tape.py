@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from weakref import WeakKeyDictionary
 
 from graphc.autograd.descriptions import (
     Description,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from graphc.tensor import Tensor
 
 _sequence = itertools.count()
+# What users note of nodes, which few do.
+_notes: WeakKeyDictionary[Node, dict[Any, Any]] = WeakKeyDictionary()
 # Of leaves: a sweep comes to them before it goes on.
 _LEAF = 1 << 62
 # An update in place is one operation or a short composite.
@@ -155,6 +158,11 @@ class Node:
         return cotangents[0]
 
     # -- for the user --------------------------------------------------------------------------------------------
+
+    @property
+    def metadata(self) -> dict[Any, Any]:
+        """What the user notes of this node."""
+        return _notes.setdefault(self, {})
 
     def hooked(self) -> Hooks:
         """The hooks of this node, to add one."""

@@ -22,6 +22,8 @@ class _Watching(threading.local):
         self.sweeps = 0
         # The functions that pack and unpack what nodes save, the innermost last.
         self.packing: list[Packing] = []
+        # What is said to those who would set such functions, where that is forbidden.
+        self.no_packing: str | None = None
 
 
 class _Switch:

@@ -1,6 +1,6 @@
 """The namespace of GPUs on a build that has none: programs that ask find out, and go on without one."""
 
-from graphc.cuda import amp
+from graphc.cuda import amp, random
 from graphc.cuda.absent import (
     Event,
     OutOfMemoryError,
@@ -84,6 +84,7 @@ __all__ = [
     "memory_reserved",
     "memory_stats",
     "memory_summary",
+    "random",
     "reset_max_memory_allocated",
     "reset_peak_memory_stats",
     "seed",

@@ -64,4 +64,4 @@ __all__ = [
     "transforms",
     *transforms.__all__,
 ]
-__getattr__ = lazy_names(__name__)
+__getattr__ = lazy_names(__name__, {"utils": "graphc.distributions.utils"})

@@ -1,7 +1,7 @@
 """Neural networks: modules, parameters, functions, and initialisation, as in ``torch.nn``."""
 
 from graphc.missing_names import lazy_names
-from graphc.nn import attention, functional, grad, init, modules, parallel, utils
+from graphc.nn import attention, common_types, functional, grad, init, modules, parallel, utils
 from graphc.nn.factories import factory_kwargs
 from graphc.nn.modules import *  # noqa: F403
 from graphc.nn.parallel.data_parallel import DataParallel
@@ -15,6 +15,7 @@ __all__ = [
     "UninitializedBuffer",
     "UninitializedParameter",
     "attention",
+    "common_types",
     "factory_kwargs",
     "functional",
     "grad",

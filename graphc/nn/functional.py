@@ -3,5 +3,6 @@
 from graphc.functional import *  # noqa: F403
 from graphc.functional import __all__ as __all__
 from graphc.missing_names import lazy_names
+from graphc.nn import _reduction as _Reduction  # noqa: F401
 
 __getattr__ = lazy_names(__name__)

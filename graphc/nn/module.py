@@ -565,7 +565,7 @@ def _replace_memory(tensor: Tensor, fn: Callable[[Tensor], Tensor]) -> None:
         tensor.data = converted
 
 
-def indent(text: str) -> str:
-    """The text with all lines but the first moved in by two; lines with nothing on them are empty."""
+def indent(text: str, spaces: int = 2) -> str:
+    """The text with all lines but the first moved in; lines with nothing on them are empty."""
     first, *others = text.split("\n")
-    return "\n".join([first, *(f"  {line}" if line.strip() else "" for line in others)])
+    return "\n".join([first, *(" " * spaces + line if line.strip() else "" for line in others)])

@@ -11,6 +11,7 @@ from graphc.nn.hooks import (
     register_module_parameter_registration_hook,
 )
 from graphc.nn.module import Module
+from graphc.nn.module import indent as _addindent  # noqa: F401
 
 __all__ = [
     "Module",

@@ -33,13 +33,18 @@ def chosen_reduction(size_average: bool | None, reduce: bool | None, reduction: 
 
 def legacy_reduction(size_average: bool | None, reduce: bool | None, level: int = 3) -> str:
     """The reduction that PyTorch's older arguments mean; warns of them."""
-    averaged, reduced_ = size_average in (None, True), reduce in (None, True)
-    reduction = "none" if not reduced_ else "mean" if averaged else "sum"
+    reduction = older_reduction(size_average, reduce)
     warnings.warn(
         f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
         stacklevel=level,
     )
     return reduction
+
+
+def older_reduction(size_average: bool | None, reduce: bool | None) -> str:
+    """The reduction that PyTorch's older arguments mean."""
+    averaged, reduced_ = size_average in (None, True), reduce in (None, True)
+    return "none" if not reduced_ else "mean" if averaged else "sum"
 
 
 def reduced(loss: Value, reduction: str) -> Value:
