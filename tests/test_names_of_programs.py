@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import collections
 import importlib
 import inspect
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -152,3 +154,71 @@ def test_types_for_annotations() -> None:
         if name.endswith("_t"):
             own = getattr(graphc.nn.common_types, name)
             assert str(own).replace("graphc.tensor.", "torch.") == str(theirs), name
+
+
+# -- nests of containers
+
+Pair = collections.namedtuple("Pair", "one other")
+
+
+def _nest(leaf):
+    return {
+        "b": [leaf(1), (leaf(2), None)],
+        "a": collections.OrderedDict(z=leaf(3), y=Pair(leaf(4), [])),
+        "c": collections.defaultdict(list, q=leaf(5)),
+        "d": collections.deque([leaf(6)], maxlen=3),
+    }
+
+
+def _pytree(t):
+    return _module(t, "utils._pytree")
+
+
+NESTS: dict[str, Callable[[Any, Any], Any]] = {
+    "leaves": lambda t, p: p.tree_flatten(_nest(float))[0],
+    "counts": lambda t, p: (s := p.tree_structure(_nest(float))) and (s.num_leaves, s.num_nodes, s.num_children),
+    "back": lambda t, p: repr(p.tree_unflatten(range(7), p.tree_structure(_nest(float)))),
+    "map": lambda t, p: repr(p.tree_map(str, _nest(int))),
+    "map of two": lambda t, p: repr(p.tree_map(lambda a, b: (a, b), {"x": [1, 2], "y": 3}, {"y": 5, "x": [(1,), 4]})),
+    "map of tensors": lambda t, p: [*p.tree_map_only(t.Tensor, lambda x: x * 2, [t.ones(2), 3])],
+    "map of some": lambda t, p: p.tree_map_only((int, str), str, [1, 2.5, "a", {"b": 3}]),
+    "map by a function": lambda t, p: p.tree_map_only(lambda x: x == 1, str, [1, 2]),
+    "own leaves": lambda t, p: p.tree_leaves([(1, 2), [3]], is_leaf=lambda x: isinstance(x, tuple)),
+    "one leaf": lambda t, p: (p.tree_leaves(None), p.tree_map(str, 3), p.tree_structure(1).is_leaf()),
+    "equal": lambda t, p: (
+        p.tree_structure([1, (2,)]) == p.tree_structure([3, (4,)]),
+        p.tree_structure([1]) == p.tree_structure((1,)),
+        p.tree_structure({"a": 1}) == p.tree_structure({"b": 1}),
+    ),
+    "all and any": lambda t, p: (p.tree_all(bool, [1, 0]), p.tree_any(bool, [1, [0]])),
+    "sizes": lambda t, p: repr(p.tree_map(lambda n: n + 1, t.ones(2, 3).shape)),
+    "too few": lambda t, p: p.tree_unflatten([1], p.tree_structure((1, 2))),
+    "no description": lambda t, p: p.tree_unflatten([1], 3),
+    "other kinds": lambda t, p: p.tree_map(max, [1], (1,)),
+    "other counts": lambda t, p: p.tree_map(max, [1], [1, 2]),
+    "other keys": lambda t, p: p.tree_map(max, {"a": 1}, {"b": 1}),
+}
+
+
+@pytest.mark.parametrize("name", NESTS)
+def test_nests_of_containers(name: str) -> None:
+    """Nests are taken apart, put together, and mapped as by PyTorch, errors by their kind."""
+    assert_like_torch(lambda t: NESTS[name](t, _pytree(t)), words=0)
+
+
+def test_registered_containers() -> None:
+    """Instances of a class of the program's hold parts once it is registered."""
+
+    class Box:
+        def __init__(self, parts: Any, note: str):
+            self.parts, self.note = parts, note
+
+    def boxes(t: Any) -> Any:
+        p = _pytree(t)
+        p.register_pytree_node(Box, lambda box: (list(box.parts), box.note), lambda parts, note: Box(parts, note))
+        mapped = p.tree_map(lambda x: x + 1, [Box([1, 2], "n")])[0]
+        return p.tree_leaves(Box([1, [2]], "")), list(mapped.parts), mapped.note
+
+    assert_like_torch(boxes)
+    with pytest.raises(ValueError, match="already registered"):
+        _pytree(graphc).register_pytree_node(Box, None, None)
