@@ -142,6 +142,24 @@ def computed_once(t):
     return owner.value, owner.value
 
 
+def one_buffer(t):
+    tensors = [t.arange(6.0).reshape(2, 3).t(), t.ones(()), t.zeros(0, 2), t.arange(2.0)]
+    flat = t._utils._flatten_dense_tensors(tensors)
+    parts = t._utils._unflatten_dense_tensors(flat, tensors)
+    parts[0].zero_()
+    return flat, parts
+
+
+def classes_of_results(t):
+    kinds = t.return_types
+    return (
+        isinstance(t.ones(2, 2).max(0), kinds.max),
+        isinstance(t.linalg.eigh(t.eye(2)), kinds.linalg_eigh),
+        kinds.topk.__name__,
+        isinstance(t.ones(3), _module(t, "_tensor").Tensor),
+    )
+
+
 @pytest.mark.parametrize("scenario", in_order(globals(), assert_like_torch, in_order), ids=lambda each: each.__name__)
 def test_names_do_what_they_do_in_pytorch(scenario: Any) -> None:
     """The names are there and give what PyTorch's give."""
