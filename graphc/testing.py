@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from graphc.missing_names import lazy_names
+from graphc.random_values import make_tensor
 from graphc.tensor import Tensor
 
-__all__ = ["assert_close"]
+__all__ = ["assert_close", "make_tensor"]
 __getattr__ = lazy_names(__name__)
 
 # The relative and the absolute difference that values of a dtype may have.

@@ -160,6 +160,33 @@ def classes_of_results(t):
     )
 
 
+def made_tensors(t):
+    t.manual_seed(3)
+    make, found = _module(t, "testing").make_tensor, []
+    for dtype in (t.float32, t.float64, t.int64, t.int32, t.uint8, t.bool, t.complex64):
+        for options in ({}, {"noncontiguous": True}, {"exclude_zero": True}, {"low": 0.5 if dtype.is_complex else 1}):
+            made = make((3, 4), dtype=dtype, device="cpu", **options)
+            found += [made, made.is_contiguous(), made.requires_grad]
+    found += [make(2, 3, dtype=t.float32, device="cpu", low=-1e39, high=1e39, requires_grad=True)]
+    return [*found, make((), dtype=t.int8, device="cpu", low=-500, high=3)]
+
+
+def made_of_wrong_bounds(t):
+    words, make = [], _module(t, "testing").make_tensor
+    for dtype, options in (
+        (t.float32, {"low": 2.0, "high": 1.0}),
+        (t.float32, {"low": float("nan")}),
+        (t.uint8, {"low": 256, "high": 300}),
+        (t.int64, {"requires_grad": True}),
+        (t.float32, {"noncontiguous": True, "memory_format": t.contiguous_format}),
+    ):
+        try:
+            make(2, dtype=dtype, device="cpu", **options)
+        except ValueError as error:
+            words.append(str(error))
+    return words
+
+
 @pytest.mark.parametrize("scenario", in_order(globals(), assert_like_torch, in_order), ids=lambda each: each.__name__)
 def test_names_do_what_they_do_in_pytorch(scenario: Any) -> None:
     """The names are there and give what PyTorch's give."""
