@@ -62,7 +62,6 @@ LAZY_NAMES: dict[str, str] = {
     "overrides": "graphc.overrides",
     "profiler": "graphc.profiler",
     "random": "graphc.random",
-    "return_types": "graphc.ops.functions.return_types",
     "return_types": "graphc.return_types",
     "rnn_relu": "graphc.nn.modules.recurrent_functions:rnn_relu",
     "rnn_relu_cell": "graphc.nn.modules.recurrent_functions:rnn_relu_cell",
