@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from graphc.ops.operands import is_value
 from graphc.source_lines import note_call
 
@@ -18,7 +20,7 @@ from graphc.source_lines import note_call
 _NO_OPERAND = "expected a tensor or a number, got"
 # What these parameters are called in all functions that take a tensor there, and no number.
 _TENSORS = ("input", "weight")
-_NUMBERS = (bool, int, float, complex)
+_NUMBERS = (bool, int, float, complex, np.generic)
 
 
 def kind_of(value: Any) -> str:
