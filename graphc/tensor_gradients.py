@@ -13,6 +13,7 @@ from graphc.autograd.naming import describe_written
 from graphc.autograd.tape import AccumulateGrad, TapeNode, dressed, gradient_edge
 from graphc.hook_handles import RemovableHandle, entered
 from graphc.layouts import copied_as, lay_out_as
+from graphc.ops.argument_kinds import kind_of
 from graphc.ops.arithmetic import Add
 from graphc.ops.type_names import scalar_name, type_name
 from graphc.ops.view_origins import refuse_write
@@ -108,9 +109,7 @@ class Differentiation:
     def _require_gradient(self, value: Any) -> None:
         """Raise, with PyTorch's words, for what can't be this tensor's gradient."""
         if not isinstance(value, Differentiation):
-            kind = type(value)
-            name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
-            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {name}")
+            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {kind_of(value)}")
         if value is self:
             raise RuntimeError("can't assign Variable as its own grad")
         if value.dtype != self.dtype:

@@ -208,32 +208,36 @@ class PlacesPrinter(SlidingPrinter):
         self.phases = math.prod(self.divisors)
 
     def reading(self, side: str, offset: int) -> dict[str, Any]:
-        holes = super().reading(side, offset) if side == "b" or not self._has_table() else {}
         if side == "b":
             return {
-                **holes,
+                "b_place": "local",
                 "b_layout": "planes",
                 "b_tile": "b_stage + n - n0",
+                "b_row_stride": 1,
+                "b_depth_stride": 1,
                 "b_offsets": "b_at",
                 "b_fill": self._fill_planes(),
+                "b_panels": 0,
+                "b_batches": self.text(self.batch if self.b.by_batch else 1),
+                "b_offset": offset,
             }
-        split = _split_offset(self.a)
-        if not holes and split is not None:
-            start, _, stride = split
-            assert isinstance(self.a.value, Load)
-            return {
-                "a_place": "memory",
-                "a_layout": "plain",
-                "a_tile": self.address(replace(self.a.value, index=(start,))),
-                "a_row_stride": stride,
-                "a_depth_stride": 0,
-                "a_offsets": "a_at + k0",
-                "a_fill": "",
-                "a_panels": 0,
-                "a_batches": 1,
-                "a_offset": offset,
-            }
-        return holes
+        split = _split_offset(self.a) if self._has_table() else None
+        if split is None:
+            return super().reading(side, offset)
+        start, _, stride = split
+        assert isinstance(self.a.value, Load)
+        return {
+            "a_place": "memory",
+            "a_layout": "plain",
+            "a_tile": self.address(replace(self.a.value, index=(start,))),
+            "a_row_stride": stride,
+            "a_depth_stride": 0,
+            "a_offsets": "a_at + k0",
+            "a_fill": "",
+            "a_panels": 0,
+            "a_batches": 1,
+            "a_offset": offset,
+        }
 
     def _has_table(self) -> bool:
         return self.tiling.a_place == "memory" and not self.a.side().in_memory
