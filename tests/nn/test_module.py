@@ -244,7 +244,6 @@ def test_scenarios(scenario: Callable[[Any], list[Any]]) -> None:
     assert logs[0] == logs[1]
 
 
-@pytest.mark.skipif(not hasattr(gc, "bfloat16"), reason="no two-byte floats")
 def test_two_byte_floats() -> None:
     """half, bfloat16, and type convert parameters and buffers."""
     assert halves(gc) == halves(torch)
