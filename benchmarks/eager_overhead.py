@@ -21,9 +21,10 @@ from types import ModuleType
 from typing import Any
 
 from benchmarks.child import THREAD_VARIABLES
-from benchmarks.frameworks import GET_TORCH, run_as_it_is
+from benchmarks.frameworks import GET_TORCH
 from benchmarks.table import markdown, number
 from benchmarks.workloads import WORKLOADS
+from benchmarks.workloads.workload import Compile
 
 Action = Callable[[], Any]
 # What a case is made of: a module with PyTorch's interface, and the tensors that gradients are taken of.
@@ -119,7 +120,7 @@ def optimizer_action(torch: ModuleType, name: str) -> Action:
 
 def step_action(torch: ModuleType, name: str) -> Action:
     """One eager step of a workload."""
-    return WORKLOADS[name].build(torch, run_as_it_is)
+    return WORKLOADS[name].build(torch, Compile())
 
 
 def compare(ours: Action, theirs: Action, rounds: int = ROUNDS) -> tuple[float, float]:

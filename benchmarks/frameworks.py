@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable
+import os
 from dataclasses import dataclass
 from types import ModuleType
 
 from benchmarks.workloads import Workload
-from benchmarks.workloads.workload import Step
+from benchmarks.workloads.workload import Compile, Step
 
 
 @dataclass(frozen=True)
 class Framework:
-    """A module with PyTorch's interface, run eagerly or through its `compile`.
+    """A module to time: one with PyTorch's interface, run eagerly or through its `compile`, or JAX.
 
-    `cache_variable` names the environment variable of its cache of compiled programs, `install` the command that
-    brings the module.
+    `form` says what is compiled of a workload: nothing, the "whole" step in one function, or its "part"s, the loss
+    and the update. `cache_variable` names the environment variable of its cache of compiled programs, `install` the
+    command that brings the module.
     """
 
     name: str
     module: str
-    compiles: bool
+    form: str | None
     cache_variable: str | None
     install: str
 
@@ -32,30 +33,43 @@ class Framework:
             return None
         return f"{self.name} needs the module {self.module}, which is not installed: {self.install}"
 
-    def load(self) -> ModuleType:
-        """Import the module, and those of its parts that the workloads use."""
+    def load(self, threads: int) -> ModuleType:
+        """Import the module, with those of its parts that the workloads use, for so many threads."""
+        module = importlib.import_module(self.module)
         for part in ("nn", "nn.functional", "optim"):
             importlib.import_module(f"{self.module}.{part}")
-        return importlib.import_module(self.module)
+        module.set_num_threads(threads)
+        return module
 
     def build(self, module: ModuleType, workload: Workload) -> Step:
         """Return one step of the workload: a function that returns its loss."""
-        return workload.build(module, module.compile if self.compiles else run_as_it_is)
+        return workload.build(module, Compile(**{self.form: module.compile}) if self.form else Compile())
 
 
-def run_as_it_is(function: Callable) -> Callable:
-    """Stand in for `compile` where nothing is to be compiled."""
-    return function
+@dataclass(frozen=True)
+class Jax(Framework):
+    """JAX, whose programs are written for it. Its pool has a thread for each CPU that the process may use."""
+
+    def load(self, threads: int) -> ModuleType:
+        """Import JAX on so many CPUs."""
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+        return importlib.import_module(self.module)
+
+    def build(self, module: ModuleType, workload: Workload) -> Step:
+        """Return one step of the program that was written for this workload."""
+        return importlib.import_module("benchmarks.jax_programs").PROGRAMS[workload.name]()
 
 
 GET_TORCH = "pip install torch==2.13.0"
 FRAMEWORKS: dict[str, Framework] = {
     framework.name: framework
     for framework in (
-        Framework("graphc", "graphc", True, "GRAPHC_CACHE_DIR", "pip install -e ."),
-        Framework("graphc_eager", "graphc", False, "GRAPHC_CACHE_DIR", "pip install -e ."),
-        Framework("torch_eager", "torch", False, None, GET_TORCH),
-        Framework("torch_compile", "torch", True, "TORCHINDUCTOR_CACHE_DIR", GET_TORCH),
+        Framework("graphc", "graphc", "whole", "GRAPHC_CACHE_DIR", "pip install -e ."),
+        Framework("graphc_eager", "graphc", None, "GRAPHC_CACHE_DIR", "pip install -e ."),
+        Framework("torch_eager", "torch", None, None, GET_TORCH),
+        Framework("torch_compile", "torch", "whole", "TORCHINDUCTOR_CACHE_DIR", GET_TORCH),
+        Framework("torch_compile_parts", "torch", "part", "TORCHINDUCTOR_CACHE_DIR", GET_TORCH),
+        Jax("jax", "jax", "whole", None, "pip install jax"),
     )
 }
 DEFAULT_FRAMEWORKS = ["graphc", "torch_eager"]

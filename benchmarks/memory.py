@@ -15,7 +15,7 @@ from collections.abc import Callable
 import graphc
 from benchmarks.table import markdown
 from benchmarks.workloads import WORKLOADS
-from benchmarks.workloads.workload import Workload
+from benchmarks.workloads.workload import Compile, Workload
 from graphc.codegen.memory import MemoryPlan
 
 WARM_UPS = 3
@@ -34,7 +34,7 @@ def graphc_bytes(workload: Workload) -> tuple[int, int]:
         compiled.append(graphc.compile(function))
         return compiled[-1]
 
-    step = workload.build(graphc, compile)
+    step = workload.build(graphc, Compile(compile))
     for _ in range(WARM_UPS):
         step()
     tracemalloc.start()
@@ -54,7 +54,7 @@ def torch_bytes(workload: Workload) -> int:
     import torch
     from torch.profiler import ProfilerActivity, profile
 
-    step = workload.build(torch, lambda function: function)
+    step = workload.build(torch, Compile())
     for _ in range(WARM_UPS):
         step()
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:

@@ -68,9 +68,8 @@ class Runner:
 
         framework, workload = FRAMEWORKS[self.framework], WORKLOADS[self.workload]
         before_import = time.perf_counter()
-        module = framework.load()
+        module = framework.load(self.threads)
         imported = time.perf_counter()
-        module.set_num_threads(self.threads)
         forget_peak()
         self.resident_after_import = memory("VmRSS")
 

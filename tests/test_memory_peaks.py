@@ -10,6 +10,7 @@ import pytest
 import graphc as gc
 from benchmarks.memory import planned_bytes, torch_bytes
 from benchmarks.workloads import WORKLOADS
+from benchmarks.workloads.workload import Compile
 from graphc.capture.trace import capture
 from graphc.codegen.memory import MemoryPlan
 from graphc.compiler import build
@@ -29,7 +30,7 @@ def plan_of(name: str) -> MemoryPlan:
 
         return step
 
-    step = WORKLOADS[name].build(gc, compile)
+    step = WORKLOADS[name].build(gc, Compile(compile))
     with pytest.raises(Planned) as planned:
         step()
     return planned.value.args[0]

@@ -14,6 +14,7 @@ from benchmarks.workloads.workload import (
     initialise,
     over_batches,
     training_operations,
+    training_step,
 )
 
 LAYERS, HEADS, WIDTH, CONTEXT, VOCABULARY, BATCH = 4, 4, 128, 64, 65, 16
@@ -58,14 +59,7 @@ def build(torch: ModuleType, compile: Compile) -> Step:
     loss_fn = torch.nn.CrossEntropyLoss()
     opt = torch.optim.AdamW(net.parameters(), lr=0.0003)
 
-    @compile
-    def train_step(x, y):
-        opt.zero_grad()
-        loss = loss_fn(net(x).flatten(0, 1), y.flatten())
-        loss.backward()
-        opt.step()
-        return loss
-
+    train_step = training_step(torch, compile, lambda x, y: loss_fn(net(x).flatten(0, 1), y.flatten()), opt)
     texts = np.random.default_rng(1).integers(VOCABULARY, size=(BATCHES, BATCH, CONTEXT + 1))
     return over_batches(torch, train_step, texts[..., :-1], texts[..., 1:])
 

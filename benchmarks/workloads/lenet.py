@@ -5,16 +5,15 @@ from __future__ import annotations
 from functools import partial
 from types import ModuleType
 
-import numpy as np
-
 from benchmarks.workloads.workload import (
-    BATCHES,
     Compile,
     Step,
     Workload,
+    images_and_classes,
     initialise,
     over_batches,
     training_operations,
+    training_step,
 )
 
 
@@ -49,17 +48,8 @@ def build(torch: ModuleType, compile: Compile, batch: int) -> Step:
     loss_fn = torch.nn.CrossEntropyLoss()
     opt = torch.optim.SGD(net.parameters(), lr=0.001)
 
-    @compile
-    def train_step(x, y):
-        opt.zero_grad()
-        loss = loss_fn(net(x), y)
-        loss.backward()
-        opt.step()
-        return loss
-
-    random = np.random.default_rng(1)
-    inputs = random.standard_normal((BATCHES, batch, 1, 32, 32), dtype=np.float32)
-    return over_batches(torch, train_step, inputs, random.integers(10, size=(BATCHES, batch)))
+    train_step = training_step(torch, compile, lambda x, y: loss_fn(net(x), y), opt)
+    return over_batches(torch, train_step, *images_and_classes(batch, 1, 32, 32))
 
 
 def operations(batch: int) -> int:

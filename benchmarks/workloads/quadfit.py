@@ -9,19 +9,23 @@ import numpy as np
 from benchmarks.workloads.workload import Compile, Step, Workload
 
 ITERATIONS = 800
+LEARNING_RATE = 0.001
+
+
+def points() -> tuple[np.ndarray, np.ndarray]:
+    """Return x and y of the points, each (100, 1)."""
+    x = np.linspace(-1, 1, 100, dtype=np.float32)[:, None]
+    noise = np.random.default_rng(0).random(x.shape, dtype=np.float32)
+    return x, 3 * x**2 + 2 + np.float32(0.2) * noise
 
 
 def build(torch: ModuleType, compile: Compile) -> Step:
     """One step is the whole loop of 800 iterations, which goes on from where the last one ended."""
-    random = np.random.default_rng(0)
-    points = np.linspace(-1, 1, 100, dtype=np.float32)[:, None]
-    noise = random.random(points.shape, dtype=np.float32)
-    x, y = torch.from_numpy(points), torch.from_numpy(3 * points**2 + 2 + np.float32(0.2) * noise)
+    x, y = map(torch.from_numpy, points())
     w = torch.ones(1, 1, requires_grad=True)
     b = torch.zeros(1, 1, requires_grad=True)
-    learning_rate = 0.001
 
-    @compile
+    @compile.whole
     def iteration(x, y):
         nonlocal w, b
         y_pred = w * x.pow(2) + b
@@ -29,8 +33,8 @@ def build(torch: ModuleType, compile: Compile) -> Step:
         loss = loss.sum()
         loss.backward()
         with torch.no_grad():
-            w -= learning_rate * w.grad
-            b -= learning_rate * b.grad
+            w -= LEARNING_RATE * w.grad
+            b -= LEARNING_RATE * b.grad
             w.grad.zero_()
             b.grad.zero_()
         return loss

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from types import ModuleType
 
-import numpy as np
-
 from benchmarks.workloads.workload import (
-    BATCHES,
     Compile,
     Step,
     Workload,
+    images_and_classes,
     initialise,
     over_batches,
     training_operations,
+    training_step,
 )
 
 BATCH = 32
@@ -53,17 +52,8 @@ def build(torch: ModuleType, compile: Compile) -> Step:
     loss_fn = torch.nn.CrossEntropyLoss()
     opt = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
 
-    @compile
-    def train_step(x, y):
-        opt.zero_grad()
-        loss = loss_fn(net(x), y)
-        loss.backward()
-        opt.step()
-        return loss
-
-    random = np.random.default_rng(1)
-    inputs = random.standard_normal((BATCHES, BATCH, 3, 32, 32), dtype=np.float32)
-    return over_batches(torch, train_step, inputs, random.integers(10, size=(BATCHES, BATCH)))
+    train_step = training_step(torch, compile, lambda x, y: loss_fn(net(x), y), opt)
+    return over_batches(torch, train_step, *images_and_classes(BATCH, 3, 32, 32))
 
 
 def operations() -> int:
