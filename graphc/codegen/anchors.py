@@ -44,6 +44,13 @@ def structured_anchor(node: Node, position: int, operands: Sequence[Node]) -> An
     return Anchor(node, position, "structured", (), (), (), (), loads, (node,))
 
 
+def assembled_anchor(node: Node, position: int, parts: Sequence[Node]) -> Anchor:
+    """The anchor of a value that others fill: nothing is left to do once they are there."""
+    loads = tuple((part, _indices(domain_of("z", part.type.shape))) for part in parts)
+    outer = domain_of("x", node.type.shape)
+    return Anchor(node, position, "assembled", outer, (), _indices(outer), (), loads, (node,))
+
+
 def result_anchor(node: Node, position: int) -> Anchor:
     """The anchor of a result of a structured operation."""
     outer = domain_of("x", node.type.shape)

@@ -47,7 +47,9 @@ from graphc.ir.types import int64
 
 
 def emit(group: Group, storage: Storage) -> list[Draft]:
-    """The kernels of a group, in order. None where it has no elements."""
+    """The kernels of a group, in order. None where it has no elements, or where others fill its value."""
+    if group.kind == "assembled":
+        return []
     if group.kind == "random":
         node = group.members[0].node
         numbers = tuple(value for _, value in node.attributes if isinstance(value, int | float))

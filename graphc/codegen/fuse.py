@@ -46,7 +46,7 @@ FEWEST_LANES = 8  # neighbouring results that are worth carrying together
 NEAR = 6
 POSITIONAL = ("argmax", "argmin")
 # Values that have a group, and memory, of their own.
-ALONE = ("scatter", "random", "rows", "external", "structured")
+ALONE = ("scatter", "random", "rows", "external", "structured", "assembled")
 _ROLES = {"elementwise": "outer", "reduction": "reduction", "scan": "full"}
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from graphc.codegen.anchors import Anchor, result_anchor, structured_anchor
+from graphc.codegen.anchors import Anchor, assembled_anchor, result_anchor, structured_anchor
 from graphc.codegen.bind import bind
 from graphc.codegen.emit import emit
 from graphc.codegen.fuse import ALONE, Fusion, Group, Member, prefers_lanes
@@ -61,7 +61,7 @@ class _Lowering:
         initial = initial_values(graph, self.targets, self.results)
         self.bases = scatter_bases(graph, self.targets) | initial
         self.values = Values()
-        ordered = choose_anchors(graph, self.targets, self.bases, self.results)
+        ordered, self.assembly = choose_anchors(graph, self.targets, self.bases, self.results)
         self.anchors = set(ordered)
         self.positions = {node: position for position, node in enumerate((*graph.nodes, *self.targets.copies))}
         self.fusion = Fusion(options.fuse)
@@ -80,6 +80,8 @@ class _Lowering:
                 self._add_guard(guards.popleft())
             if node in self.results:
                 anchor = structured_anchor(node, position, self._operands(node))
+            elif node in self.assembly.parts:
+                anchor = assembled_anchor(node, position, self.assembly.parts[node])
             else:
                 anchor = traces.trace(node, position, self.bases.get(node))
             checks = list(self._checks_of(anchor))
@@ -102,7 +104,7 @@ class _Lowering:
             for group in self.fusion.groups
             if group.kind == "check" or any(self._fails(member.anchor) for member in group.members)
         ]
-        self.storage = Storage(self.values, self.anchors)
+        self.storage = Storage(self.values, self.anchors, self.assembly.placements)
         self.buffers: dict[str, Buffer] = {}
         self.buffer_of: dict[str, str] = {}  # key of a value or a place -> buffer
         self.known = KnownKernels(self.storage, self.buffer_of, self.buffers, attributes, options.reuse)
@@ -246,7 +248,7 @@ class _Lowering:
                 last = node
                 while last in owner:
                     last = owner[last]
-                if last is not node:
+                if last is not node or node in self.assembly.placements:
                     self.storage.places[node] = [self.values.key(node)]
                     continue
                 buffers = [outputs[position] for position in self.targets.outputs.get(node, ())]
@@ -265,6 +267,8 @@ class _Lowering:
             while last in owner:
                 last = owner[last]
             self.buffer_of[self.values.key(base)] = self.buffer_of[self.values.key(last)]
+        for part, placement in self.assembly.placements.items():
+            self.buffer_of[self.values.key(part)] = self.buffer_of[self.values.key(placement.whole)]
         return tuple(outputs)
 
     def _put(self, node: Node, buffers: list[str]) -> None:
@@ -275,7 +279,7 @@ class _Lowering:
             self.buffer_of[place] = buffer
             held = self.buffers[buffer]
             if node not in held.nodes:
-                self.buffers[buffer] = Buffer(held.name, held.dtype, held.size, held.kind, (*held.nodes, node))
+                self.buffers[buffer] = replace(held, nodes=(*held.nodes, node))
 
     def _read_elsewhere(self) -> set[Node]:
         """Values that a group other than their own reads."""

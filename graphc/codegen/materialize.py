@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from graphc.codegen.trace import index_variables, is_elementwise, is_host_work, is_product, linear_offset
+from graphc.codegen.placements import Assembly, assemble, copy_of
+from graphc.codegen.trace import is_elementwise, is_host_work, is_product, shown_in_order
 from graphc.ir.graph import Graph, Node, Projection
 from graphc.ir.integers import Integer, bounds
 from graphc.ir.primitive import (
@@ -39,11 +40,6 @@ SERIAL_OPERATIONS = 8.0
 MOST_SCALAR_OPERATIONS = 4.0
 # Longer chains are cut, so that expressions stay of a readable size and tracing of a bounded depth.
 LONGEST_CHAIN = 48
-
-
-def copy_of(node: Node) -> Node:
-    """A new node that copies the value of another. It stands in no graph: it gives a result a buffer of its own."""
-    return Node(PRIMITIVES["copy"], (node,), (), node.type, node.location)
 
 
 @dataclass
@@ -87,13 +83,8 @@ def choose_targets(graph: Graph) -> Targets:
 
 def _shown_result(node: Node) -> Node | None:
     """The result of a structured operation that a node is, or shows in the order in which it lies in memory."""
-    while isinstance(node.op, View) and node.type.size == node.inputs[0].type.size:
-        source = node.inputs[0].type
-        at = index_variables("i", node.type.shape)
-        place = linear_offset(node.op.source_index(at, source, node.type, **node.attrs), source.shape)
-        if place != linear_offset(at, node.type.shape):
-            return None
-        node = node.inputs[0]
+    while (shown := shown_in_order(node)) is not None:
+        node = shown
     return node if isinstance(node.op, Projection) else None
 
 
@@ -159,9 +150,9 @@ def initial_values(graph: Graph, targets: Targets, results: dict[Node, list[Node
 
 def choose_anchors(
     graph: Graph, targets: Targets, bases: dict[Node, Node], results: dict[Node, list[Node]] | None = None
-) -> list[Node]:
-    """The anchors in the order of the graph. ``bases`` are those of :func:`scatter_bases` and :func:`initial_values`,
-    ``results`` those of :func:`structured_results`."""
+) -> tuple[list[Node], Assembly]:
+    """The anchors in the order of the graph, and which of them others fill. ``bases`` are those of
+    :func:`scatter_bases` and :func:`initial_values`, ``results`` those of :func:`structured_results`."""
     live = live_nodes(graph)
     nodes = [node for node in graph.nodes if node in live]
     users: dict[Node, list[Node]] = {}
@@ -175,15 +166,19 @@ def choose_anchors(
     for node in nodes:
         if node in required or _worth_storing(node, effort, readings, anchors):
             anchors[node] = None
-    _sink(nodes, users, anchors, set(targets.outputs) | set(targets.states) | set(bases.values()))
+    fixed = set(targets.outputs) | set(targets.states)
+    taken_over = set(bases) | set(bases.values())
+    _sink(nodes, users, anchors, fixed | set(bases.values()))
+    assembly = assemble(nodes, users, anchors, fixed | taken_over, taken_over)
     ordered: list[Node] = []
     for node in nodes:
         if node not in anchors or isinstance(node.op, Projection):
             continue
         made = (results or {}).get(node, ())
         ordered += [bases[each] for each in (node, *made) if each in bases and bases[each] not in live]
+        ordered += [part for part in assembly.parts.get(node, ()) if part not in live]
         ordered += [node, *made]
-    return [*ordered, *targets.copies]
+    return [*ordered, *targets.copies], assembly
 
 
 def _required(nodes: list[Node], targets: Targets) -> set[Node]:

@@ -5,7 +5,7 @@ A deep network is many groups of few structures. Lowering writes the kernels of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from graphc.codegen.anchors import Anchor, trace_anchor
@@ -126,20 +126,31 @@ class KnownKernels:
         """
         if not self.reuse or group.kind not in ("loops", "contraction") or group.split:
             return write(), work(group)
-        key, names = self._structure(group)
+        key, names, starts = self._structure(group)
         known = self._written.get(key)
         if known is None:
             written, operations = write(), work(group)
             numbers = {name: number for number, name in enumerate(names)}
-            self._written[key] = (
-                tuple(_Written(kernel, tuple(numbers[name] for name in given), at) for kernel, given, at in written),
-                operations,
-            )
+            found = []
+            for kernel, given, at in written:
+                places = tuple(numbers[name] for name in given)
+                found.append(_Written(kernel, places, tuple(a - starts[n] for n, a in zip(places, at, strict=True))))
+            # A kernel that begins before what it works on counts from the buffer's start: it fits no other place.
+            if all(start >= 0 for each in found for start in each.starts):
+                self._written[key] = (tuple(found), operations)
             return written, operations
-        return [(each.kernel, tuple(names[n] for n in each.buffers), each.starts) for each in known[0]], known[1]
+        kernels = [
+            (
+                each.kernel,
+                tuple(names[n] for n in each.buffers),
+                tuple(start + starts[n] for n, start in zip(each.buffers, each.starts, strict=True)),
+            )
+            for each in known[0]
+        ]
+        return kernels, known[1]
 
-    def _structure(self, group: Group) -> tuple[Hashable, list[str]]:
-        """What decides a group's kernels, and the buffers that they work on.
+    def _structure(self, group: Group) -> tuple[Hashable, list[str], list[int]]:
+        """What decides a group's kernels, the buffers that they work on, and where in these the first value lies.
 
         Values and buffers are numbered as they are met, so that only how they hang together is told.
         """
@@ -154,7 +165,13 @@ class KnownKernels:
             told.append((number(member.node), member.role, member.level, member.index, member.reduced_index))
             for node in member.anchor.visited:
                 told.append((number(node), self.attributes(node), *(number(operand) for operand in node.inputs)))
+        starts = self._starts(numbers)
         for node in numbers:
+            placement = self.storage.placements.get(node)
+            if placement is not None:
+                told.append(
+                    (placement.start - starts[self.buffer_of[self.storage.values.key(node)]], placement.strides)
+                )
             key = self.storage.values.known(node)
             places = self.storage.places.get(node, ())
             where = [self.buffer_of.get(place) for place in ((key, *places) if key is not None else places)]
@@ -164,4 +181,17 @@ class KnownKernels:
         for name in buffers:
             buffer = self.buffers[name]
             told.append((buffer.dtype, buffer.size, buffer.kind == "state"))
-        return tuple(told), list(buffers)
+        return tuple(told), list(buffers), [starts.get(name, 0) for name in buffers]
+
+    def _starts(self, nodes: Iterable[Node]) -> dict[str, int]:
+        """For each buffer of values with a place within it where the first of these begins; 0 where others use it."""
+        starts: dict[str, int] = {}
+        for node in nodes:
+            placement = self.storage.placements.get(node)
+            key = self.storage.values.known(node)
+            start = 0 if placement is None or not isinstance(placement.start, int) else placement.start
+            for name in {
+                self.buffer_of[place] for place in (key, *self.storage.places.get(node, ())) if place in self.buffer_of
+            }:
+                starts[name] = min(start, starts.get(name, start))
+        return starts

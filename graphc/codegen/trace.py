@@ -185,6 +185,16 @@ def linear_offset(index: Sequence[Integer], shape: Sequence[Integer]) -> Integer
     return flat_offset(index, contiguous_strides(tuple(shape)))
 
 
+def shown_in_order(node: Node) -> Node | None:
+    """The operand of a view that shows all of it in the order in which it lies in memory; None for other nodes."""
+    if not isinstance(node.op, View) or node.type.size != node.inputs[0].type.size:
+        return None
+    source = node.inputs[0].type
+    at = index_variables("i", node.type.shape)
+    place = linear_offset(node.op.source_index(at, source, node.type, **node.attrs), source.shape)
+    return node.inputs[0] if place == linear_offset(at, node.type.shape) else None
+
+
 def flat_offset(index: Sequence[Integer], strides: Sequence[Integer]) -> Integer:
     """The sum of index times stride."""
     total: Integer = 0

@@ -191,6 +191,14 @@ class Gather(Indexed, Elementwise):
 
     moves = True
 
+    def starts(self, types: Sequence[TensorType], **attrs: Any) -> tuple[Index, ...] | None:
+        """Where each operand begins in the result, if they fill it side by side, each whole and once; else None."""
+        return None
+
+    def among_zeros(self, types: Sequence[TensorType], **attrs: Any) -> tuple[int, int] | None:
+        """The dimension along which zeros stand around operand 0, and where it begins there; None for other results."""
+        return None
+
 
 class Source(Elementwise):
     """No operands; the type comes from the attributes alone."""

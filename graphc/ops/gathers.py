@@ -87,6 +87,16 @@ class Pad(Gather):
         border = Constant(as_number(attrs["value"], output.dtype), output.dtype)
         return choose(inside, operands[0](*places), border)
 
+    def among_zeros(self, types: Sequence[TensorType], **attrs: Any) -> tuple[int, int] | None:
+        widths = list(zip(attrs["low"], attrs["high"], strict=True))
+        wide = [dim for dim, pair in enumerate(widths) if pair != (0, 0)]
+        if len(wide) != 1 or repr(as_number(attrs["value"], types[0].dtype)) not in ("0", "0.0"):
+            return None
+        (dim,) = wide
+        low, high = widths[dim]
+        known = isinstance(low, int) and isinstance(high, int) and isinstance(types[0].shape[dim], int)
+        return (dim, low) if known and low >= 0 and high >= 0 else None
+
     def vjp(self, cotangent: Any, output: Any, x: Any, *, low: Shape, high: Shape, value: Number) -> tuple[Any, ...]:
         if all(isinstance(width, int) and width >= 0 for width in (*low, *high)):
             stops = tuple(before + extent for before, extent in zip(low, x.shape, strict=True))
@@ -148,6 +158,13 @@ class Cat(Gather):
         for start, stop, operand in reversed(parts[:-1]):
             result = choose(within(index[dim], start, stop), part(start, operand), result)
         return result
+
+    def starts(self, types: Sequence[TensorType], **attrs: Any) -> tuple[Index, ...]:
+        dim, offset, found = attrs["dim"], 0, []
+        for type in types:
+            found.append((0,) * dim + (offset,) + (0,) * (type.rank - dim - 1))
+            offset = offset + type.shape[dim]
+        return tuple(found)
 
     def vjp(self, cotangent: Any, output: Any, *inputs: Any, dim: int) -> tuple[Any, ...]:
         def part(start: Dimension, stop: Dimension) -> Any:

@@ -10,6 +10,7 @@ from graphc.ir.applications import applies, stage_of
 from graphc.ir.graph import Graph, Node
 from graphc.ir.passes.canonicalize import canonicalize
 from graphc.ir.passes.fold_constants import fold_constants
+from graphc.ir.passes.join_padded import join_padded
 from graphc.ir.passes.recompute import recompute
 from graphc.ir.passes.remove_dead import remove_dead
 from graphc.ir.passes.structured import merge_repetitions, trim_structured
@@ -26,6 +27,7 @@ PIPELINE: tuple[tuple[Pass, str], ...] = (
     (widen_halves, "halves become float32 and casts, which all that follows knows how to simplify and fuse"),
     (canonicalize, "identities go, views compose, equal nodes merge"),
     (fold_constants, "canonical forms have brought constants next to each other"),
+    (join_padded, "gradients of slices of one value, which canonicalization has brought next to each other"),
     (canonicalize, "folding has made new identities, such as a scale of 1"),
     (trim_structured, "results of regions that were read by what has been simplified away"),
     (remove_dead, "so that fusion counts real uses"),
