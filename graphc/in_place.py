@@ -14,9 +14,9 @@ from graphc.tensor import Tensor
 
 _METHODS = """
     abs absolute acos acosh addmv arccos arccosh arcsin arcsinh arctan arctanh as_strided asin asinh atan atanh ceil
-    celu clamp clamp_max clamp_min clip conj_physical cos cosh deg2rad detach erf erfc exp exp2 expm1 fill fix floor
+    clamp clamp_max clamp_min clip conj_physical cos cosh deg2rad detach erf erfc exp exp2 expm1 fill fix floor
     frac gcd i0 index_put lcm ldexp log log10 log1p log2 logit nan_to_num neg negative rad2deg reciprocal relu
-    resize_as round rrelu rsqrt selu sigmoid sin sinc sinh sqrt square tan tanh threshold trunc xlogy zero
+    resize_as round rsqrt sigmoid sin sinc sinh sqrt square tan tanh trunc xlogy zero
 """
 _DROPOUTS = ("alpha_dropout", "dropout", "feature_alpha_dropout", "feature_dropout")
 
@@ -46,7 +46,7 @@ def _named(function: Callable[..., Tensor], name: str, text: str | None) -> Call
 
 
 IN_PLACE: dict[str, Callable[..., Tensor]] = {
-    **{f"{name}_": _method(f"{name}_") for name in _METHODS.split() if hasattr(Tensor, f"{name}_")},
+    **{f"{name}_": _method(f"{name}_") for name in _METHODS.split()},
     **{f"{name}_": _dropout(name) for name in _DROPOUTS},
 }
 globals().update(IN_PLACE)

@@ -166,6 +166,23 @@ def test_kernels_compute_with_halves() -> None:
     assert "gc_round_bf16" in step.source
 
 
+@pytest.mark.parametrize("dtype", HALVES, ids=str)
+def test_kernels_write_through_views_of_halves(dtype: gc.dtype) -> None:
+    """What a write through a slice or a diagonal makes of a base moves elements only, so no host is asked."""
+
+    def step(x: Tensor, y: Tensor) -> Tensor:
+        written = x.clone()
+        written[1:3, ::2] = y
+        written.diagonal().fill_(0.5)
+        return written
+
+    x, y = gc.randn(5, 6).to(dtype), gc.randn(2, 3).to(dtype)
+    compiled = gc.compile(step, fullgraph=True)
+    assert (compiled(x, y) == step(x, y)).all()
+    assert (compiled(x + 1, y) == step(x + 1, y)).all()
+    assert "call_out" not in compiled.source
+
+
 def test_the_program_and_its_host_draw_from_one_stream() -> None:
     """Halves are drawn by the host, floats by the program: numbers and the generator's state are eager's, in order."""
 

@@ -204,7 +204,7 @@ def dressed(node: Node | None) -> Node | None:
 
 def visible(node: Node | None) -> Node | None:
     """The node that PyTorch has at an edge: broadcasts and conversions that an operator makes are part of it."""
-    while isinstance(node, TapeNode) and node.description is None and node.primitive.name in _HIDDEN:
+    while isinstance(node, TapeNode) and node.description is None and node.primitive.implicit:
         node = node.edges[0]
     return dressed(node)
 
@@ -456,8 +456,6 @@ class AccumulateGrad(Node):
 
 
 Edge = Node
-# What operators put in by themselves where shapes or dtypes differ.
-_HIDDEN = frozenset({"cast", "expand", "reshape"})
 
 
 def gradient_edge(tensor: Tensor) -> Edge | None:

@@ -21,7 +21,7 @@ from graphc.ir.integers import (
     rewrite_atoms,
     variable,
 )
-from graphc.ir.primitive import Contraction, Elementwise, External, Gather, Source, View
+from graphc.ir.primitive import Contraction, Elementwise, External, Source
 from graphc.ir.scalars import Call, Choose, Constant, FromIndex, Index, Load, Operand, Scalar, Within
 from graphc.ir.structured import Structured
 from graphc.ir.types import contiguous_strides
@@ -68,8 +68,6 @@ _COMPUTED = frozenset(
         *("float32", "float64"),
     }
 )
-# The pointwise primitives that give elements of operands as they are, or round them; kernels hold halves for no more.
-_MOVING = frozenset({"copy", "cast", "where"})
 
 
 def is_host_work(node: Node) -> bool:
@@ -84,10 +82,9 @@ def is_host_work(node: Node) -> bool:
 
 
 def _moves(node: Node) -> bool:
-    """Whether no element of the value is computed, but at most cast."""
-    if isinstance(node.op, View | Gather | Source):
-        return node.op.effect is None
-    return node.op.name in _MOVING
+    """Whether no element of the value is computed, but at most cast: kernels hold halves for no more."""
+    moves = node.op.moves or isinstance(node.op, Source)
+    return moves and isinstance(node.op, Elementwise) and node.op.effect is None
 
 
 def is_product(node: Node) -> bool:

@@ -57,8 +57,12 @@ class Primitive:
     # another is run, or with an error. Nodes with an effect are never merged, reordered, or dropped.
     effect: ClassVar[str | None] = None
     commutative: ClassVar[bool] = False
-    # Elements pass through unchanged, or by rules of its own: `evaluate` takes arrays of any element type as they are.
+    # Elements pass through unchanged, or are cast, and none is computed.
     moves: ClassVar[bool] = False
+    # Halves are computed with in float32 and rounded once; where this is false, `evaluate` takes them as they are.
+    widens: ClassVar[bool] = True
+    # Front ends put it in by themselves where shapes or dtypes differ, so that users see no node of it.
+    implicit: ClassVar[bool] = False
     # Scalar operations for one element, for the fusion cost model; about 1 for an add, 10 for an exponential.
     cost: ClassVar[float] = 1.0
 
@@ -81,7 +85,7 @@ class Primitive:
         dtype = dtype_of(arrays[0].dtype)
         if dtype.is_complex:
             self.infer(*self.types_of(arrays), **attrs)
-        if not dtype.is_half:
+        if not dtype.is_half or not self.widens:
             return self.evaluate(*arrays, **attrs)
         with np.errstate(all="ignore"):
             widened = [array.astype(np.float32) if array.dtype == dtype.numpy else array for array in arrays]

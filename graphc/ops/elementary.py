@@ -230,7 +230,7 @@ class NextAfter(Binary):
     """The float next to x in the direction of y."""
 
     name, function, accepts = "nextafter", np.nextafter, FLOATING
-    moves = True  # the next half is not the next float32
+    widens = False  # the next half is not the next float32
     cost = 5.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any, y: Any) -> tuple[Any, ...]:

@@ -112,6 +112,7 @@ class Cast(Pointwise):
     name = "cast"
     saves_inputs = ()
     moves = True  # from and to any type by rules of its own
+    implicit = True
 
     def infer(self, x: TensorType, *, dtype: DType) -> TensorType:
         return TensorType(dtype, x.shape)

@@ -38,6 +38,7 @@ class Reshape(View):
     """The same elements in row-major order under another shape of the same size."""
 
     name = "reshape"
+    implicit = True
 
     def infer(self, x: TensorType, *, shape: Shape) -> TensorType:
         if x.size != product(shape):
@@ -154,6 +155,7 @@ class Expand(View):
     """Dimensions of size 1 repeated; the rank stays."""
 
     name = "expand"
+    implicit = True
 
     def infer(self, x: TensorType, *, shape: Shape) -> TensorType:
         if len(shape) != x.rank or any(old not in (1, new) for old, new in zip(x.shape, shape, strict=True)):

@@ -32,7 +32,7 @@ def _widened(builder: Builder, node: Node, operands: tuple[Node, ...]) -> Node |
         # From and to halves by way of float32, as PyTorch converts. Of a complex number the host takes the real part.
         by_way = (half.is_half or target.is_half) and not (half.is_complex or target.is_complex)
         return cast(cast(operands[0], float32), target) if by_way else None
-    if node.op.moves or not half.is_half:
+    if node.op.moves or not node.op.widens or not half.is_half:
         return None
     wide = [cast(operand, float32) if operand.type.dtype is half else operand for operand in operands]
     result = builder.add(node.op, wide, node.attrs, node.location)
