@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphc.autograd.node_names import PRIMITIVE_NODES
-from graphc.autograd.node_saves import NODE_SAVES, VIEWS
+from graphc.autograd.node_saves import NODE_SAVES, SECOND_NODES, VIEWS, SecondNode
 
 _TOKENS = re.compile(r"\w+|[(),*]")
 
@@ -31,7 +31,7 @@ def node_of_primitive(node: Any) -> tuple[str, Sequence[Any]]:
 class Template:
     """A node as PyTorch makes it: its name, and for each operand a parameter's name, another template, or None."""
 
-    __slots__ = ("name", "operands", "parameters", "saves", "saves_result")
+    __slots__ = ("name", "operands", "parameters", "saves", "saves_result", "second")
 
     def __init__(self, name: str, operands: Sequence[str | Template | None]):
         self.name = name
@@ -44,6 +44,7 @@ class Template:
         # that must need a gradient for it, or None; and whether the result is saved.
         self.saves = tuple(dict.fromkeys(self._saved()))
         self.saves_result = "result" in NODE_SAVES.get(name, ())
+        self.second = self._second()
 
     def _saved(self) -> list[tuple[int, int | None]]:
         found = []
@@ -59,6 +60,14 @@ class Template:
                     if needed is None
                 ]
         return found
+
+    def _second(self) -> SecondNode | None:
+        """What stands behind the gradients; where views follow the function's own node, that has the say."""
+        second = SECOND_NODES.get(self.name)
+        if second is None and self.name.startswith(("Squeeze", "View")):
+            inner = next((operand for operand in self.operands if isinstance(operand, Template)), None)
+            return None if inner is None else inner.second
+        return second
 
     def _parameters_at(self, place: str) -> list[int]:
         """The parameters whose memory an operand is."""

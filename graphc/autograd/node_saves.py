@@ -8,6 +8,8 @@ in PyTorch, so such nodes remember the versions of what PyTorch saves. The words
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 # By the node's name: "0" is the first of its operands, "0/1" the first where the second needs a gradient, "result" what
 # the node made.
 NODE_SAVES: dict[str, tuple[str, ...]] = {
@@ -116,3 +118,39 @@ VIEWS = frozenset(
         "ViewBackward0",
     }
 )
+
+
+class SecondNode(NamedTuple):
+    """The node of PyTorch behind the gradients that another one gives in a sweep that is recorded.
+
+    Attributes:
+        name: that of the node.
+        zeros: whether it leads, with zeros, to what the other saves; else to nothing, and its gradients only require
+            one.
+    """
+
+    name: str
+    zeros: bool = True
+
+
+# By the node's name, where the gradient depends on what it saves and its derivative is zero there.
+SECOND_NODES: dict[str, SecondNode] = {
+    "ReluBackward0": SecondNode("ThresholdBackwardBackward0"),
+    **{
+        f"{name}Backward0": SecondNode(f"{name}BackwardBackward0")
+        for name in (
+            *("AdaptiveAvgPool2D", "AdaptiveAvgPool3D", "AdaptiveMaxPool2D", "AdaptiveMaxPool3D"),
+            *("AvgPool2D", "AvgPool3D", "FractionalMaxPool2D", "FractionalMaxPool3D"),
+            *("MaxPool2DWithIndices", "MaxPool3DWithIndices"),
+            *("Hardshrink", "Hardsigmoid", "Hardtanh", "LeakyRelu", "PreluKernel", "RreluWithNoise", "Softshrink"),
+            *("Threshold", "NllLoss", "NllLoss2D"),
+            *("ReflectionPad1D", "ReflectionPad2D", "ReflectionPad3D"),
+            *("ReplicationPad1D", "ReplicationPad2D", "ReplicationPad3D"),
+        )
+    },
+    # Those of several gradients, of which the last depends on nothing.
+    **{
+        f"{name}Backward0": SecondNode(f"{name}BackwardBackward0", zeros=False)
+        for name in ("Convolution", "NativeBatchNorm", "NativeLayerNorm")
+    },
+}
