@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from graphc.codegen.c.parts import cut
-from graphc.codegen.c.program import PrintedKernels, caller_buffers, draws_random, print_kernels, print_program
+from graphc.codegen.c.program import (
+    ScratchNeeds,
+    caller_buffers,
+    draws_random,
+    print_kernels,
+    print_program,
+    scratch_of,
+)
 from graphc.codegen.host import Host, calls_out
 from graphc.codegen.inplace import reuse_in_place
 from graphc.codegen.loops import Buffer, LoopProgram
@@ -78,27 +85,42 @@ def compile_loops(
         threads = 1
     width = vector_bytes or default_vector_bytes()
 
-    def planned(given: LoopProgram) -> tuple[LoopProgram, PrintedKernels, MemoryPlan]:
+    scratch_needs: ScratchNeeds = {}
+
+    def planned(given: LoopProgram) -> MemoryPlan:
         shared = reuse_in_place(given)
-        kernels = print_kernels(shared, width)
-        return shared, kernels, plan_memory(shared, kernels.scratch, threads=threads)
+        return plan_memory(shared, scratch_of(shared, width, scratch_needs), threads=threads)
 
     done: Rematerialization | None = None
     # Launches of loops and branches stay where they are.
     if not program.blocks and applies("order launches", "the program as a whole"):
-        ordered = order_for_memory(program)
-        # Scratch memory, which needs the kernels' text, is about the same in both.
-        own, other = (plan_memory(reuse_in_place(given)).arena_bytes for given in (program, ordered))
-        if own - other >= WORTH_AN_ORDER:
-            program = ordered
+        program, shared = _in_better_order(program)
+    else:
+        shared = reuse_in_place(program)
     if memory_limit is not None and applies("compute values again", "the program as a whole"):
-        program, done = fit(program, memory_limit, lambda given: planned(given)[2])
-    program, kernels, plan = planned(program)
+        fitting, done = fit(program, memory_limit, planned)
+        shared = shared if fitting is program else reuse_in_place(fitting)
+    kernels = print_kernels(shared, width)
+    plan = plan_memory(shared, kernels.scratch, threads=threads)
+    program = shared
     check_plan(program, plan)
     roll = roll and applies("make loops of launches that repeat", "the program as a whole")
     source = print_program(program, plan, kernels, timed=timed, roll=roll)
     parts = cut(source, [text.definition for text in kernels.texts], default_threads())
     return CompiledProgram(program, plan, source, draws_random(program), timed, done, parts)
+
+
+def _in_better_order(program: LoopProgram) -> tuple[LoopProgram, LoopProgram]:
+    """The program with its launches in an order that frees memory early, or as it is where that saves little; and the
+    same with results written over values that are read for the last time."""
+    shared, ordered = reuse_in_place(program), order_for_memory(program)
+    if ordered.launches == program.launches:
+        return program, shared
+    other = reuse_in_place(ordered)
+    # Scratch memory, which needs the kernels' text, is about the same in both.
+    if plan_memory(shared).arena_bytes - plan_memory(other).arena_bytes >= WORTH_AN_ORDER:
+        return ordered, other
+    return program, shared
 
 
 class Executable:

@@ -135,6 +135,14 @@ class PrintedKernels:
     scratch: tuple[Scratch, ...]
 
 
+# The bytes of scratch memory, shared and for each thread, by what kernels do.
+ScratchNeeds = dict[object, tuple[int, int]]
+
+
+def _does(kernel: Kernel) -> object:
+    return kernel.parameters, kernel.body
+
+
 def print_kernels(program: LoopProgram, vector_bytes: int = 16) -> PrintedKernels:
     """The program's kernels as C functions; kernels that do the same are printed once.
 
@@ -148,7 +156,7 @@ def print_kernels(program: LoopProgram, vector_bytes: int = 16) -> PrintedKernel
     scratch: list[Scratch] = []
     symbols = frozenset(program.symbols)
     for position, launch in enumerate(program.launches):
-        key = (launch.kernel.parameters, launch.kernel.body)
+        key = _does(launch.kernel)
         if key not in numbers or not applies("print equal kernels once", launch):
             numbers[key] = len(texts)
             name = names.fresh(launch.kernel.title)
@@ -159,6 +167,22 @@ def print_kernels(program: LoopProgram, vector_bytes: int = 16) -> PrintedKernel
         if text.shared_bytes or text.local_bytes:
             scratch.append(Scratch(position, f"scratch{position}", text.shared_bytes, text.local_bytes))
     return PrintedKernels(tuple(texts), tuple(of_launch), used, tuple(scratch))
+
+
+def scratch_of(program: LoopProgram, vector_bytes: int, known: ScratchNeeds) -> tuple[Scratch, ...]:
+    """The scratch memory that :func:`print_kernels` finds, where the text is not wanted. ``known`` keeps what each
+    kernel needs, for programs that have most of their kernels in common."""
+    symbols = frozenset(program.symbols)
+    scratch: list[Scratch] = []
+    for position, launch in enumerate(program.launches):
+        key = _does(launch.kernel)
+        if key not in known:
+            with working_on(launch):
+                text = _print_kernel(launch.kernel, "kernel", Used(), vector_bytes, symbols)
+            known[key] = text.shared_bytes, text.local_bytes
+        if any(known[key]):
+            scratch.append(Scratch(position, f"scratch{position}", *known[key]))
+    return tuple(scratch)
 
 
 def _print_kernel(kernel: Kernel, name: str, used: Used, vector_bytes: int, symbols: frozenset[str]) -> KernelText:
