@@ -3,23 +3,24 @@
 :mod:`graphc.ops.convolution_arrays` asks for :func:`library` when there is enough to compute and goes on with numpy
 where it is None: on a machine without a compiler. What is compiled is templates/c/convolution_library.c.j2; it is built
 once, kept in the cache of compiled programs, and serves convolutions of any sizes. How a picture is laid out is said in
-:mod:`graphc.ir.planes`. No result depends on the number of threads.
+:mod:`graphc.ir.planes`, how the work is cut in :mod:`graphc.ir.plane_cuts`. No result depends on the number of threads.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from graphc.ir.integers import ceiling, round_up
+from graphc.ir.plane_cuts import WANTED_ITEMS, cut_places, cut_sum
 from graphc.ir.planes import PlaneAxis, Planes, plane_axis
 from graphc.ir.window import WindowAxis
-from graphc.ops.workers import for_each
+from graphc.ops.workers import for_each, scratch
 
 __all__ = ["Matrix", "library", "multiply", "sum_places"]
 
@@ -27,13 +28,7 @@ _TEMPLATE = "c/convolution_library.c.j2"
 _SUFFIXES = {"float32": "f32", "float64": "f64"}
 # With fewer multiplications numpy is as quick.
 WORTH_A_CALL = 1 << 20
-# Elements of the planes of a block, and of the products: both stay in the second-level cache.
-_STAGE = 1 << 16
-_BLOCK = 1 << 15
-# Flat places of a sum at a time: a tile's rows stay in the nearest cache.
-_DEPTH = 1280
-# What threads share: parts of the work, and of a sum. The latter decides the order of additions.
-_PARTS = 8
+# Elements of the partial sums that threads share; how many there are decides the order of additions.
 _MOST_PARTIAL_SUMS = 1 << 22
 
 
@@ -89,18 +84,13 @@ def _loaded(dtype: str) -> _Library | None:
     """The library for a dtype, built or found in the cache; None where there is no compiler. Decided once."""
     # Only here, so that importing graphc loads neither the templates nor cffi.
     from graphc.codegen.executable import default_vector_bytes
-    from graphc.codegen.render import render
-    from graphc.runtime import CompileError, CompilerNotFound, build_library
-    from graphc.runtime.abi import open_library
+    from graphc.codegen.library import load_library
 
     width = default_vector_bytes()
     tiles = (6, 4, 8, 3) if width >= 64 else (4, 3, 3, 3)
     context = _Context(((_SUFFIXES[dtype], width // np.dtype(dtype).itemsize),), *tiles)
-    try:
-        build = build_library(render(_TEMPLATE, context), name=f"convolutions_{_SUFFIXES[dtype]}")
-        return _Library(open_library(build.path), context)
-    except (CompileError, CompilerNotFound, OSError):
-        return None
+    handle = load_library(_TEMPLATE, context, f"convolutions_{_SUFFIXES[dtype]}")
+    return None if handle is None else _Library(handle, context)
 
 
 @dataclass(frozen=True)
@@ -165,29 +155,20 @@ def _plan_to_multiply(
 ) -> _Plan:
     """The plan of a product whose columns are places; ``tile`` is how many of them a tile has."""
     planes = Planes(_in_three(axes), channels)
-    cut, row, block = planes.axes[0].places, planes.row, channels
-    while cut > 1 and (
-        block * planes.phases * planes.read(cut) > _STAGE or (cut * row > 2 * tile and rows * cut * row > _BLOCK)
-    ):
-        cut = -(-cut // 2)
-    while block > 1 and block * planes.phases * planes.read(cut) > _STAGE:
-        block = -(-block // 2)
     samples, groups = batch
-    while samples * groups * -(-planes.axes[0].places // cut) < _PARTS and cut > 1 and cut * row >= 2 * tile:
-        cut = -(-cut // 2)
-    cuts = -(-planes.axes[0].places // cut)
-    plane = planes.rows(cut) * row
-    columns = -(-cut * row // tile) * tile
-    stage = (block * planes.phases - 1) * plane + max(planes.read(cut), max(planes.tap_offsets(0)) + columns)
+    # All rows of the matrix are one tile of the rules: they are not cut.
+    cut = cut_places(planes, samples * groups, rows, (rows, tile), channels)
+    cuts = ceiling(planes.axes[0].places, cut.rows)
+    columns = round_up(cut.rows * planes.row, tile)
     fields = _fields(
         planes,
         rows=rows,
         groups=groups,
-        plane=plane,
-        stage=stage,
-        cut=cut,
+        plane=cut.plane,
+        stage=cut.stage,
+        cut=cut.rows,
         cuts=cuts,
-        block_channels=block,
+        block_channels=cut.channels,
         block_rows=rows,
         samples=samples,
         together=1,
@@ -198,7 +179,8 @@ def _plan_to_multiply(
         results=_spread(results),
     )
     items = samples * groups * cuts
-    return _Plan(fields, _offsets(planes, block, plane), stage + rows * columns, items, min(items, _PARTS))
+    offsets = _offsets(planes, cut.channels, cut.plane)
+    return _Plan(fields, offsets, cut.stage + rows * columns, items, min(items, WANTED_ITEMS))
 
 
 def _spread(sizes: tuple[int, ...]) -> tuple[int, ...]:
@@ -206,60 +188,39 @@ def _spread(sizes: tuple[int, ...]) -> tuple[int, ...]:
 
 
 @functools.lru_cache(maxsize=512)
-def _plan_to_sum(axes: tuple[WindowAxis, ...], channels: int, rows: int, batch: tuple[int, int], lanes: int) -> _Plan:
-    """The plan of a product that sums over places."""
+def _plan_to_sum(
+    axes: tuple[WindowAxis, ...], channels: int, rows: int, batch: tuple[int, int], tile: int, lanes: int
+) -> _Plan:
+    """The plan of a product that sums over places; ``tile`` is how many rows a tile has."""
     planes = Planes(_in_three(axes), channels)
     samples, groups = batch
-    places, row = planes.axes[0].places, planes.row
-    whole = planes.rows(places) * row
     columns = channels * planes.taps
-    parts = max(1, min(samples, _PARTS, max(2, _MOST_PARTIAL_SUMS // max(1, groups * rows * columns))))
-    cut = places if whole <= _DEPTH else max(1, min(places, _DEPTH // row))
-    segment = whole if cut == places else cut * row
-    together = max(1, min(-(-samples // parts), _DEPTH // segment)) if cut == places else 1
-    depth = -(-together * segment // lanes) * lanes
-    plane = (together - 1) * segment + planes.read(cut)
-    block, block_rows = channels, rows
-    while block > 1 and block * planes.phases * plane > _STAGE:
-        block = -(-block // 2)
-    while block_rows > 8 and block_rows * depth > _STAGE:
-        block_rows = -(-block_rows // 2)
-    count = block * planes.phases
-    stage = max(count * plane, (count - 1) * plane + max(planes.tap_offsets(0)) + depth)
+    parts = max(1, min(samples, WANTED_ITEMS, max(2, _MOST_PARTIAL_SUMS // max(1, groups * rows * columns))))
+    cut = cut_sum(planes, max(1, ceiling(samples, parts)), rows, tile, lanes)
     fields = _fields(
         planes,
         rows=rows,
         groups=groups,
-        plane=plane,
-        stage=stage,
-        cut=cut,
-        cuts=-(-places // cut),
-        block_channels=block,
-        block_rows=block_rows,
+        plane=cut.plane,
+        stage=cut.stage,
+        cut=cut.rows,
+        cuts=ceiling(planes.axes[0].places, cut.rows),
+        block_channels=cut.channels,
+        block_rows=cut.block_m,
         samples=samples,
-        together=together,
-        segment=segment,
-        depth=depth,
+        together=cut.samples,
+        segment=cut.segment,
+        depth=cut.depth,
         row_stride=0,
         divisors=(1, 1, 1),
         results=(1, 1, 1),
     )
-    return _Plan(fields, _offsets(planes, block, plane), stage + block_rows * depth, parts * groups, parts)
-
-
-_memory = threading.local()
-
-
-def _scratch(count: int, dtype: np.dtype) -> np.ndarray:
-    """Memory that a thread keeps, since fresh memory costs more than what is done in it."""
-    held = getattr(_memory, "bytes", None)
-    if held is None or held.size < count * dtype.itemsize:
-        held = _memory.bytes = np.empty(count * dtype.itemsize, np.uint8)
-    return held
+    offsets = _offsets(planes, cut.channels, cut.plane)
+    return _Plan(fields, offsets, cut.stage + cut.block_m * cut.depth, parts * groups, parts)
 
 
 def _slices(items: int) -> list[tuple[int, int]]:
-    each = max(1, -(-items // _PARTS))
+    each = max(1, ceiling(items, WANTED_ITEMS))
     return [(first, min(first + each, items)) for first in range(0, items, each)]
 
 
@@ -293,8 +254,8 @@ def multiply(
     )
 
     def work(part: tuple[int, int]) -> None:
-        scratch = _scratch(plan.scratch, dtype)
-        function(*arguments, ffi.cast(pointer, scratch.ctypes.data), *part)
+        memory = scratch("planes", (plan.scratch,), dtype)
+        function(*arguments, ffi.cast(pointer, memory.ctypes.data), *part)
 
     for_each(_slices(plan.items), work)
 
@@ -311,7 +272,7 @@ def sum_places(
     dtype = picture.dtype
     samples, groups, channels = picture.shape[:3]
     rows = cotangent.shape[2]
-    plan = _plan_to_sum(axes, channels, rows, (samples, groups), library.lanes)
+    plan = _plan_to_sum(axes, channels, rows, (samples, groups), library.context.dot_rows, library.lanes)
     columns = channels * math.prod(axis.taps for axis in axes)  # type: ignore[misc]
     products = np.empty((plan.parts, groups, rows, columns), dtype)
     function, pointer = library.function("convolve_weight", dtype), _POINTERS[dtype.name]
@@ -324,8 +285,8 @@ def sum_places(
     )
 
     def work(part: tuple[int, int]) -> None:
-        scratch = _scratch(plan.scratch, dtype)
-        function(*arguments, ffi.cast(pointer, scratch.ctypes.data), plan.parts, *part)
+        memory = scratch("planes", (plan.scratch,), dtype)
+        function(*arguments, ffi.cast(pointer, memory.ctypes.data), plan.parts, *part)
 
     for_each(_slices(plan.items), work)
     # Added in one order, however many threads there are.

@@ -58,14 +58,9 @@ def library(count: int) -> Any:
 def _loaded() -> Any:
     """The library, built or found in the cache; None where there is no compiler. Decided once in a process."""
     # Only here, so that importing graphc loads neither the templates nor cffi.
-    from graphc.codegen.render import render
-    from graphc.runtime import CompileError, CompilerNotFound, build_library
-    from graphc.runtime.abi import open_library
+    from graphc.codegen.library import load_library
 
-    try:
-        return open_library(build_library(render(_TEMPLATE, _Context(_FUNCTIONS)), name="random_stream").path)
-    except (CompileError, CompilerNotFound, OSError):
-        return None
+    return load_library(_TEMPLATE, _Context(_FUNCTIONS), "random_stream")
 
 
 def fill(library: Any, name: str, state: np.ndarray, out: np.ndarray, *arguments: float) -> None:

@@ -97,13 +97,13 @@ def test_cuts(geometry: Geometry, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is too large for a cache is cut; nothing is written behind the memory that a thread works in."""
     mark = 77
 
-    def marked(count: int, dtype: np.dtype) -> np.ndarray:
-        memory = np.full(count * dtype.itemsize + 4096, mark, np.uint8)
-        held.append((memory, count * dtype.itemsize))
+    def marked(use: str, shape: Sizes, dtype: np.dtype) -> np.ndarray:
+        memory = np.full(shape[0] * dtype.itemsize + 4096, mark, np.uint8)
+        held.append((memory, shape[0] * dtype.itemsize))
         return memory
 
     held: list[tuple[np.ndarray, int]] = []
-    monkeypatch.setattr(convolution_library, "_scratch", marked)
+    monkeypatch.setattr(convolution_library, "scratch", marked)
     given = operands(geometry, np.float32)
     found, expected = results(geometry, given), by_numpy(geometry, given, monkeypatch)
     for name, right in expected.items():

@@ -630,6 +630,7 @@ def test_products_and_sums_round_once():
 def test_a_machine_without_compiler_draws_with_numpy(monkeypatch):
     """No compiler: large draws are numpy's, and the same."""
     from graphc import runtime
+    from graphc.codegen import library
 
     def no_compiler(*arguments, **keywords):
         raise runtime.CompilerNotFound("no C compiler")
@@ -637,7 +638,7 @@ def test_a_machine_without_compiler_draws_with_numpy(monkeypatch):
     expected = RandomStream(9).normal(70_000)
     graphc.random_library._loaded.cache_clear()
     monkeypatch.undo()
-    monkeypatch.setattr(runtime, "build_library", no_compiler)
+    monkeypatch.setattr(library, "build_library", no_compiler)
     assert graphc.random_library.library(70_000) is None
     np.testing.assert_array_equal(bits(RandomStream(9).normal(70_000)), bits(expected))
     graphc.random_library._loaded.cache_clear()

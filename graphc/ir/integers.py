@@ -364,6 +364,16 @@ def _atom_bounds(atom: Atom) -> Bounds:
     )
 
 
+def ceiling(value: int, divisor: int) -> int:
+    """Division rounded up."""
+    return -(-value // divisor)
+
+
+def round_up(value: int, multiple: int) -> int:
+    """The least multiple that is not less."""
+    return ceiling(value, multiple) * multiple
+
+
 def product(extents: Iterable[Dimension]) -> Dimension:
     """The product of dimensions; 1 for none."""
     result: Dimension = 1

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import threading
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -23,7 +22,7 @@ from graphc.convolution_library import Matrix
 from graphc.ir.integers import Dimension
 from graphc.ir.planes import shifts_of, undivided_axis
 from graphc.ir.window import WindowAxis
-from graphc.ops.workers import for_each
+from graphc.ops.workers import for_each, scratch
 
 Sizes = tuple[int, ...]
 
@@ -158,7 +157,7 @@ class _Columns:
         part = self.x[samples]
         shape = (*part.shape[: -len(self.geometry.kernel)], *self.geometry.padded)
         count = math.prod(shape)
-        memory = _scratch("padded", (count + self.geometry.plane,), self.x.dtype)
+        memory = scratch("padded", (count + self.geometry.plane,), self.x.dtype)
         if any(self.geometry.padding):
             memory.fill(0)
         else:
@@ -170,23 +169,9 @@ class _Columns:
         """``[(g,) c * kernel, m * spread]``: valid until the thread asks for the next."""
         shape = (*self.leading, *self.geometry.kernel, samples.stop - samples.start, *self.places)
         met = np.ndarray(shape, self.x.dtype, self._padded(samples), 0, self.strides)
-        columns = _scratch("columns", shape, self.x.dtype)
+        columns = scratch("columns", shape, self.x.dtype)
         np.copyto(columns, met)
         return columns.reshape(self.shape)
-
-
-_memory = threading.local()
-
-
-def _scratch(use: str, shape: Sizes, dtype: np.dtype) -> np.ndarray:
-    """Memory for one part's work: each thread keeps what it used last, since fresh memory costs more than the work."""
-    count = math.prod(shape)
-    held = getattr(_memory, use, None)
-    if held is None or held.size < count * dtype.itemsize:
-        held = np.empty(count * dtype.itemsize, np.uint8)
-        if count <= 4 * COLUMNS:
-            setattr(_memory, use, held)
-    return held[: count * dtype.itemsize].view(dtype).reshape(shape)
 
 
 def _parts(count: int, at_once: int) -> list[slice]:
@@ -226,7 +211,7 @@ def convolve(weight: np.ndarray, x: np.ndarray, stride: Sizes, padding: Sizes, d
 
     def work(samples: slice) -> None:
         laid_out = columns.of(samples)
-        product = _scratch("product", (*groups, outputs, laid_out.shape[-1]), x.dtype)
+        product = scratch("product", (*groups, outputs, laid_out.shape[-1]), x.dtype)
         multiply_matrices(rows, laid_out, product)
         into[(..., samples, *all_places)] = product.reshape(*groups, outputs, -1, *geometry.spread)[(..., *inside)]
 
@@ -351,7 +336,7 @@ def _weight_gradient(cotangent: np.ndarray, x: np.ndarray, geometry: Geometry) -
         samples = parts[number]
         # What lies between the rows counts as zero.
         shape = (*groups, outputs, samples.stop - samples.start, *geometry.spread)
-        rows = _scratch("product", shape, cotangent.dtype)
+        rows = scratch("product", shape, cotangent.dtype)
         if geometry.spread != geometry.places:
             rows.fill(0)
         rows[(..., *inside)] = cotangent[(..., samples, *all_places)]

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TypeVar
 
+import numpy as np
+
 from graphc.blas_threads import single_threaded_blas
 from graphc.thread_count import get_num_threads
 
 Part = TypeVar("Part")
+# Bytes that a thread keeps for one use.
+MOST_KEPT = 1 << 23
 
 
 class _Pool:
@@ -48,6 +54,21 @@ def _threads(count: int) -> ThreadPoolExecutor:
     if _Pool.threads is None or _Pool.count < count:
         _Pool.threads, _Pool.count = ThreadPoolExecutor(count, thread_name_prefix="graphc"), count
     return _Pool.threads
+
+
+_memory = threading.local()
+
+
+def scratch(use: str, shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
+    """Memory for one part's work, with any values: each thread keeps what it used last for a use, since fresh memory
+    costs more than the work."""
+    nbytes = math.prod(shape) * dtype.itemsize
+    held = getattr(_memory, use, None)
+    if held is None or held.size < nbytes:
+        held = np.empty(nbytes, np.uint8)
+        if nbytes <= MOST_KEPT:
+            setattr(_memory, use, held)
+    return held[:nbytes].view(dtype).reshape(shape)
 
 
 def _in_forked_child() -> None:

@@ -21,7 +21,7 @@ from graphc.codegen.c.names import Names, comment
 from graphc.codegen.c.rewriting import Tables, map_scalar, map_statement, substitution, table_and_rest
 from graphc.codegen.c.spelling import UNARY
 from graphc.codegen.c.statements import INDENT, Statements
-from graphc.codegen.c.tiles import Side, Tiling, ceiling, round_up
+from graphc.codegen.c.tiles import Side, Tiling
 from graphc.codegen.loops import Contract, Kernel, Let, Local, Statement, Store
 from graphc.codegen.render import render
 from graphc.ir.integers import (
@@ -29,7 +29,9 @@ from graphc.ir.integers import (
     Opaque,
     atoms,
     bounds,
+    ceiling,
     coefficient_of,
+    round_up,
     variable,
 )
 from graphc.ir.scalars import Call, Load, Scalar, Within, rebuild

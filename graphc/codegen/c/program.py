@@ -14,7 +14,6 @@ from graphc.codegen.c.names import Names, comment, wrapped
 from graphc.codegen.c.rolling import Argument
 from graphc.codegen.c.schedule import Step, schedule
 from graphc.codegen.c.statements import identity
-from graphc.codegen.c.tiles import round_up
 from graphc.codegen.host import calls_out, host_draws
 from graphc.codegen.loops import (
     Block,
@@ -31,6 +30,7 @@ from graphc.codegen.loops import (
 from graphc.codegen.memory import MemoryPlan, Scratch
 from graphc.codegen.render import render
 from graphc.ir.applications import applies, working_on
+from graphc.ir.integers import round_up
 
 # Operations that are only another way of reading a value: comments leave them out.
 FREE = frozenset(("reshape", "expand", "permute", "slice", "alias", "detach", "full", "iota", "cast"))

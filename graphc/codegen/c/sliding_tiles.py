@@ -8,24 +8,20 @@ from dataclasses import dataclass
 from math import gcd
 
 from graphc.codegen.c.tiles import (
-    BLOCK_ELEMENTS,
     COPY,
     LANE_SUM,
     LONGEST_DEPTH,
     PEAK,
     VISIT,
-    WANTED_ITEMS,
     Side,
     Tiling,
-    ceiling,
-    round_up,
 )
+from graphc.ir.integers import ceiling, round_up
+from graphc.ir.plane_cuts import WANTED_ITEMS, cut_places, cut_sum
 from graphc.ir.planes import Planes
 
 FILL = 0.15  # nanoseconds to clear and copy an element of a plane, most of them in runs
 UNALIGNED = 0.9  # of the peak is left where every other load crosses a cache line
-STAGE_ELEMENTS = 1 << 16  # of the planes that a thread works on: they stay in the second-level cache
-LONGEST_ROW = 1280  # elements that a dot product runs over at a time, so that a tile's rows stay in the nearest cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +61,9 @@ def _cut_of_places(
     tile_n = vectors * lanes
     tile_m = ceiling(m, ceiling(m, max(1, (registers - vectors - 1) // vectors)))
     channels = ceiling(planes.channels, ceiling(planes.channels * taps, max(LONGEST_DEPTH, taps)))
-    rows, block_m = places, m
-    while rows > 1 and (
-        channels * planes.phases * planes.read(rows) > STAGE_ELEMENTS
-        or (m * rows * row > BLOCK_ELEMENTS and rows * row > 2 * tile_n)
-    ):
-        rows = ceiling(rows, 2)
-    while channels > 1 and channels * planes.phases * planes.read(rows) > STAGE_ELEMENTS:
-        channels = ceiling(channels, 2)
-    while block_m > 2 * tile_m and block_m * rows * row > 2 * BLOCK_ELEMENTS:
-        block_m = round_up(ceiling(block_m, 2), tile_m)
-    while batch * ceiling(places, rows) * ceiling(m, block_m) < WANTED_ITEMS:
-        if rows > 1 and rows * row >= 2 * tile_n:
-            rows = ceiling(rows, 2)
-        elif block_m > 2 * tile_m:
-            block_m = round_up(ceiling(block_m, 2), tile_m)
-        else:
-            break
+    cut = cut_places(planes, batch, m, (tile_m, tile_n), channels)
+    rows, channels, block_m, stage = cut.rows, cut.channels, cut.block_m, cut.stage
     block_n, block_k, k = rows * row, channels * taps, planes.channels * taps
-    plane = planes.rows(rows) * row
-    overshoot = max(planes.tap_offsets(0)) + round_up(block_n, tile_n)
-    stage = (channels * planes.phases - 1) * plane + max(planes.read(rows), overshoot)
     n_blocks, m_blocks, k_blocks = ceiling(places, rows), ceiling(m, block_m), ceiling(planes.channels, channels)
     sums = tile_m * vectors
     efficiency = UNALIGNED * min(1.0, sums / 10) * sums / (sums + 0.35 * (tile_m + vectors))
@@ -114,7 +92,7 @@ def _cut_of_places(
         b_place="local",
         cost=cost,
     )
-    return Cut(tiling, rows, 1, block_n, plane, stage)
+    return Cut(tiling, rows, 1, block_n, cut.plane, stage)
 
 
 def cuts_of_taps(batch: int, samples: int, m: int, planes: Planes, lanes: int, registers: int) -> Iterator[Cut]:
@@ -127,28 +105,11 @@ def cuts_of_taps(batch: int, samples: int, m: int, planes: Planes, lanes: int, r
 
 
 def _cut_of_taps(batch: int, samples: int, m: int, planes: Planes, lanes: int, tile_m: int, tile_n: int) -> Cut:
-    taps, row, places = planes.taps, planes.row, planes.axes[0].places
+    taps, places = planes.taps, planes.axes[0].places
     n = planes.channels * taps
-    rows = places if planes.rows(places) * row <= LONGEST_ROW else max(1, min(places, LONGEST_ROW // row))
-    rows = ceiling(places, ceiling(places, rows))
-    segment = (planes.rows(rows) if rows == places else rows) * row
-    together = max(1, min(samples, LONGEST_ROW // segment)) if rows == places else 1
-    together = ceiling(samples, ceiling(samples, together))
-    block_k = round_up(together * segment, lanes)
-    plane = (together - 1) * segment + planes.read(rows)
     # Blocks of channels whose columns are whole tiles, and of rows.
-    unit = tile_n // gcd(tile_n, taps)
-    channels = planes.channels
-    while channels > unit and channels * planes.phases * plane > STAGE_ELEMENTS:
-        channels = round_up(ceiling(channels, 2), unit)
-    channels = min(channels, planes.channels)
-    block_m = m
-    while block_m > tile_m and block_m * block_k > STAGE_ELEMENTS:
-        block_m = round_up(ceiling(block_m, 2), tile_m)
-    block_m = min(block_m, m)
-    stage = max(
-        (channels * planes.phases - 1) * plane + max(planes.tap_offsets(0)) + block_k, channels * planes.phases * plane
-    )
+    cut = cut_sum(planes, samples, m, tile_m, lanes, unit=tile_n // gcd(tile_n, taps))
+    rows, together, channels, block_m, block_k = cut.rows, cut.samples, cut.channels, cut.block_m, cut.depth
     blocks = ceiling(samples, together) * ceiling(places, rows)
     outputs = batch * ceiling(m, block_m) * ceiling(planes.channels, channels)
     wanted = min(blocks, ceiling(WANTED_ITEMS, outputs))
@@ -163,7 +124,7 @@ def _cut_of_taps(batch: int, samples: int, m: int, planes: Planes, lanes: int, t
         * blocks
         * (
             ceiling(planes.channels, channels) * m * block_k
-            + ceiling(m, block_m) * planes.channels * planes.phases * plane
+            + ceiling(m, block_m) * planes.channels * planes.phases * cut.plane
         )
     )
     cost = 2.0 * multiplied / (PEAK * efficiency) + fills * FILL + batch * m * n * (blocks * LANE_SUM / 2 + VISIT)
@@ -188,4 +149,4 @@ def _cut_of_taps(batch: int, samples: int, m: int, planes: Planes, lanes: int, t
         b_place="local",
         cost=cost,
     )
-    return Cut(tiling, rows, together, segment, plane, stage)
+    return Cut(tiling, rows, together, cut.segment, cut.plane, cut.stage)

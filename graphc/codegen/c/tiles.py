@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from graphc.ir.integers import ceiling, round_up
+from graphc.ir.plane_cuts import BLOCK_ELEMENTS, WANTED_ITEMS
+
 PEAK = 90.0  # floating-point operations in a nanosecond, when all is well
 COPY = 0.8  # nanoseconds to pack an element that lies in memory by strides, often across them
 GATHER = 0.4  # nanoseconds to pack an element of an expression, most of them in vectors
 VISIT = 0.3  # nanoseconds for an element of the epilogue
 LANE_SUM = 3.0  # nanoseconds to add the lanes of a vector
-BLOCK_ELEMENTS = 1 << 15  # of the block and of a local copy: together they stay in the second-level cache
 LONGEST_DEPTH = 768
 SPLIT_DEPTH = 2048  # a contraction with few blocks is summed in chunks when it is deeper than this
-WANTED_ITEMS = 8  # to share among threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +93,6 @@ class Tiling:
     @property
     def block_elements(self) -> int:
         return round_up(self.block_m, self.tile_m) * self.pitch
-
-
-def ceiling(value: int, divisor: int) -> int:
-    """Division rounded up."""
-    return -(-value // divisor)
-
-
-def round_up(value: int, multiple: int) -> int:
-    """The least multiple that is not less."""
-    return ceiling(value, multiple) * multiple
 
 
 def choose_tile(batch: int, a: Side, b: Side, k: int, lanes: int, registers: int) -> Tiling:
