@@ -11,14 +11,12 @@ from graphc.distributions.independent import Independent
 from graphc.distributions.kl import kl_divergence, register_kl
 from graphc.distributions.mixture import MixtureSameFamily
 from graphc.distributions.normal import LogNormal, MultivariateNormal, Normal
+from graphc.distributions.relaxed import LogitRelaxedBernoulli, RelaxedBernoulli, RelaxedOneHotCategorical
 from graphc.distributions.transformed import (
     Gumbel,
     HalfCauchy,
     HalfNormal,
-    LogitRelaxedBernoulli,
     Pareto,
-    RelaxedBernoulli,
-    RelaxedOneHotCategorical,
     TransformedDistribution,
     Weibull,
 )

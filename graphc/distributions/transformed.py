@@ -10,11 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from graphc.autograd.modes import no_grad
-from graphc.creation import rand
 from graphc.distributions import constraints
 from graphc.distributions.constraints import Constraint
 from graphc.distributions.continuous import Exponential, Uniform
-from graphc.distributions.discrete import Bernoulli, Categorical, within_open_interval
 from graphc.distributions.distribution import Distribution, broadcast_all, sum_of_last
 from graphc.distributions.heavy_tails import Cauchy
 from graphc.distributions.independent import Independent
@@ -25,11 +23,9 @@ from graphc.distributions.transforms import (
     ComposeTransform,
     ExpTransform,
     PowerTransform,
-    SigmoidTransform,
     Transform,
 )
 from graphc.ops.functions.creation import full_like, ones_like, zeros_like
-from graphc.ops.functions.shaping import broadcast_tensors
 from graphc.ops.number_limits import finfo
 from graphc.tensor import Tensor
 
@@ -327,143 +323,3 @@ class Pareto(_Named):
 
 
 # -- relaxed: numbers near those of discrete distributions, through which gradients flow ------------------------------
-
-
-class LogitRelaxedBernoulli(Distribution):
-    """The log-odds of numbers near 0 and 1, nearer the lower the temperature."""
-
-    has_rsample = True
-    arg_constraints: ClassVar[Mapping[str, Constraint]] = Bernoulli.arg_constraints
-    support = constraints.real
-
-    def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None):
-        self.temperature, self._base = temperature, Bernoulli(probs, logits, validate_args)
-        super().__init__(self._base.batch_shape, (), validate_args)
-
-    @property
-    def probs(self) -> Tensor:
-        """The probabilities of 1."""
-        return self._base.probs
-
-    @property
-    def logits(self) -> Tensor:
-        """The log-odds of 1."""
-        return self._base.logits
-
-    def expand(self, batch_shape: Sequence[int]) -> Any:
-        return LogitRelaxedBernoulli(self.temperature, probs=self.probs.expand(batch_shape))
-
-    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        shape = self._extended_shape(sample_shape)
-        probs = within_open_interval(self.probs.expand(shape))
-        drawn = within_open_interval(rand(shape, dtype=probs.dtype))
-        return (drawn.log() - (-drawn).log1p() + probs.log() - (-probs).log1p()) / self.temperature
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        self._validate_sample(value)
-        logits, value = broadcast_all(self.logits, value)
-        difference = logits - value.mul(self.temperature)
-        return self.temperature.log() + difference - 2 * difference.exp().log1p()
-
-
-class RelaxedBernoulli(TransformedDistribution):
-    """Numbers between 0 and 1, near 0 or 1 the lower the temperature."""
-
-    arg_constraints: ClassVar[Mapping[str, Constraint]] = Bernoulli.arg_constraints
-    support = constraints.unit_interval
-
-    def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None):
-        base = LogitRelaxedBernoulli(temperature, probs, logits)
-        super().__init__(base, SigmoidTransform(), validate_args)
-
-    @property
-    def temperature(self) -> Any:
-        """How far from 0 and 1 its values are."""
-        return self.base_dist.temperature
-
-    @property
-    def probs(self) -> Tensor:
-        """The probabilities of 1."""
-        return self.base_dist.probs
-
-    @property
-    def logits(self) -> Tensor:
-        """The log-odds of 1."""
-        return self.base_dist.logits
-
-
-class ExpRelaxedCategorical(Distribution):
-    """The logarithms of vectors near those with a single one."""
-
-    has_rsample = True
-    arg_constraints: ClassVar[Mapping[str, Constraint]] = Categorical.arg_constraints
-    support = constraints.real_vector
-
-    def __init__(
-        self,
-        temperature: Any,
-        probs: Tensor | None = None,
-        logits: Tensor | None = None,
-        validate_args: bool | None = None,
-    ):
-        self._categorical, self.temperature = Categorical(probs, logits), temperature
-        shape = self._categorical.param_shape
-        super().__init__(self._categorical.batch_shape, shape[-1:], validate_args)
-
-    @property
-    def probs(self) -> Tensor:
-        """The probabilities."""
-        return self._categorical.probs
-
-    @property
-    def logits(self) -> Tensor:
-        """Their logarithms."""
-        return self._categorical.logits
-
-    def expand(self, batch_shape: Sequence[int]) -> Any:
-        return ExpRelaxedCategorical(self.temperature, logits=self.logits.expand(*batch_shape, self.event_shape[0]))
-
-    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        drawn = within_open_interval(rand(self._extended_shape(sample_shape), dtype=self.logits.dtype))
-        scores = (self.logits + -((-(drawn.log())).log())) / self.temperature
-        return scores - scores.logsumexp(dim=-1, keepdim=True)
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        self._validate_sample(value)
-        count = self.event_shape[0]
-        logits, value = broadcast_tensors(self.logits, value)
-        scale = full_like(self.temperature, float(count)).lgamma() - self.temperature.log().mul(-(count - 1))
-        score = logits - value.mul(self.temperature)
-        return (score - score.logsumexp(dim=-1, keepdim=True)).sum(-1) + scale
-
-
-class RelaxedOneHotCategorical(TransformedDistribution):
-    """Probabilities, nearer to a single one the lower the temperature."""
-
-    arg_constraints: ClassVar[Mapping[str, Constraint]] = Categorical.arg_constraints
-    support = constraints.simplex
-
-    def __init__(
-        self,
-        temperature: Any,
-        probs: Tensor | None = None,
-        logits: Tensor | None = None,
-        validate_args: bool | None = None,
-    ):
-        base = ExpRelaxedCategorical(temperature, probs, logits, validate_args=validate_args)
-        super().__init__(base, ExpTransform(), validate_args)
-
-    @property
-    def temperature(self) -> Any:
-        """How far from a single one its values are."""
-        return self.base_dist.temperature
-
-    @property
-    def probs(self) -> Tensor:
-        """The probabilities."""
-        return self.base_dist.probs
-
-    @property
-    def logits(self) -> Tensor:
-        """Their logarithms."""
-        return self.base_dist.logits
