@@ -5,4 +5,4 @@ from graphc.ops.overriding import DisableTorchFunction, DisableTorchFunctionSubc
 from graphc.ops.overriding import disabled_torch_function as _disabled_torch_function_impl
 
 __all__ = ["DisableTorchFunction", "DisableTorchFunctionSubclass", "_disabled_torch_function_impl"]
-__getattr__ = lazy_names(__name__, {"Generator": "graphc.generator:Generator"})
+__getattr__ = lazy_names(__name__, {"Generator": "graphc.randomness.generator:Generator"})

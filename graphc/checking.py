@@ -10,11 +10,11 @@ import numpy as np
 from graphc.codegen.executable import compile_loops, load
 from graphc.codegen.lower import lower
 from graphc.execution import BoundProgram
-from graphc.generator import default_generator
 from graphc.ir.graph import Graph, Location, Output
 from graphc.ir.integers import bind_attribute
 from graphc.ir.interp import interpret
 from graphc.ir.types import TensorType
+from graphc.randomness.generator import default_generator
 from graphc.tensor import Tensor
 
 # Relative to the largest magnitude of a value: sums are taken in another order than numpy's.

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from graphc.factory import factory, sequence_shape, shape_of
-from graphc.generator import default_generator
 from graphc.ir.types import DType, bool_, int64
 from graphc.layouts import MemoryFormat, contiguous_format
 from graphc.ops.functions.creation import empty_like, full_like, ones_like, zeros_like
@@ -26,7 +25,8 @@ from graphc.ops.promotion import default_complex_dtype, get_default_dtype
 from graphc.ops.random_numbers import RandomIntegers, RandomPermutation
 from graphc.ops.sources import Full, RandomNormal, RandomUniform, as_number, converted
 from graphc.ops.type_names import type_name
-from graphc.random_stream import RandomStream
+from graphc.randomness.generator import default_generator
+from graphc.randomness.stream import RandomStream
 from graphc.ranges import arange, linspace
 from graphc.recording import refuse_in_capture, state
 from graphc.tensor import Tensor

@@ -24,10 +24,10 @@ from graphc.capture.trace import (
 from graphc.codegen.executable import Executable
 from graphc.codegen.rematerialize import may_fail
 from graphc.differential import CompiledBackward, DifferentiableProgram
-from graphc.generator import default_generator
 from graphc.ir.graph import Graph
 from graphc.ir.integers import bind_attribute, bounds
 from graphc.ir.types import DType
+from graphc.randomness.generator import default_generator
 from graphc.recording import generation, paused
 from graphc.runtime.abi import ffi
 from graphc.sharing import SharingCheck

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from graphc.creation import manual_seed
-from graphc.generator import Generator, default_generator
+from graphc.randomness.generator import Generator, default_generator
 from graphc.recording import refuse_in_capture
 
 __all__ = [

@@ -17,7 +17,7 @@ from graphc.codegen.host import statement_of
 from graphc.codegen.loops import Launch
 from graphc.codegen.rematerialize import Rematerialization
 from graphc.ir.integers import bounds, substitute
-from graphc.random_stream import RandomStream
+from graphc.randomness.stream import RandomStream
 
 # Runs of an instrumented program: the first ones warm caches.
 WARM_UPS, RUNS = 3, 20

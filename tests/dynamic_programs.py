@@ -11,7 +11,7 @@ import numpy as np
 import graphc as gc
 from graphc import nn
 from graphc.capture.trees import flatten
-from graphc.generator import default_generator
+from graphc.randomness.generator import default_generator
 from graphc.tensor import Tensor
 
 MOST = 16

@@ -14,7 +14,7 @@ import graphc as gc
 import graphc.nn.functional as functional
 from graphc import nn, optim
 from graphc.capture.errors import CaptureError
-from graphc.generator import default_generator
+from graphc.randomness.generator import default_generator
 from tests.every_way import difference
 from tests.step_programs import Step
 

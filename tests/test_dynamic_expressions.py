@@ -12,8 +12,8 @@ import pytest
 
 import graphc as gc
 from graphc.capture.trees import flatten
-from graphc.generator import default_generator
 from graphc.nn import functional
+from graphc.randomness.generator import default_generator
 from graphc.tensor import Tensor
 from tests.dynamic_programs import MOST, close, of_x
 

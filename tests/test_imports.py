@@ -15,6 +15,7 @@ PACKAGE = Path(graphc.__file__).parent
 ABOVE = {
     "ir": {"ops", "autograd", "tensor", "capture", "codegen", "runtime", "compiler", "execution", "nn", "optim"},
     "recording": {"ops", "autograd", "tensor", "capture", "codegen", "runtime", "compiler", "execution"},
+    "randomness": {"ops", "autograd", "tensor", "capture", "codegen", "runtime", "compiler", "execution"},
     "sizes": {"ops", "autograd", "tensor", "capture", "codegen", "runtime", "compiler", "execution"},
     "runtime": {"ir", "ops", "autograd", "tensor", "capture", "codegen", "compiler", "execution", "nn", "optim"},
     "ops": {"autograd", "tensor", "capture", "codegen", "runtime", "compiler", "execution", "nn", "optim"},

@@ -17,9 +17,9 @@ import pytest
 
 import graphc as gc
 from graphc import autograd
-from graphc.generator import default_generator
 from graphc.ir.integers import variable
 from graphc.ops.checks import GuardMissed
+from graphc.randomness.generator import default_generator
 from graphc.tensor import Tensor
 from tests.every_way import difference
 from tests.ops.running import apply_sample, flat_values, keyword_arrays, tensors_of

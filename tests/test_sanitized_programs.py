@@ -17,7 +17,7 @@ import graphc as gc
 import graphc.nn.functional as F
 from graphc import nn, optim
 from graphc.capture.trace import FromArgument, FromOutside
-from graphc.generator import default_generator
+from graphc.randomness.generator import default_generator
 from tests.codegen.sanitize import run_sanitized
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc and its sanitizers")

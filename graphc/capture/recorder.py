@@ -17,7 +17,6 @@ import numpy as np
 from graphc.autograd.tape import next_sequence
 from graphc.capture.errors import CaptureError
 from graphc.capture.guards import Guard, SizeGuard
-from graphc.generator import default_generator
 from graphc.ir.graph import Builder, Location, Node, Projection
 from graphc.ir.integers import IntegerExpression, bind_attribute, substitute, variables
 from graphc.ir.primitive import PRIMITIVES, Attributes, Primitive
@@ -28,6 +27,7 @@ from graphc.ops.operands import cast, truth
 from graphc.ops.pointwise import Cast, Copy
 from graphc.ops.reductions import Any_
 from graphc.ops.sources import Constant, Literal, number_like
+from graphc.randomness.generator import default_generator
 from graphc.recording import state
 from graphc.sizes import dynamic_size, expression_of, fixed, plain
 from graphc.source_lines import user_location

@@ -17,8 +17,8 @@ import numpy as np
 
 from graphc import special
 from graphc.autograd.function import Function
-from graphc.generator import default_generator
-from graphc.random_sampling import gammas
+from graphc.randomness.generator import default_generator
+from graphc.randomness.sampling import gammas
 from graphc.tensor import Tensor
 
 _STEP = 1e-5

@@ -11,7 +11,7 @@ from typing import Any
 
 from graphc.func.trees import is_tensor, leaves, map_tree
 from graphc.ops.functions.shaping import movedim, stack
-from graphc.random_stream import RandomStream, drawing
+from graphc.randomness.stream import RandomStream, drawing
 from graphc.recording import refuse_in_capture
 
 

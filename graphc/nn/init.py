@@ -17,9 +17,9 @@ import numpy as np
 
 from graphc.autograd.modes import no_grad
 from graphc.creation import from_numpy
-from graphc.generator import default_generator
 from graphc.missing_names import lazy_names
-from graphc.random_stream import RandomStream
+from graphc.randomness.generator import default_generator
+from graphc.randomness.stream import RandomStream
 from graphc.recording import state
 from graphc.tensor import Tensor
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from graphc import random_sampling
-from graphc.generator import default_generator
 from graphc.ir.integers import Dimension
 from graphc.ir.primitive import External, register
 from graphc.ir.types import DType, TensorType, float64, int64
 from graphc.ops.sources import Random
+from graphc.randomness import sampling
+from graphc.randomness.generator import default_generator
 
 # Integers from a range this large take 64 bits each.
 WIDE_RANGE = 1 << 28
@@ -48,7 +48,7 @@ class RandomIntegers(_RandomWhole):
     name = "random_integers"
 
     def draw(self, shape: tuple[int, ...], dtype: DType, low: int, span: int) -> np.ndarray:
-        draws = random_sampling.below(default_generator, math.prod(shape), span, wide=span >= WIDE_RANGE)
+        draws = sampling.below(default_generator, math.prod(shape), span, wide=span >= WIDE_RANGE)
         return (draws.view(np.int64) + np.int64(low)).reshape(shape)
 
 
@@ -59,7 +59,7 @@ class RandomBits(_RandomWhole):
     name = "random_bits"
 
     def draw(self, shape: tuple[int, ...], dtype: DType, bits: int) -> np.ndarray:
-        draws = random_sampling.below(default_generator, math.prod(shape), 1 << bits, wide=bits > 32)
+        draws = sampling.below(default_generator, math.prod(shape), 1 << bits, wide=bits > 32)
         return draws.view(np.int64).reshape(shape)
 
 
@@ -90,8 +90,8 @@ class RandomSerialNormal(_RandomHost):
         return TensorType(float64, tuple(shape))
 
     def evaluate(self, *arrays: np.ndarray, shape: tuple[int, ...], mean: float, std: float) -> np.ndarray:
-        normals = random_sampling.serial_normals(default_generator, math.prod(shape))
-        return random_sampling.scaled(normals, std, mean).reshape(shape)
+        normals = sampling.serial_normals(default_generator, math.prod(shape))
+        return sampling.scaled(normals, std, mean).reshape(shape)
 
 
 @register
@@ -104,7 +104,7 @@ class RandomLogNormal(_RandomHost):
         return TensorType(float64, tuple(shape))
 
     def evaluate(self, *arrays: np.ndarray, shape: tuple[int, ...], mean: float, std: float) -> np.ndarray:
-        return random_sampling.log_normal(default_generator, math.prod(shape), mean, std).reshape(shape)
+        return sampling.log_normal(default_generator, math.prod(shape), mean, std).reshape(shape)
 
 
 @register
@@ -118,7 +118,7 @@ class RandomPoisson(_RandomHost):
 
     def evaluate(self, rates: np.ndarray) -> np.ndarray:
         wide = np.ascontiguousarray(rates, np.float64).reshape(-1)
-        return random_sampling.poisson(default_generator, wide).reshape(rates.shape)
+        return sampling.poisson(default_generator, wide).reshape(rates.shape)
 
 
 @register
@@ -134,7 +134,7 @@ class RandomBinomial(_RandomHost):
 
     def evaluate(self, counts: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
         flat = (np.ascontiguousarray(array, np.float64).reshape(-1) for array in (counts, probabilities))
-        return random_sampling.binomial(default_generator, *flat).reshape(counts.shape)
+        return sampling.binomial(default_generator, *flat).reshape(counts.shape)
 
 
 @register

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from graphc.generator import default_generator
 from graphc.ir.integers import Dimension, IntegerExpression, bounds
 from graphc.ir.primitive import Source, register
 from graphc.ir.scalars import Constant as ScalarConstant
 from graphc.ir.scalars import Index, Load, Operand, Scalar, from_index
 from graphc.ir.types import DType, TensorType, dtype_of
 from graphc.ops.type_names import scalar_name
+from graphc.randomness.generator import default_generator
 from graphc.sizes import DynamicSize
 
 Number = float | int | bool | complex | IntegerExpression

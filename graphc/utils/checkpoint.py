@@ -14,7 +14,7 @@ from graphc.autograd.function import Function
 from graphc.autograd.gradients import backward
 from graphc.autograd.graph import saved_tensors_hooks
 from graphc.autograd.modes import enable_grad, no_grad
-from graphc.generator import default_generator
+from graphc.randomness.generator import default_generator
 from graphc.recording import state
 from graphc.tensor import Tensor
 

@@ -413,7 +413,7 @@ def test_truth_reductions(combiner: str, reference, tmp_path: Path) -> None:
 
 def test_random_draws_continue_one_stream(tmp_path: Path) -> None:
     """Random fills are the stream of the Python generator, and move its state on."""
-    from graphc.random_stream import RandomStream
+    from graphc.randomness.stream import RandomStream
 
     sizes = {"u": 100, "g": 65, "d": 40, "f": 10}
     kernels = [

@@ -8,9 +8,9 @@ import pytest
 import graphc.ops  # noqa: F401
 from graphc.codegen.interpret import run_program
 from graphc.codegen.loops import Accumulate, Accumulator, If, Local, LocalArray, Loop, LoopProgram, Random, Store
-from graphc.generator import default_generator
 from graphc.ir.scalars import Call, Constant, within
 from graphc.ir.types import bool_, float32, int64
+from graphc.randomness.generator import default_generator
 from tests.codegen.loop_programs import call, index, kernel, load, pointwise, program
 
 

@@ -22,9 +22,9 @@ from graphc.codegen.executable import CompiledProgram, compile_loops
 from graphc.codegen.executable import load as load_program
 from graphc.codegen.loops import LoopProgram
 from graphc.codegen.lower import lower
-from graphc.generator import default_generator
 from graphc.ir.passes.pipeline import optimize
 from graphc.ir.types import float32, int64
+from graphc.randomness.generator import default_generator
 from tests.codegen.loop_programs import call, pointwise, program, row_gather
 from tests.codegen.sanitize import run_sanitized
 

@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 
-from graphc.generator import default_generator
 from graphc.ir.graph import Builder, Symbol
 from graphc.ir.types import TensorType, bool_, float32, float64, int32, int64, uint8
 from graphc.ops.functions.creation import full_like
@@ -23,6 +22,7 @@ from graphc.ops.sources import (
     as_number,
     number_like,
 )
+from graphc.randomness.generator import default_generator
 from graphc.tensor import Tensor
 
 bind_operators(Tensor)

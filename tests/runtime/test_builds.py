@@ -19,7 +19,7 @@ import pytest
 
 import graphc as gc
 from graphc.codegen.rematerialize import MemoryLimitError
-from graphc.generator import default_generator
+from graphc.randomness.generator import default_generator
 from graphc.runtime import CompileError, CompilerTimeout, LoadError, cache, native, toolchain
 from tests.runtime.conftest import run_python, start_python
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import graphc
-from graphc.random_stream import RandomStream
+from graphc.randomness.stream import RandomStream
 from graphc.vision import models
 from tests.vision import cases
 from tests.vision.record import recorded

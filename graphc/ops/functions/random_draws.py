@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from graphc import random_sampling
 from graphc.ir.primitive import Primitive
 from graphc.ir.types import DType, bool_, float32, int64
 from graphc.ops.functions.factories import not_implemented
@@ -18,7 +17,8 @@ from graphc.ops.pointwise import Copy
 from graphc.ops.random_numbers import WIDE_RANGE
 from graphc.ops.sources import RandomUniform, converted
 from graphc.ops.type_names import scalar_name
-from graphc.random_stream import RandomStream
+from graphc.randomness import sampling
+from graphc.randomness.stream import RandomStream
 from graphc.sizes import stretches
 
 Value = Any
@@ -128,5 +128,5 @@ def _representable(low: int, high: int, dtype: DType) -> tuple[int, int]:
 
 def integers(stream: RandomStream, count: int, low: int, span: int) -> np.ndarray:
     """``count`` integers from ``low`` on, out of ``span``, as int64."""
-    draws = random_sampling.below(stream, count, span, wide=span >= WIDE_RANGE)
+    draws = sampling.below(stream, count, span, wide=span >= WIDE_RANGE)
     return draws.view(np.int64) + np.int64(low)

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from graphc import random_sampling
 from graphc.ir.primitive import Primitive
 from graphc.ir.types import DType, bool_, float32, float64, int64
 from graphc.ops.complex_numbers import ViewAsComplex, ViewAsReal
@@ -48,7 +47,8 @@ from graphc.ops.random_numbers import (
 )
 from graphc.ops.sources import RandomBernoulli, RandomNormal, RandomUniform, number_like
 from graphc.ops.type_names import scalar_name, type_name
-from graphc.random_stream import RandomStream
+from graphc.randomness import sampling
+from graphc.randomness.stream import RandomStream
 from graphc.recording import refuse_in_capture
 
 NAMESPACE = "Tensor"
@@ -121,9 +121,9 @@ def normal_(input: Value, mean: float = 0, std: float = 1, *, generator: RandomS
         if in_blocks:
             return stream.normal(count, dtype.numpy, mean, std)
         if dtype.is_complex:
-            normals = random_sampling.serial_normals(stream, 2 * count)
-            return random_sampling.scaled(normals, std / math.sqrt(2), mean).view(np.complex128)
-        return random_sampling.scaled(random_sampling.serial_normals(stream, count), std, mean)
+            normals = sampling.serial_normals(stream, 2 * count)
+            return sampling.scaled(normals, std / math.sqrt(2), mean).view(np.complex128)
+        return sampling.scaled(sampling.serial_normals(stream, count), std, mean)
 
     return _fill(input, stream, draw, "NormalBackward0")
 
@@ -217,7 +217,7 @@ def geometric_(input: Value, p: float, *, generator: RandomStream | None = None)
         raise not_implemented("geometric_cpu", input.dtype)
     stream = draws_here(input, generator, "geometric_")
     if stream is not None:
-        return _fill(input, stream, lambda s, n: random_sampling.geometric(s, n, p), "GeometricBackward0")
+        return _fill(input, stream, lambda s, n: sampling.geometric(s, n, p), "GeometricBackward0")
     values = arithmetic.log(program_draws(input, RandomUniform, float64)) / math.log(1.0 - p)
     return _write(input, cast(arithmetic.ceil(values), input.dtype), "GeometricBackward0")
 
@@ -233,7 +233,7 @@ def cauchy_(input: Value, median: float = 0, sigma: float = 1, *, generator: Ran
         raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
     stream = draws_here(input, generator, "cauchy_")
     if stream is not None:
-        return _fill(input, stream, lambda s, n: random_sampling.cauchy(s, n, median, sigma), "CauchyBackward0")
+        return _fill(input, stream, lambda s, n: sampling.cauchy(s, n, median, sigma), "CauchyBackward0")
     values = elementary.tan((program_draws(input, RandomUniform, float64) - 0.5) * math.pi) * sigma + median
     return _write(input, cast(values, input.dtype), "CauchyBackward0")
 
@@ -249,7 +249,7 @@ def log_normal_(input: Value, mean: float = 1, std: float = 2, *, generator: Ran
     stream = draws_here(input, generator, "log_normal_")
     if stream is None:
         return _write(input, _serial(input, RandomLogNormal, mean, std), "LogNormalBackward0")
-    return _fill(input, stream, lambda s, n: random_sampling.log_normal(s, n, mean, std), "LogNormalBackward0")
+    return _fill(input, stream, lambda s, n: sampling.log_normal(s, n, mean, std), "LogNormalBackward0")
 
 
 def random_(input: Value, *bounds: int, generator: RandomStream | None = None, **named: int) -> Value:
@@ -307,8 +307,8 @@ def _whole_bounds(given: tuple[Any, ...], named: dict[str, Any]) -> tuple[int | 
 
 def _any_integers(stream: RandomStream, count: int, dtype: DType) -> np.ndarray:
     if dtype is bool_:
-        return random_sampling.below(stream, count, 2, wide=False)
+        return sampling.below(stream, count, 2, wide=False)
     if dtype.is_floating_point:
-        return random_sampling.below(stream, count, exact_limit(dtype) + 1, wide=dtype is float64)
+        return sampling.below(stream, count, exact_limit(dtype) + 1, wide=dtype is float64)
     wide = dtype is int64 or dtype.itemsize == 8
-    return random_sampling.below(stream, count, int(np.iinfo(dtype.numpy).max) + 1, wide)
+    return sampling.below(stream, count, int(np.iinfo(dtype.numpy).max) + 1, wide)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from graphc.generator import default_generator
 from graphc.ir.integers import Dimension, product
 from graphc.ir.primitive import Primitive
 from graphc.ir.types import DType, float32
@@ -19,7 +18,8 @@ from graphc.ops.pointwise import Cast
 from graphc.ops.sources import RandomBernoulli, RandomNormal, RandomUniform, converted, number_like
 from graphc.ops.type_names import type_name
 from graphc.ops.views import Permute, Reshape, Slice
-from graphc.random_stream import RandomStream
+from graphc.randomness.generator import default_generator
+from graphc.randomness.stream import RandomStream
 from graphc.recording import refuse_in_capture, state
 from graphc.sizes import stretches
 from graphc.storage import widest_first

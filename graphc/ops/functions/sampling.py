@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from graphc import random_sampling
 from graphc.ir.types import DType, float32, float64
 from graphc.layouts import MemoryFormat, preserve_format
 from graphc.ops.cumulative import NarrowCumulativeSum
@@ -33,7 +32,8 @@ from graphc.ops.sorting import ArgSort, SearchSorted
 from graphc.ops.sources import RandomUniform, number_like
 from graphc.ops.type_names import type_name
 from graphc.ops.views import Detach, SliceUpdate
-from graphc.random_stream import RandomStream
+from graphc.randomness import sampling
+from graphc.randomness.stream import RandomStream
 from graphc.recording import state
 
 __all__ = ["bernoulli", "binomial", "multinomial", "normal", "poisson", "rand_like", "randint_like", "randn_like"]
@@ -148,7 +148,7 @@ def poisson(input: Value, generator: RandomStream | None = None) -> Value:
         counts = cast(RandomPoisson.bind(cast(Detach.bind(input), float64)), input.dtype)
     else:
         rates = input._array.astype(np.float64)
-        found = random_sampling.poisson(stream, rates.reshape(-1)).reshape(rates.shape)
+        found = sampling.poisson(stream, rates.reshape(-1)).reshape(rates.shape)
         counts = input.from_array(found.astype(input.dtype.numpy))
     return _without_slope(counts, "PoissonBackward0", input)
 
@@ -173,7 +173,7 @@ def binomial(count: Value, prob: Value, generator: RandomStream | None = None) -
     counts, probabilities = (
         np.broadcast_to(given._array, shape).astype(np.float64).reshape(-1) for given in (count, prob)
     )
-    found = random_sampling.binomial(stream, counts, probabilities).reshape(shape)
+    found = sampling.binomial(stream, counts, probabilities).reshape(shape)
     return count.from_array(found.astype(count.dtype.numpy))
 
 
@@ -205,7 +205,7 @@ def multinomial(
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
     wide = rows.astype(np.float32) if input.dtype.is_half else rows
     if replacement and num_samples > 1:
-        chosen = random_sampling.categories_with_replacement(stream, wide, num_samples)
+        chosen = sampling.categories_with_replacement(stream, wide, num_samples)
     else:
         # The greatest of weights over exponential numbers: each is so with the probability of its weight.
         waits = stream.exponential(rows.size, input.dtype.numpy).reshape(rows.shape)

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from graphc.random_stream import RandomStream
+from graphc.randomness.stream import RandomStream
 from graphc.recording import state
 from graphc.utils.data._utils.collate import default_collate, default_convert
 from graphc.utils.data._utils.failures import Failure

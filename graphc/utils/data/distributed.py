@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Sized
 
 from graphc.creation import randperm
-from graphc.random_stream import RandomStream
+from graphc.randomness.stream import RandomStream
 from graphc.utils.data.sampler import Sampler
 
 __all__ = ["DistributedSampler"]

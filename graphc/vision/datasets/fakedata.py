@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.creation import from_numpy
-from graphc.random_stream import RandomStream
+from graphc.randomness.stream import RandomStream
 from graphc.vision.datasets.vision import Transform, VisionDataset
 from graphc.vision.transforms.functional import to_pil_image
 

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from graphc.generator import default_generator
+from graphc.randomness.generator import default_generator
 
 __all__ = ["dirichlet", "fraction", "fractions", "integer", "integers", "log_uniform", "normals", "order", "uniform"]
 

@@ -10,8 +10,8 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from graphc.generator import default_generator
 from graphc.nn.module import Module
+from graphc.randomness.generator import default_generator
 from graphc.tensor import Tensor
 from graphc.vision.transforms.arguments import shown
 from graphc.vision.transforms.images import is_pil_image

@@ -1,29 +1,22 @@
-"""graphc.random_stream and templates/c/random.h.j2, held against PyTorch's generator and against each other."""
+"""The random stream against PyTorch's generator: words, draws, states, and what is refused."""
 
 from __future__ import annotations
 
 import copy
 import pickle
-import shutil
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-import cffi
-import jinja2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import graphc.random_library
-import graphc.random_stream
-from graphc.random_stream import DEFAULT_SEED, RandomStream
+import graphc.randomness.library
+import graphc.randomness.stream
+from graphc.randomness.stream import DEFAULT_SEED, RandomStream
+from tests.randomness.bits import COUNTS, bits
 
 SEEDS = (0, 1, 5489, 2**32 - 1, 2**32, DEFAULT_SEED, 2**64 - 1, -1, -(2**63))
-# Around a pair, a block of sixteen, the 624 words of the state, and the chunks in which normals are made.
-COUNTS = (0, 1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 311, 312, 313, 623, 624, 625, 1248, 1249, 8192, 8200, 20011)
 
 
 @pytest.fixture(scope="module")
@@ -35,18 +28,12 @@ def torch():
 def way(request, monkeypatch) -> str:
     """Every test runs twice: with numpy drawing all that it can, and with compiled C drawing all that it can."""
     if request.param == "numpy":
-        monkeypatch.setattr(graphc.random_stream, "library", lambda count: None)
+        monkeypatch.setattr(graphc.randomness.stream, "library", lambda count: None)
     else:
-        monkeypatch.setattr(graphc.random_library, "_WORTH_A_CALL", 1)
-        monkeypatch.setattr(graphc.random_library, "_WORTH_LOADING", 1)
-        assert graphc.random_library.library(1) is not None, "this test needs a C compiler"
+        monkeypatch.setattr(graphc.randomness.library, "_WORTH_A_CALL", 1)
+        monkeypatch.setattr(graphc.randomness.library, "_WORTH_LOADING", 1)
+        assert graphc.randomness.library.library(1) is not None, "this test needs a C compiler"
     return request.param
-
-
-def bits(array: np.ndarray) -> np.ndarray:
-    """The bit pattern: unlike ==, it tells -0.0 from 0.0."""
-    array = np.ascontiguousarray(array)
-    return array.view({1: np.uint8, 4: np.uint32, 8: np.uint64}[array.itemsize])
 
 
 def torch_dtype(torch, dtype: str):
@@ -197,8 +184,10 @@ def test_integer_ranges(torch, low, high):
 def test_large_permutations_use_wide_draws(monkeypatch):
     """From the length where PyTorch changes its method on, each element takes 64 bits and goes in from the inside
     out; the threshold is lowered here, since such a permutation takes 1.7 GB."""
-    monkeypatch.setattr(graphc.random_stream, "_LARGE_PERMUTATION", 100)
-    monkeypatch.setattr(graphc.random_stream, "library", lambda count: None)  # compiled C has the threshold built in
+    monkeypatch.setattr(graphc.randomness.stream, "_LARGE_PERMUTATION", 100)
+    monkeypatch.setattr(
+        graphc.randomness.stream, "library", lambda count: None
+    )  # compiled C has the threshold built in
     stream, twin = RandomStream(3), RandomStream(3)
     expected = []
     for place in range(1000):
@@ -361,294 +350,3 @@ def test_refusals_name_the_argument_and_keep_the_stream(call, error, message):
     with pytest.raises(error, match=message):
         call(stream)
     assert position_and_cache(stream) == before
-
-
-# The same stream in C
-
-TEMPLATES = Path(__file__).parent.parent / "templates" / "c"
-ARGUMENTS = {
-    "gc_random_next": "",
-    "gc_random_uniform_f32": "float *out, int64_t count",
-    "gc_random_uniform_f64": "double *out, int64_t count",
-    "gc_random_normal_f32": "float *out, int64_t count",
-    "gc_random_normal_f64": "double *out, int64_t count",
-    "gc_random_exponential_f32": "double rate, float *out, int64_t count",
-    "gc_random_exponential_f64": "double rate, double *out, int64_t count",
-    "gc_random_bernoulli": "double probability, bool *out, int64_t count",
-    "gc_random_bernoulli_f32": "const float *probability, bool *out, int64_t count",
-    "gc_random_bernoulli_f64": "const double *probability, bool *out, int64_t count",
-    "gc_random_integers": "int64_t low, int64_t high, int64_t *out, int64_t count",
-    "gc_random_bits": "int bits, int64_t *out, int64_t count",
-    "gc_random_permutation": "int64_t *out, int64_t count",
-}
-
-
-def prototype(name: str) -> str:
-    """The declaration of the exported twin of a function."""
-    arguments = ", ".join(filter(None, ["gc_random_state *state", ARGUMENTS[name]]))
-    return f"{'uint32_t' if name == 'gc_random_next' else 'void'} call_{name}({arguments});"
-
-
-STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror")
-
-
-def source(functions) -> str:
-    """The fragment in a file of its own, each function behind an exported `call_...`, so that none is unused."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = environment.get_template("random.h.j2").render(functions=frozenset(functions))
-    exports = ["uint64_t state_size(void);\nuint64_t state_size(void)\n{\n    return sizeof(gc_random_state);\n}\n"]
-    for name in sorted(functions):
-        passed = ", ".join(["state", *(part.split()[-1].lstrip("*") for part in ARGUMENTS[name].split(",") if part)])
-        call = f"{'return ' if name == 'gc_random_next' else ''}{name}({passed});"
-        exports.append(f"{prototype(name)}\n{prototype(name)[:-1]}\n{{\n    {call}\n}}\n")
-    return "#include <math.h>\n#include <stdbool.h>\n#include <stdint.h>\n\n" + text + "\n" + "\n".join(exports)
-
-
-def build(directory: Path, functions, flags=("-O2",)) -> Path:
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    assert compiler, "this test needs a C compiler: cc, gcc, or clang"
-    path, library = directory / "random.c", directory / "random.so"
-    path.write_text(source(functions))
-    command = [compiler, *STRICT, *flags, "-shared", "-fPIC", str(path), "-o", str(library), "-lm"]
-    outcome = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert outcome.returncode == 0, outcome.stderr
-    return library
-
-
-class Native:
-    """The C functions on the buffer of a RandomStream."""
-
-    def __init__(self, library: Path) -> None:
-        self.ffi = cffi.FFI()
-        self.ffi.cdef("typedef struct gc_random_state gc_random_state; uint64_t state_size(void);")
-        self.ffi.cdef("\n".join(map(prototype, ARGUMENTS)))
-        self.library = self.ffi.dlopen(str(library))
-
-    def state(self, stream: RandomStream):
-        return self.ffi.cast("gc_random_state *", stream.buffer.ctypes.data)
-
-    def fill(self, stream, name, count, dtype, *arguments):
-        out = np.full(count + 1, 77, dtype)
-        kind = {"float32": "float *", "float64": "double *", "bool": "bool *", "int64": "int64_t *"}[out.dtype.name]
-        getattr(self.library, f"call_{name}")(
-            self.state(stream), *arguments, self.ffi.cast(kind, out.ctypes.data), count
-        )
-        assert out[-1] == np.array(77, dtype), "wrote past the end"
-        return out[:-1]
-
-    def pointer(self, array: np.ndarray):
-        return self.ffi.cast(
-            {"float32": "const float *", "float64": "const double *"}[array.dtype.name], array.ctypes.data
-        )
-
-
-@pytest.fixture(scope="module", params=["-O0", "-O2", "-O3 -march=native -fno-math-errno"])
-def native(request, tmp_path_factory) -> Native:
-    """Optimised for this machine as well: fused and vectorised instructions must not change a bit."""
-    return Native(build(tmp_path_factory.mktemp("random"), ARGUMENTS, request.param.split()))
-
-
-NATIVE_DRAWS = {
-    "uniform_f32": (
-        lambda c, s, n: c.fill(s, "gc_random_uniform_f32", n, np.float32),
-        lambda s, n: s.uniform(n),
-    ),
-    "uniform_f64": (
-        lambda c, s, n: c.fill(s, "gc_random_uniform_f64", n, np.float64),
-        lambda s, n: s.uniform(n, np.float64),
-    ),
-    "normal_f32": (
-        lambda c, s, n: c.fill(s, "gc_random_normal_f32", n, np.float32),
-        lambda s, n: s.normal(n),
-    ),
-    "normal_f64": (
-        lambda c, s, n: c.fill(s, "gc_random_normal_f64", n, np.float64),
-        lambda s, n: s.normal(n, np.float64),
-    ),
-    "exponential_f32": (
-        lambda c, s, n: c.fill(s, "gc_random_exponential_f32", n, np.float32, 0.7),
-        lambda s, n: s.exponential(n, np.float32, 0.7),
-    ),
-    "exponential_f64": (
-        lambda c, s, n: c.fill(s, "gc_random_exponential_f64", n, np.float64, 0.7),
-        lambda s, n: s.exponential(n, np.float64, 0.7),
-    ),
-    "bernoulli": (
-        lambda c, s, n: c.fill(s, "gc_random_bernoulli", n, np.bool_, 0.3),
-        lambda s, n: s.bernoulli(0.3, n),
-    ),
-    "bernoulli_f32": (
-        lambda c, s, n: c.fill(s, "gc_random_bernoulli_f32", n, np.bool_, c.pointer(probabilities(n, np.float32))),
-        lambda s, n: s.bernoulli_tensor(probabilities(n, np.float32)),
-    ),
-    "bernoulli_f64": (
-        lambda c, s, n: c.fill(s, "gc_random_bernoulli_f64", n, np.bool_, c.pointer(probabilities(n, np.float64))),
-        lambda s, n: s.bernoulli_tensor(probabilities(n, np.float64)),
-    ),
-    "integers": (
-        lambda c, s, n: c.fill(s, "gc_random_integers", n, np.int64, -4, 90),
-        lambda s, n: s.integers(-4, 90, n),
-    ),
-    "integers_wide": (
-        lambda c, s, n: c.fill(s, "gc_random_integers", n, np.int64, -(2**63), 2**63 - 1),
-        lambda s, n: s.integers(-(2**63), 2**63 - 1, n),
-    ),
-    "permutation": (
-        lambda c, s, n: c.fill(s, "gc_random_permutation", n, np.int64),
-        lambda s, n: s.permutation(n),
-    ),
-}
-_PROBABILITIES = {dtype: np.linspace(0, 1, max(COUNTS), dtype=dtype) for dtype in (np.float32, np.float64)}
-
-
-def probabilities(count: int, dtype) -> np.ndarray:
-    """Kept alive by the module, since C sees only the pointer."""
-    return _PROBABILITIES[dtype][:count]
-
-
-@pytest.mark.parametrize("name", NATIVE_DRAWS)
-def test_c_gives_the_same_bits(native, name):
-    """For every size around an internal border, C gives the bits of Python and leaves the buffer as Python does."""
-    here, there = RandomStream(21), RandomStream(21)
-    for count in COUNTS:
-        values = NATIVE_DRAWS[name][0](native, there, count)
-        expected = NATIVE_DRAWS[name][1](here, count)
-        np.testing.assert_array_equal(bits(values), bits(expected), err_msg=f"{name} of {count}")
-        np.testing.assert_array_equal(there.buffer, here.buffer)
-
-
-@settings(deadline=None, max_examples=40)
-@given(
-    steps=st.lists(
-        st.tuples(
-            st.sampled_from(sorted(NATIVE_DRAWS)),
-            st.one_of(st.integers(0, 40), st.integers(600, 660)),
-            st.booleans(),
-        ),
-        max_size=12,
-    )
-)
-def test_c_and_python_take_turns(native, steps):
-    """One buffer drawn from by C and by Python in turn is one stream, the waiting normal value included."""
-    alone, shared = RandomStream(33), RandomStream(33)
-    for name, count, in_c in steps:
-        draw_in_c, draw = NATIVE_DRAWS[name]
-        values = draw_in_c(native, shared, count) if in_c else draw(shared, count)
-        np.testing.assert_array_equal(bits(values), bits(draw(alone, count)))
-    np.testing.assert_array_equal(shared.buffer, alone.buffer)
-
-
-def test_c_words_and_layout(native):
-    """The struct is as large as the buffer, and gc_random_next gives the plain words of the generator."""
-    stream = RandomStream(5489)
-    assert native.library.state_size() == stream.buffer.nbytes
-    words = [native.library.call_gc_random_next(native.state(stream)) for _ in range(10_000)]
-    assert (words[0], words[-1]) == (3499211612, 4123659995)
-
-
-@pytest.mark.parametrize("name", ARGUMENTS)
-def test_only_what_is_used_is_emitted(tmp_path, name):
-    """One function alone compiles without a warning: all it rests on is there, and nothing unused is."""
-    build(tmp_path, [name], ("-O1",))
-    text = source([name])
-    for other in set(ARGUMENTS) - {name}:
-        if text.count(f"{other}(") == 1:
-            pytest.fail(f"{other} is emitted for {name} but never called")
-
-
-# Both ways of the stream against each other
-
-BOTH_WAYS = {
-    "uniform": lambda s, n, d: s.uniform(n, d),
-    "uniform_between": lambda s, n, d: s.uniform(n, d, -3.0, 7.5),
-    "normal": lambda s, n, d: s.normal(n, d),
-    "normal_with_mean": lambda s, n, d: s.normal(n, d, 0.37, 1.9),
-    "exponential": lambda s, n, d: s.exponential(n, d, 0.7),
-    "bernoulli": lambda s, n, d: s.bernoulli(0.3, n),
-    "integers": lambda s, n, d: s.integers(-4, 90, n),
-    "integers_wide": lambda s, n, d: s.integers(-(2**63), 2**63 - 1, n),
-    "permutation": lambda s, n, d: s.permutation(n),
-}
-
-
-COMPLEX = ("uniform", "normal", "normal_with_mean")
-
-
-@pytest.mark.parametrize(
-    ("name", "dtype"),
-    [(name, dtype) for name in BOTH_WAYS for dtype in ("float32", "float64", "float16")]
-    + [(name, "complex64") for name in COMPLEX],
-)
-def test_numpy_and_compiled_c_draw_the_same_bits(monkeypatch, name, dtype):
-    """Any size, from any place within the words of the state and with a normal value waiting: same bits, same state."""
-    draw = BOTH_WAYS[name]
-    compiled = graphc.random_library._loaded()
-    by_numpy, by_c = RandomStream(77), RandomStream(77)
-    for words, count in [(0, 70_001), (1, 70_000), (5, 1249), (311, 65_536), (623, 625), (2, 17), (0, 65_551)]:
-        for stream, library in ((by_numpy, None), (by_c, compiled)):
-            monkeypatch.setattr(graphc.random_stream, "library", lambda count, library=library: library)
-            stream.normal(3)  # leaves one waiting, or takes the one that waits
-            stream.integers(0, 10, words)
-        monkeypatch.setattr(graphc.random_stream, "library", lambda count: None)
-        expected = draw(by_numpy, count, dtype)
-        monkeypatch.setattr(graphc.random_stream, "library", lambda count: compiled)
-        values = draw(by_c, count, dtype)
-        assert values.dtype == expected.dtype
-        np.testing.assert_array_equal(values.view(np.uint8), expected.view(np.uint8), err_msg=f"{name} of {count}")
-        np.testing.assert_array_equal(by_c.buffer, by_numpy.buffer)
-
-
-def test_products_and_sums_round_once():
-    """left * right + addend is that of exact arithmetic rounded to float32, where a sum in float64 ends halfway between
-    two float32 and has lost something, too."""
-    from fractions import Fraction
-
-    fused = graphc.normal_numbers._fused_multiply_add
-    generator = np.random.default_rng(3)
-    left = generator.integers(2**23, 2**24, 4000).astype(np.float32)
-    right = np.float32(2**23 + 1)
-    product = left.astype(np.float64) * float(right)
-    # The sum ends halfway between two float32, but for something far below a float64's last bit.
-    middle = 2.0 ** (np.floor(np.log2(product)) + 30)
-    cases = [(left, right, np.float32(1.0)), (left, np.float32(2.0**-60), middle.astype(np.float32))]
-    cases.append((np.float32([1 + 2.0**-12]), np.float32(1 + 2.0**-12), np.float32([2.0**-60])))
-    cases.append((np.float32([1 + 2.0**-12]), np.float32(1 + 2.0**-12), np.float32([-(2.0**-60)])))
-    for left, right, addend in cases:
-        addends = np.broadcast_to(addend, left.shape)
-        for one, other, value in zip(left[:500], addends[:500], fused(left, right, addend)[:500], strict=True):
-            exact = Fraction(float(one)) * Fraction(float(right)) + Fraction(float(other))
-            near = [np.nextafter(value, np.float32(-np.inf)), value, np.nextafter(value, np.float32(np.inf))]
-            distances = [abs(Fraction(float(number)) - exact) for number in near]
-            assert distances[1] == min(distances)
-
-
-def test_a_machine_without_compiler_draws_with_numpy(monkeypatch):
-    """No compiler: large draws are numpy's, and the same."""
-    from graphc import runtime
-    from graphc.codegen import library
-
-    def no_compiler(*arguments, **keywords):
-        raise runtime.CompilerNotFound("no C compiler")
-
-    expected = RandomStream(9).normal(70_000)
-    graphc.random_library._loaded.cache_clear()
-    monkeypatch.undo()
-    monkeypatch.setattr(library, "build_library", no_compiler)
-    assert graphc.random_library.library(70_000) is None
-    np.testing.assert_array_equal(bits(RandomStream(9).normal(70_000)), bits(expected))
-    graphc.random_library._loaded.cache_clear()
-
-
-def test_few_numbers_load_nothing(tmp_path):
-    """`import graphc` and small draws leave cffi and the compiler alone."""
-    code = (
-        "import sys, graphc; graphc.randn(1000); graphc.rand(1000); graphc.randperm(1000);"
-        "assert '_cffi_backend' not in sys.modules, 'cffi'; assert 'jinja2' not in sys.modules, 'jinja2'"
-    )
-    outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert outcome.returncode == 0, outcome.stderr

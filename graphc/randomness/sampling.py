@@ -1,4 +1,4 @@
-"""Distributions beyond those of :mod:`graphc.random_stream`, drawn from a stream word for word as PyTorch's CPU
+"""Distributions beyond those of :mod:`graphc.randomness.stream`, drawn from a stream word for word as PyTorch's CPU
 generator draws them.
 
 A function takes the stream and flat float64 arrays (or a count), and gives a flat array. Rejection methods draw one
@@ -16,8 +16,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from graphc.normal_numbers import fused_multiply_add
-from graphc.random_stream import RandomStream
+from graphc.randomness.normal_numbers import fused_multiply_add
+from graphc.randomness.stream import RandomStream
 
 Floats = NDArray[np.float64]
 _DOUBLE = np.dtype(np.float64)

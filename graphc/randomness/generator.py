@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphc.device import Device
-from graphc.random_stream import RandomStream
+from graphc.randomness.stream import RandomStream
 
 
 class Generator(RandomStream):

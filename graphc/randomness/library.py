@@ -1,7 +1,7 @@
 """The random stream in compiled C, for arrays so large that numpy's many passes over them cost noticeable time.
 
-:mod:`graphc.random_stream` asks for :func:`library` when a draw is large and goes on with numpy where it is None, so a
-machine without a compiler draws the same numbers, only slower. What is compiled is the code of compiled programs
+:mod:`graphc.randomness.stream` asks for :func:`library` when a draw is large and goes on with numpy where it is None,
+so a machine without a compiler draws the same numbers, only slower. What is compiled is the code of compiled programs
 (templates/c/random.h.j2) behind the exported functions of templates/c/random_library.c.j2; it is built once, kept in
 the cache of compiled programs, and works on `RandomStream.buffer` in place.
 """

@@ -10,7 +10,7 @@ cosine in float32 are those of S. Moshier's Cephes library (logf, sinf, cosf).
 
 `RandomStream.buffer` is the whole state in one piece of memory, which a generated C program continues in place as
 `gc_random_state` (templates/c/random.h.j2). Where there is a compiler, large arrays are drawn by that C code too
-(graphc/random_library.py), to the same bits.
+(graphc/randomness/library.py), to the same bits.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from graphc.fork_safe import recursive_lock, watched
-from graphc.normal_numbers import BLOCK, box_muller, each, fused_multiply_add, scale
-from graphc.random_library import fill, library
+from graphc.randomness.library import fill, library
+from graphc.randomness.normal_numbers import BLOCK, box_muller, each, fused_multiply_add, scale
 
 __all__ = ["DEFAULT_SEED", "RandomStream", "drawing"]
 
