@@ -9,8 +9,94 @@ import pytest
 from tests.autograd.scenarios import assert_like_torch, in_order
 
 
-def leaf(t: Any) -> Any:
-    return t.tensor([1.0, -2.0, 3.0], requires_grad=True)
+def leaf(t: Any, *values: float) -> Any:
+    return t.tensor(values or (1.0, -2.0, 3.0), requires_grad=True)
+
+
+def hook_changes(t):
+    x = leaf(t)
+    x.register_hook(lambda g: g * 10)
+    (x * 2).sum().backward()
+    return x.grad
+
+
+def hook_of_computed(t):
+    x, seen = leaf(t), []
+    y = x * 2
+    y.register_hook(lambda g: seen.append(g.clone()))
+    (y * y).sum().backward()
+    return seen, x.grad
+
+
+def hook_replaces_in_the_middle(t):
+    x = leaf(t)
+    y = x * 2
+    y.register_hook(lambda g: g * 0 + 1)
+    (y * y).sum().backward()
+    return x.grad
+
+
+def hooks_in_order(t):
+    x, seen = leaf(t), []
+    y = x * 2
+    y.register_hook(lambda g: seen.append("first") or g * 2)
+    y.register_hook(lambda g: seen.append("second") or g + 1)
+    y.sum().backward()
+    return seen, x.grad
+
+
+def hook_removed(t):
+    x = leaf(t)
+    handle = x.register_hook(lambda g: g * 10)
+    handle.remove()
+    (x * 2).sum().backward()
+    return x.grad
+
+
+def hook_sees_the_sum(t):
+    x, seen = leaf(t), []
+    y = x * 1
+    y.register_hook(lambda g: seen.append(g.clone()))
+    (y * 2 + y * 3).sum().backward()
+    return seen
+
+
+def hook_without_gradient(t):
+    t.ones(3).register_hook(lambda g: g)
+
+
+def hook_in_grad(t):
+    x = leaf(t)
+    x.register_hook(lambda g: g * 10)
+    return t.autograd.grad((x * 2).sum(), x)
+
+
+def retain_grad(t):
+    x = leaf(t)
+    y = x * 2
+    y.retain_grad()
+    (y * y).sum().backward()
+    return y.grad, x.grad
+
+
+def retain_grad_after_hook(t):
+    x = leaf(t)
+    y = x * 2
+    y.retain_grad()
+    y.register_hook(lambda g: g * 10)
+    (y * y).sum().backward()
+    return y.grad, x.grad
+
+
+def retain_grad_of_leaf(t):
+    x = leaf(t)
+    x.retain_grad()
+    x.sum().backward()
+    return x.grad
+
+
+def retain_grad_without_gradient(t):
+    t.ones(3).retain_grad()
 
 
 def everything_in_its_order(t):
