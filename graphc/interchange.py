@@ -16,6 +16,7 @@ from graphc.factory import factory, known_dtype, with_gradient
 from graphc.ir.types import DType
 from graphc.ops.promotion import get_default_dtype
 from graphc.recording import refuse_in_capture
+from graphc.tensor import Tensor
 
 if TYPE_CHECKING:
     from graphc.tensor import Tensor
@@ -71,8 +72,6 @@ def asarray(
     It shares the memory where it can; with ``copy=True`` never, with ``copy=False`` it raises ValueError where it
     can't.
     """
-    from graphc.tensor import Tensor
-
     dtype = known_dtype("asarray", dtype)
     if isinstance(obj, Tensor):
         source = obj

@@ -16,6 +16,7 @@ from graphc.ir.types import DType, bfloat16, dtype_of, float64
 from graphc.layouts import MemoryFormat, contiguous_format, preserve_format
 from graphc.memory_views import rebuilt
 from graphc.ops.functions.conversion import as_dtype
+from graphc.ops.pointwise import Cast, Copy
 from graphc.ops.sources import as_number
 from graphc.recording import state
 
@@ -150,8 +151,6 @@ class Conversion:
         The first arguments are a dtype (one of Python's types stands for one too), a device and perhaps a dtype, or
         another tensor of those; ``non_blocking`` and ``copy`` may follow them.
         """
-        from graphc.ops.pointwise import Cast
-
         flags = [target for target in targets if isinstance(target, bool)]
         copy = flags[1] if len(flags) > 1 else copy
         dtype = as_dtype(dtype)
@@ -175,8 +174,6 @@ class Conversion:
     def clone(self, *, memory_format: MemoryFormat = preserve_format) -> Tensor:
         """A copy with its own memory, within the graph; the elements lie in it in the tensor's own order, or in that of
         the memory format."""
-        from graphc.ops.pointwise import Copy
-
         copied = Copy.bind(self)
         return copied if memory_format is preserve_format else memory_format.lay_out(copied)
 

@@ -17,6 +17,7 @@ from graphc.ops.argument_kinds import kind_of
 from graphc.ops.arithmetic import Add
 from graphc.ops.type_names import scalar_name, type_name
 from graphc.ops.view_origins import refuse_write
+from graphc.ops.views import Detach
 from graphc.recording import generation, state
 from graphc.source_lines import explained
 
@@ -219,8 +220,6 @@ class Differentiation:
 
     def detach(self) -> Tensor:
         """The same memory, outside the graph."""
-        from graphc.ops.views import Detach
-
         return Detach.bind(self)
 
     def detach_(self) -> Tensor:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from graphc.device import Device, cpu
 from graphc.ir.types import DType, contiguous_strides
 from graphc.layouts import Layout, MemoryFormat, contiguous_format, strided
+from graphc.memory_views import rebuilt
 from graphc.ops.describing import described
 from graphc.ops.functions import complex_numbers
 from graphc.ops.overriding import DisableTorchFunctionSubclass
@@ -217,8 +218,6 @@ class Metadata:
         """Move the memory to where processes that are forked from here on see it and write to it in common."""
         storage = self._storage
         if not storage.shared:
-            from graphc.memory_views import rebuilt
-
             refuse_in_capture("share_memory_()")
             storage.share()
             self._array = rebuilt(self)

@@ -14,12 +14,16 @@ from graphc.autograd.naming import describe_copy_slices, describe_index_put, des
 from graphc.autograd.tape import TapeNode, gradient_edge
 from graphc.ir.types import contiguous_strides
 from graphc.layouts import MemoryFormat, contiguous_format, preserve_format
+from graphc.memory_views import first_elements
+from graphc.ops.functions.indexing import setitem
+from graphc.ops.functions.shaping import broadcast_to
 from graphc.ops.memory_overlap import require_apart
 from graphc.ops.operands import number_operand
 from graphc.ops.pointwise_family import PointwiseFunction
 from graphc.ops.quiet import IGNORE, restore, silence
 from graphc.ops.sources import as_number, number_like
 from graphc.ops.view_origins import refuse_write
+from graphc.ops.views import SliceUpdate
 from graphc.recording import generation, refuse_in_capture, state
 from graphc.source_lines import explained
 from graphc.storage import Storage
@@ -174,16 +178,12 @@ class Writing:
         of zeros, not none."""
         if not (state.gradients and self.requires_grad) or self.is_leaf or value._array.shape != self._array.shape:
             return value
-        from graphc.ops.views import SliceUpdate
-
         shape = tuple(self.shape)
         return SliceUpdate.bind(self, value, starts=(0,) * len(shape), stops=shape, steps=(1,) * len(shape))
 
     @explained
     def copy_(self, other: Tensor, non_blocking: bool = False) -> Tensor:
         """Overwrite the elements with those of a tensor (broadcast and converted)."""
-        from graphc.ops.functions.shaping import broadcast_to
-
         if not isinstance(other, Writing):
             kind = type(other)
             module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
@@ -225,8 +225,6 @@ class Writing:
 
     @explained
     def __setitem__(self, index: Any, value: Any) -> None:
-        from graphc.ops.functions.indexing import setitem
-
         follows = state.gradients and (self.requires_grad or getattr(value, "requires_grad", False))
         before = gradient_edge(self) if follows else None
         setitem(self, index, value)
@@ -334,8 +332,6 @@ class Writing:
         Elements that the memory had keep their values, further ones are not set. Where more memory is needed, this
         tensor no longer shares its memory with others. Raises RuntimeError for a tensor that requires a gradient.
         """
-        from graphc.memory_views import first_elements
-
         shape = tuple(sizes[0]) if len(sizes) == 1 and hasattr(sizes[0], "__iter__") else sizes
         shape = tuple(int(extent) for extent in shape)
         if any(extent < 0 for extent in shape):

@@ -12,6 +12,7 @@ from typing import Any
 from graphc.autograd.engine import sweep
 from graphc.autograd.graph import GradientEdge
 from graphc.autograd.tape import AccumulateGrad, Node, gradient_edge
+from graphc.ops.functions.shaping import stack
 from graphc.ops.operands import cast
 from graphc.ops.sources import number_like
 from graphc.recording import phase, state
@@ -127,8 +128,6 @@ def _batched(
     outputs: list[Given], inputs: list[Given], cotangents: Any, keep: bool, create: bool, *options: Any
 ) -> tuple[Tensor | None, ...]:
     """The gradients for each of a batch of cotangents, side by side."""
-    from graphc.ops.functions.shaping import stack
-
     allow_unused, materialize = options
     given = [cotangents] if isinstance(cotangents, Tensor) else list(cotangents)
     count = given[0].shape[0]

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from graphc.ops.type_names import type_name
+
 if TYPE_CHECKING:
     from graphc.tensor import Tensor
 
@@ -85,8 +87,6 @@ def _replaced(old: Tensor | None, new: Any, hook: Hook) -> Tensor | None:
     if old is None:
         raise RuntimeError(f"can't replace a None gradient with a non-None value (hook '{_name(hook)}')")
     if new.dtype != old.dtype:
-        from graphc.ops.type_names import type_name
-
         was, got = (f"torch.{type_name(value.dtype)}Tensor" for value in (old, new))
         raise RuntimeError(f"hook '{_name(hook)}' has changed the type of value (was {was} got {got})")
     if tuple(new.shape) != tuple(old.shape):

@@ -18,6 +18,7 @@ from graphc.autograd.node_names import FUNCTION_NODES
 from graphc.autograd.tape import TapeNode, gradient_edge
 from graphc.autograd.watching import mark_parts, switch
 from graphc.ops.describing import register_describers
+from graphc.recording import state
 
 _TAKES_ANY_NUMBER = 0x04  # the flag of code with *arguments
 # For each parameter of a template: where it stands among the arguments, its keyword, and whether it is a sequence.
@@ -154,8 +155,6 @@ def described(value: Any, text: str, input: Any) -> Any:
 def describe_written(value: Any, text: str, **operands: Any) -> Any:
     """A value that is about to be written to memory, its node described; one that a node of its own does not stand
     behind is copied first, so that the written tensor has a place in the graph."""
-    from graphc.recording import state
-
     if not state.gradients or not value.requires_grad:
         return value
     chosen = template(text)

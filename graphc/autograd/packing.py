@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from graphc.recording import state
+
 if TYPE_CHECKING:
     from graphc.tensor import Tensor
 
@@ -20,8 +22,6 @@ class Packed:
     _storage = None
 
     def __init__(self, tensor: Tensor, edge: Any, pack: Callable[[Any], Any], unpack: Callable[[Any], Any]):
-        from graphc.recording import state
-
         self._edge = edge
         self._unpack = unpack
         outer, state.gradients = state.gradients, False
@@ -33,7 +33,6 @@ class Packed:
     def unpacked(self, edge: Any = None) -> Tensor:
         """The tensor again. Raises TypeError where the user's function gives something else."""
         from graphc.autograd.tape import AccumulateGrad
-        from graphc.recording import state
         from graphc.tensor import Tensor
 
         outer, state.gradients = state.gradients, False

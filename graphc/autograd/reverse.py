@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 
 from graphc.ir.graph import Builder, Graph, Location, Node, Symbol
 from graphc.ir.rewrite import live_nodes
+from graphc.ops.functions.creation import full_like
 
 
 def differentiate(graph: Graph, wrt: Iterable[str] | None = None, output: str | None = None) -> Graph:
@@ -93,8 +94,6 @@ def _depending_on(nodes: Sequence[Node], targets: set[Node]) -> set[Node]:
 
 
 def _full_like(reference: Symbol, value: float) -> Symbol:
-    from graphc.ops.functions.creation import full_like
-
     return full_like(reference, value)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphc.creation import tensor
 from graphc.tensor import Tensor
 
 
@@ -19,7 +20,5 @@ class Variable(metaclass=_VariableMeta):
     """``Variable(tensor)`` is the tensor, detached, with or without a gradient to be computed."""
 
     def __new__(cls, data: Any = None, requires_grad: bool = False, volatile: bool = False) -> Any:
-        from graphc.creation import tensor
-
         made = tensor([]) if data is None else data.detach()
         return made.requires_grad_() if requires_grad else made

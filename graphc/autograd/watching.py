@@ -10,6 +10,8 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from graphc.source_lines import is_of_user
+
 Packing = tuple[Callable[[Any], Any], Callable[[Any], Any]]
 
 
@@ -65,7 +67,5 @@ def mark_parts(node: Any, outside: Iterable[Any]) -> None:
 
 def stack_of_the_user() -> str:
     """The Python lines that lead to the operation that runs, innermost last, without those of this library."""
-    from graphc.source_lines import is_of_user
-
     frames = [frame for frame in traceback.extract_stack() if is_of_user(frame.filename)]
     return "".join(traceback.format_list(frames))

@@ -17,7 +17,7 @@ from graphc.capture.results import Outputs, Result, Seen, give_own_memory
 from graphc.capture.surroundings import Surroundings, reached_by
 from graphc.capture.trees import flatten, flatten_results, unflatten
 from graphc.garbage import paused_collection
-from graphc.ir.graph import Graph, Location, Node, Output
+from graphc.ir.graph import Builder, Graph, Location, Node, Output
 from graphc.ir.integers import IntegerExpression
 from graphc.ir.rewrite import live_nodes
 from graphc.ops.functions import matrices
@@ -410,8 +410,6 @@ def _tidy(graph: Graph) -> Graph:
     """Without dead nodes; an input that is written becomes state."""
     live = live_nodes(graph)
     written = {update.state for update in graph.updates}
-    from graphc.ir.graph import Builder
-
     builder = Builder(graph.name)
     mapping: dict[Node, Node] = {}
     for node in graph.inputs:

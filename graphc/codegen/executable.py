@@ -26,6 +26,7 @@ from graphc.codegen.rematerialize import Rematerialization, fit, order_for_memor
 from graphc.ir.applications import applies
 from graphc.ir.integers import substitute
 from graphc.ir.primitive import PRIMITIVES
+from graphc.runtime import LoadError, NativeProgram, build_library, cpu_features, forget_build
 from graphc.runtime.abi import ffi
 
 MOST_THREADS = 64
@@ -59,8 +60,6 @@ def default_threads() -> int:
 
 def default_vector_bytes() -> int:
     """The width of this machine's vector registers."""
-    from graphc.runtime import cpu_features
-
     features = cpu_features()
     return 64 if "avx512f" in features else 32 if "avx2" in features else 16
 
@@ -130,8 +129,6 @@ class Executable:
     """
 
     def __init__(self, compiled: CompiledProgram, build: Any):
-        from graphc.runtime import NativeProgram
-
         self.compiled = compiled
         self.build = build
         # Called after a run with the inputs and results by name, and the sizes that are known at run time only.
@@ -243,8 +240,6 @@ def load(compiled: CompiledProgram) -> Executable:
     Raises graphc.runtime.CompilerNotFound where there is no compiler, CompileError where it makes no library that can
     be loaded.
     """
-    from graphc.runtime import LoadError
-
     level = "-O3" if applies("optimize in the C compiler", "the program as a whole") else "-O0"
     try:
         return _loaded(compiled, level)
@@ -253,8 +248,6 @@ def load(compiled: CompiledProgram) -> Executable:
 
 
 def _loaded(compiled: CompiledProgram, optimization: str) -> Executable:
-    from graphc.runtime import LoadError, build_library, forget_build
-
     name = compiled.program.name
     build = build_library(compiled.source, name=name, optimization=optimization, parts=compiled.parts)
     try:

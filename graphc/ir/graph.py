@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from graphc.ir.applications import applies
+from graphc.ir.integers import variables
 from graphc.ir.primitive import Attributes, Primitive, register
 from graphc.ir.types import DType, TensorType, TupleType
 
@@ -156,8 +157,6 @@ class Graph:
 
     def symbols(self) -> tuple[str, ...]:
         """The names of the symbolic dimensions, sorted."""
-        from graphc.ir.integers import variables
-
         return tuple(sorted({name for node in self.inputs for extent in node.type.shape for name in variables(extent)}))
 
     def users(self) -> dict[Node, list[Node]]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from graphc.hook_handles import RemovableHandle
+from graphc.nn.backward_hooks import BackwardHooks, watch_last_operation
 from graphc.recording import generation, state
 
 if TYPE_CHECKING:
@@ -216,8 +217,6 @@ class _HookedCall:
         full, older = _backward_hooks(module)
         pre = [*everywhere.backward_pre.values(), *module._backward_pre_hooks.values()]
         if full or pre:
-            from graphc.nn.backward_hooks import BackwardHooks
-
             backward = BackwardHooks(module, full, pre)
             self.inputs = backward.watch_inputs(self.inputs)
         self.result = module.forward(*self.inputs, **self.keywords)
@@ -228,8 +227,6 @@ class _HookedCall:
         if backward is not None:
             self.result = backward.watch_result(self.result)
         if older:
-            from graphc.nn.backward_hooks import watch_last_operation
-
             watch_last_operation(module, older, self.inputs, self.result)
         return self.result
 

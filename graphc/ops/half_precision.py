@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from graphc.ir.types import DType, float32
+from graphc.ops.pointwise import Cast
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -81,14 +82,10 @@ def _converted(argument: Any, half: DType, originals: dict[int, Any]) -> Any:
 
 def as_single(value: Any) -> Any:
     """A half as float32; other values as they are."""
-    from graphc.ops.pointwise import Cast
-
     return Cast.bind(value, dtype=float32) if value.dtype.is_half else value
 
 
 def _rounded(result: Any, half: DType, originals: dict[int, Any]) -> Any:
-    from graphc.ops.pointwise import Cast
-
     if hasattr(result, "apply"):
         if id(result) in originals:
             return originals[id(result)]  # given back as it was

@@ -20,6 +20,7 @@ from graphc.ops import gathers, views
 from graphc.ops.comparisons import Eq, IsNan, LogicalAnd, LogicalOr, Where
 from graphc.ops.composites import Composite
 from graphc.ops.conjugation import conjugate
+from graphc.ops.pointwise import Cast
 from graphc.ops.pointwise_family import ANY, NUMERIC_OR_COMPLEX, full_value
 from graphc.ops.quiet import IGNORE, restore, silence
 from graphc.ops.sources import Iota, number_like
@@ -230,8 +231,6 @@ class Extreme(DimensionReduction):
 
 
 def _as(value: Any, reference: Any) -> Any:
-    from graphc.ops.pointwise import Cast
-
     return Cast.bind(value, dtype=reference.dtype)
 
 

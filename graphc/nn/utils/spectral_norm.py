@@ -10,7 +10,8 @@ from typing import Any
 from graphc import functional as F
 from graphc.autograd.modes import no_grad
 from graphc.creation import empty
-from graphc.nn import init
+from graphc.linalg import pinv
+from graphc.nn import init, modules
 from graphc.nn.module import Module
 from graphc.nn.parameter import Parameter, is_lazy
 from graphc.ops.functions.linear import dot, mv
@@ -31,8 +32,6 @@ def random_direction(size: int, like: Tensor, eps: float) -> Tensor:
 
 def usual_dim(module: Module) -> int:
     """The dimension of a module's weight that the outputs lie along."""
-    from graphc.nn import modules
-
     transposed = tuple(getattr(modules, f"ConvTranspose{rank}d", ()) for rank in (1, 2, 3))
     return int(isinstance(module, transposed))
 
@@ -115,8 +114,6 @@ class SpectralNormLoadStateDictPreHook:
     @staticmethod
     def _solved(matrix: Tensor, u: Tensor, sigma: Tensor) -> Tensor:
         """The vector for which ``u @ matrix @ v`` is sigma."""
-        from graphc.linalg import pinv
-
         v = pinv(matrix.t() @ matrix) @ (matrix.t() @ u)
         return v * (sigma / dot(u, mv(matrix, v)))
 

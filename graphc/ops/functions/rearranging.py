@@ -32,6 +32,7 @@ from graphc.ops.operands import cast, is_value, normalize_dim
 from graphc.ops.sorting import SearchSorted
 from graphc.ops.type_names import type_name
 from graphc.ops.value_sizes import is_counted, total_of, vector_of
+from graphc.storage import Size
 
 __all__ = [
     "adjoint",
@@ -383,8 +384,6 @@ def column_stack(tensors: Sequence[Any]) -> Any:
 
 def broadcast_shapes(*shapes: Any) -> Any:
     """The size that shapes (sequences, or ints) broadcast to."""
-    from graphc.storage import Size
-
     known: tuple[Any, ...] = ()
     for place, shape in enumerate(shapes):
         shape = (shape,) if isinstance(shape, int) else tuple(shape)

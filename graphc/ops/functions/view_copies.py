@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from graphc.layouts import contiguous_format
 from graphc.ops.functions import complex_numbers, memory_views, rearranging, shaping, tensor_views
 from graphc.ops.functions.factories import named
 from graphc.ops.functions.matrices import diagonal
@@ -52,8 +53,6 @@ def _copy_of(name: str, view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _row_major(shown: Any) -> Any:
-    from graphc.layouts import contiguous_format
-
     copied = Copy.bind(shown)
     return contiguous_format.lay_out(copied) if copied.is_eager else copied
 

@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from graphc.capture.errors import CaptureError
 from graphc.randomness.stream import RandomStream
 from graphc.recording import state
 from graphc.utils.data._utils.collate import default_collate, default_convert
@@ -305,8 +306,6 @@ class _BaseDataLoaderIter:
 
 def _refuse_in_capture() -> None:
     if state.recorder is not None:
-        from graphc.capture.errors import CaptureError
-
         raise CaptureError(
             "a DataLoader can't be iterated inside a compiled function, which would see the same batch at every call: "
             "give the batch as an argument",

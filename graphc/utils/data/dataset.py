@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
+from graphc.creation import randperm
 from graphc.recording import state
 from graphc.tensor import Tensor
 
@@ -236,8 +237,6 @@ def random_split(
         lengths = _lengths_of_fractions(len(dataset), lengths)
     if sum(lengths) != len(dataset):
         raise ValueError("Sum of input lengths does not equal the length of the input dataset!")
-
-    from graphc.creation import randperm
 
     order = randperm(sum(lengths), generator=generator).tolist()
     ends = itertools.accumulate(lengths)

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from graphc.creation import as_tensor, randint, randperm
 from graphc.ir.types import float64
+from graphc.randomness.generator import default_generator
 from graphc.randomness.stream import RandomStream
 
 __all__ = [
@@ -30,8 +31,6 @@ _DRAWN_AT_ONCE = 32
 
 def draw_seed(generator: RandomStream | None) -> int:
     """A seed in [0, 2**63), one draw of 64 bits, as ``torch.empty((), dtype=torch.int64).random_()`` gives."""
-    from graphc.randomness.generator import default_generator
-
     source = default_generator if generator is None else generator
     return int(source.integers(-(2**62), 2**62, ())) + 2**62
 

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from graphc import nn
+from graphc import cat, nn
 from graphc.nn import functional as F
 from graphc.tensor import Tensor
 from graphc.vision.models.weights import WeightsEnum, builder, imagenet, loaded
@@ -43,8 +43,6 @@ class _DenseLayer(nn.Module):
         self.drop_rate = float(drop_rate)
 
     def forward(self, input: Tensor | Sequence[Tensor]) -> Tensor:
-        from graphc import cat
-
         joined = input if isinstance(input, Tensor) else cat(input, 1)
         inner = self.conv1(self.relu1(self.norm1(joined)))
         new = self.conv2(self.relu2(self.norm2(inner)))
@@ -61,8 +59,6 @@ class _DenseBlock(nn.ModuleDict):
             self.add_module(f"denselayer{number + 1}", _DenseLayer(channels, growth_rate, bn_size, drop_rate))
 
     def forward(self, init_features: Tensor) -> Tensor:
-        from graphc import cat
-
         features = [init_features]
         for layer in self.values():
             features.append(layer(features))

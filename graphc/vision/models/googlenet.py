@@ -10,7 +10,7 @@ from collections import namedtuple
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from graphc import nn
+from graphc import cat, nn
 from graphc.nn import functional as F
 from graphc.tensor import Tensor
 from graphc.vision.models.inception import BasicConv2d, initialize, normalised_as_for_inception
@@ -51,8 +51,6 @@ class Inception(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        from graphc import cat
-
         return cat([self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)], 1)
 
 

@@ -10,7 +10,7 @@ from collections import namedtuple
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from graphc import nn
+from graphc import cat, nn
 from graphc.nn import functional as F
 from graphc.tensor import Tensor
 from graphc.vision.models.weights import WeightsEnum, builder, imagenet, loaded
@@ -51,8 +51,6 @@ def initialize(network: nn.Module, spread: float) -> None:
 
 def normalised_as_for_inception(x: Tensor) -> Tensor:
     """Images normalised with ImageNet's mean and spread, as images of values in [-1, 1]."""
-    from graphc import cat
-
     spreads, means = (0.229, 0.224, 0.225), (0.485, 0.456, 0.406)
     channels = [
         x[:, place].unsqueeze(1) * (spread / 0.5) + (mean - 0.5) / 0.5
@@ -62,8 +60,6 @@ def normalised_as_for_inception(x: Tensor) -> Tensor:
 
 
 def _joined(*branches: Tensor) -> Tensor:
-    from graphc import cat
-
     return cat(branches, 1)
 
 

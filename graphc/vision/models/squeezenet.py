@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from graphc import nn
+from graphc import cat, nn
 from graphc.tensor import Tensor
 from graphc.vision.models.weights import WeightsEnum, builder, imagenet, loaded
 
@@ -29,8 +29,6 @@ class Fire(nn.Module):
         self.expand3x3_activation = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        from graphc import cat
-
         x = self.squeeze_activation(self.squeeze(x))
         narrow = self.expand1x1_activation(self.expand1x1(x))
         return cat([narrow, self.expand3x3_activation(self.expand3x3(x))], 1)

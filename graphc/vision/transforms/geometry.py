@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from graphc import cat
 from graphc.creation import from_numpy
 from graphc.nn.module import Module
 from graphc.tensor import Tensor
@@ -472,8 +473,6 @@ class ElasticTransform(Module):
     @staticmethod
     def get_params(alpha: Sequence[float], sigma: Sequence[float], size: Sequence[int]) -> Tensor:
         """Displacements [1, H, W, 2], where 2 is the width or height."""
-        from graphc import cat
-
         displacements = []
         for strength, spread, length in ((alpha[0], sigma[0], size[1]), (alpha[1], sigma[1], size[0])):
             noise = from_numpy(draws.fractions(1, 1, *size)) * 2 - 1

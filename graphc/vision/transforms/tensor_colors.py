@@ -9,8 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from graphc import ones_like, stack, where
 from graphc.creation import from_numpy, tensor, zeros_like
 from graphc.ir.types import float32, int64
+from graphc.nn import functional as F
 from graphc.tensor import Tensor
 from graphc.vision.transforms.conversion import convert_image_dtype, highest
 from graphc.vision.transforms.tensor_images import in_floating
@@ -67,8 +69,6 @@ def adjust_saturation(image: Tensor, factor: float) -> Tensor:
 
 def adjust_sharpness(image: Tensor, factor: float) -> Tensor:
     """Between blurred (0) and the image (1), or beyond."""
-    from graphc.nn import functional as F
-
     channels = _require_channels(image, (1, 3))
     if image.shape[-1] <= 2 or image.shape[-2] <= 2:
         return image
@@ -98,8 +98,6 @@ def _hsv(image: Tensor) -> Tensor:
 
     Source: A. R. Smith, "Color gamut transform pairs", 1978.
     """
-    from graphc import ones_like, stack, where
-
     red, green, blue = image.unbind(-3)
     light, dark = image.amax(-3), image.amin(-3)
     gray = light == dark
@@ -117,8 +115,6 @@ def _hsv(image: Tensor) -> Tensor:
 
 def _rgb(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
     """Red, green, and blue of hue, saturation, and value, all in [0, 1]."""
-    from graphc import stack, where
-
     sector = (hue * 6.0).floor()
     rest = hue * 6.0 - sector
     sector = sector.to(int64) % 6
@@ -165,8 +161,6 @@ def posterize(image: Tensor, bits: int) -> Tensor:
 
 def solarize(image: Tensor, threshold: float) -> Tensor:
     """With all values from the threshold on inverted. Raises TypeError for a threshold above white."""
-    from graphc import where
-
     _require_channels(image, (1, 3))
     if threshold > highest(image.dtype):
         raise TypeError("Threshold should be less than bound of img.")
@@ -175,8 +169,6 @@ def solarize(image: Tensor, threshold: float) -> Tensor:
 
 def autocontrast(image: Tensor) -> Tensor:
     """With each channel's darkest value black and its lightest white."""
-    from graphc import ones_like, where
-
     _require_channels(image, (1, 3))
     bound = highest(image.dtype)
     floating = image if image.dtype.is_floating_point else image.to(float32)

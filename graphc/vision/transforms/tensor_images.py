@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from graphc import cat, where
 from graphc.creation import from_numpy, ones, tensor
 from graphc.ir.types import DType, float32
+from graphc.nn import functional as F
 from graphc.tensor import Tensor
 from graphc.vision.transforms.interpolation import InterpolationMode
 from graphc.vision.transforms.resampling import resized
@@ -47,8 +49,6 @@ def crop(image: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
 
 def pad(image: Tensor, borders: Sequence[int], fill: Fill, mode: str) -> Tensor:
     """With borders (left, top, right, bottom); negative ones cut."""
-    from graphc.nn import functional as F
-
     left, top, right, bottom = borders
     if mode == "constant":
         value = fill[0] if isinstance(fill, Sequence) else fill
@@ -155,9 +155,6 @@ def sampled(image: Tensor, grid: np.ndarray, mode: InterpolationMode, fill: Fill
 
 
 def _sampled(batch: Tensor, grid: Tensor, mode: str, fill: Fill) -> Tensor:
-    from graphc import cat, where
-    from graphc.nn import functional as F
-
     count, channels, height, width = batch.shape
     grid = grid.unsqueeze(0).expand(count, *grid.shape)
     if fill is None:
@@ -182,7 +179,6 @@ def elastic(image: Tensor, displacement: Tensor, mode: InterpolationMode, fill: 
 
 def gaussian_blur(image: Tensor, kernel_size: Sequence[int], sigma: Sequence[float]) -> Tensor:
     """Each pixel as a weighted mean of its neighbours; the image goes on mirrored."""
-    from graphc.nn import functional as F
 
     def work(floating: Tensor) -> Tensor:
         columns, rows = (_bell(size, spread, floating.dtype) for size, spread in zip(kernel_size, sigma, strict=True))

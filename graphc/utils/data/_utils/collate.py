@@ -13,6 +13,7 @@ import numpy as np
 
 from graphc.creation import as_tensor, from_numpy, tensor
 from graphc.ir.types import float64
+from graphc.ops.functions.shaping import stack
 from graphc.recording import state
 from graphc.tensor import Tensor
 
@@ -123,8 +124,6 @@ def _join_tensors(batch: Sequence[Tensor], *, collate_fn_map: CollateFunctions |
     )
     if plain:
         return Tensor.from_array(np.stack([sample._array for sample in batch]))
-    from graphc.ops.functions.shaping import stack
-
     return stack(list(batch))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from graphc import multinomial
 from graphc.creation import tensor
 from graphc.nn.module import Module
 from graphc.vision.transforms import draws
@@ -75,8 +76,6 @@ class RandomChoice(_Several):
         self.p = [part / sum(p) for part in p]
 
     def forward(self, *inputs: Any) -> Any:
-        from graphc import multinomial
-
         return self.transforms[int(multinomial(tensor(self.p), 1))](*inputs)
 
     def extra_repr(self) -> str:

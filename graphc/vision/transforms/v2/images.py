@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from graphc.creation import from_numpy
 from graphc.ir.types import DType
 from graphc.nn.module import Module
 from graphc.tensor import Tensor
@@ -209,8 +210,6 @@ class ToImage(Sampled, _Converting):
 
     def converted(self, img: Any) -> Any:
         if isinstance(img, np.ndarray):
-            from graphc.creation import from_numpy
-
             array = img[:, :, None] if img.ndim == 2 else img
             return from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
         return F.pil_to_tensor(img) if is_pil_image(img) else img

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from graphc.nn.functional import one_hot
 from graphc.nn.module import Module
 from graphc.tensor import Tensor
 from graphc.vision.transforms import draws
@@ -60,8 +61,6 @@ class _Mixing(Module):
         raise NotImplementedError
 
     def _mixed_labels(self, labels: Tensor, share: float) -> Tensor:
-        from graphc.nn.functional import one_hot
-
         if labels.ndim == 1:
             labels = one_hot(labels, num_classes=self.num_classes)
         labels = labels if labels.dtype.is_floating_point else labels.float()
