@@ -31,6 +31,7 @@ from graphc.codegen.memory import MemoryPlan, Scratch
 from graphc.codegen.render import render
 from graphc.ir.applications import applies, working_on
 from graphc.ir.integers import round_up
+from graphc.ir.types import DType
 
 # Operations that are only another way of reading a value: comments leave them out.
 FREE = frozenset(("reshape", "expand", "permute", "slice", "alias", "detach", "full", "iota", "cast"))
@@ -39,9 +40,9 @@ CALLER_KINDS = ("argument", "state", "constant", "scalar")
 
 @dataclass(frozen=True, slots=True)
 class ScalarFunction:
-    """What ``templates/c/scalar.h.j2`` must know of one helper."""
+    """What ``templates/c/scalar_functions.h.j2`` must know of one helper."""
 
-    name: str
+    macro: str
     d: str
     t: str
     f: str | None
@@ -328,7 +329,7 @@ def _scalar_functions(used: Used) -> tuple[ScalarFunction, ...]:
             low, high = literal(-(2.0**range_bits), source), literal(2.0**range_bits, source)
         found.append(
             ScalarFunction(
-                name=name,
+                macro=_macro(name, dtype),
                 d=dtype.short,
                 t=c_type(dtype),
                 f=("f" if dtype.itemsize == 4 else "") if dtype.is_floating_point else None,
@@ -342,6 +343,13 @@ def _scalar_functions(used: Used) -> tuple[ScalarFunction, ...]:
             )
         )
     return tuple(found)
+
+
+def _macro(name: str, dtype: DType) -> str:
+    """The macro that prints a scalar function of operands of a dtype."""
+    if name in ("widen", "round"):
+        return f"{name}_{dtype.short}"
+    return "cast_to_unsigned" if name == "cast" and not dtype.is_signed and dtype.itemsize >= 4 else name
 
 
 def row_functions(used: Used) -> tuple[RowFunction, ...]:

@@ -20,8 +20,8 @@ CONDITIONAL, OR, AND, COMPARE, ADD, MULTIPLY, UNARY, PRIMARY = range(8)
 class Spelling:
     """A C expression with holes. ``level`` tells how tightly it binds; ``argument_level`` what its arguments need.
 
-    ``helper`` names a function of ``templates/c/scalar.h.j2``, and ``library`` one of ``templates/c/math.h.j2``, that
-    the program must hold where this is used.
+    ``helper`` names a function of ``templates/c/scalar_functions.h.j2``, and ``library`` one of
+    ``templates/c/math.h.j2``, that the program must hold where this is used.
     """
 
     format: str
