@@ -16,12 +16,13 @@ import numpy as np
 from graphc.autograd import naming  # noqa: F401
 from graphc.autograd.hooks import Hooks
 from graphc.autograd.structured_node import ResultNode, StructuredNode
-from graphc.autograd.tape import TapeNode
+from graphc.autograd.tape import TapeNode, edges_of, gradient_edge
 from graphc.ir.primitive import PRIMITIVES, Attributes, Pointwise, Primitive
 from graphc.ir.types import DTYPE_OF_NUMPY, DType, dtype_of, float64
 from graphc.missing_names import absent_of_tensor
 from graphc.ops.operands import common_shape
 from graphc.ops.operators import bind_operators
+from graphc.ops.pointwise_family import PointwiseFunction
 from graphc.ops.view_origins import INFERENCE_MODE, UNRECORDED
 from graphc.recording import state
 from graphc.sizes import plain
@@ -35,6 +36,7 @@ __all__ = ["RunTimeNumber", "Size", "Storage", "Tensor", "View"]
 
 View = tuple[Primitive, Attributes]
 _new = object.__new__
+_NOTHING: Attributes = {}
 
 
 class Tensor(Metadata, Conversion, Differentiation, Writing):
@@ -143,16 +145,19 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
     def apply(self: Any, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes) -> Tensor:
         """Run a primitive on tensors (the tensor itself need not be one of them): evaluate, wrap (as a view where
         memory is shared), and record for the tape and for a capture."""
-        arrays = [tensor._array for tensor in inputs]
-        recorder, gradients = state.recorder, state.gradients
+        recorder = state.recorder
         given = attrs if recorder is None else {name: plain(value) for name, value in attrs.items()}
         try:
-            if arrays and not inputs[0].dtype.is_direct:
-                array = primitive.compute(*arrays, **given)
-            elif given:
-                array = primitive.evaluate(*arrays, **given)
+            if len(inputs) == 1:
+                (source,) = inputs
+                evaluate = primitive.evaluate if source.dtype.is_direct else primitive.compute
+                array = evaluate(source._array, **given) if given else evaluate(source._array)
+            elif inputs:
+                source = inputs[0]
+                evaluate = primitive.evaluate if source.dtype.is_direct else primitive.compute
+                array = evaluate(*[tensor._array for tensor in inputs], **given)
             else:
-                array = primitive.evaluate(*arrays)
+                array = primitive.evaluate(**given)
         except (TypeError, ValueError):
             _require_types(primitive, inputs, given)
             raise
@@ -162,19 +167,49 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
         result = _new(Tensor)
         result._array = array
         result.dtype = dtype
-        if primitive.aliases and _shares(array, arrays[0]):
-            _make_view(result, inputs[0], ((primitive, attrs),), primitive.differentiable, gradients)
+        gradients = state.gradients
+        if primitive.aliases and _shares(array, source._array):
+            _make_view(result, source, ((primitive, attrs),), primitive.differentiable, gradients)
         if recorder is not None:
             # Before the tape sees it: what a hook does with saved results is recorded too.
             recorder.record(primitive, inputs, attrs, result)
         if gradients:
             if primitive.differentiable and dtype.is_differentiable:
-                for tensor in inputs:
-                    if tensor._requires_grad or (tensor._base is not None and tensor.requires_grad):
-                        result._grad_fn = TapeNode(primitive, inputs, attrs, result, recorder)
-                        result._requires_grad = True
-                        break
+                edges = edges_of(inputs)
+                if edges is not None:
+                    result._grad_fn = TapeNode(primitive, inputs, edges, attrs, result, recorder)
+                    result._requires_grad = True
         elif gradients is None and not result._chain:
+            result._restriction = INFERENCE
+        return result
+
+    def apply_pair(self, primitive: PointwiseFunction, other: Tensor) -> Tensor:
+        """As :meth:`apply`, of a function of this tensor and one of the same dtype, where nothing is recorded."""
+        dtype = self.dtype
+        if not dtype.is_direct:
+            return self.apply(primitive, (self, other), _NOTHING)
+        try:
+            array = primitive.evaluate(self._array, other._array)
+        except (TypeError, ValueError):
+            _require_types(primitive, (self, other), _NOTHING)
+            raise
+        result = _new(Tensor)
+        result._array = array
+        result.dtype = dtype = DTYPE_OF_NUMPY[array.dtype]
+        gradients = state.gradients
+        if gradients:
+            if primitive.differentiable and dtype.is_differentiable:
+                if not self._requires_grad and self._base is None:
+                    edge = None
+                    if not other._requires_grad and other._base is None:
+                        return result
+                else:
+                    edge = gradient_edge(self)
+                edges = (edge, gradient_edge(other))
+                if edge is not None or edges[1] is not None:
+                    result._grad_fn = TapeNode(primitive, (self, other), edges, _NOTHING, result, None)
+                    result._requires_grad = True
+        elif gradients is None:
             result._restriction = INFERENCE
         return result
 
@@ -206,8 +241,8 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
         result.dtype = self.dtype
         gradients = state.gradients
         _make_view(result, self, links, True, gradients)
-        if gradients and self.requires_grad and self.dtype.is_differentiable:
-            result._grad_fn = TapeNode(primitive, (self,), attrs, result, None)
+        if gradients and self.dtype.is_differentiable and (edge := gradient_edge(self)) is not None:
+            result._grad_fn = TapeNode(primitive, (self,), (edge,), attrs, result, None)
             result._requires_grad = True
         return result
 
@@ -223,6 +258,9 @@ class RunTimeNumber(Tensor):
         """A 0-d float64 tensor as a number."""
         value.__class__ = RunTimeNumber
         return value
+
+    def apply_pair(self, primitive: PointwiseFunction, other: Tensor) -> Tensor:
+        return self.apply(primitive, (self, other), _NOTHING)
 
     def apply(self, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes) -> Tensor:
         result = super().apply(primitive, inputs, attrs)

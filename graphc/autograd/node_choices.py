@@ -480,7 +480,7 @@ def take_along_dim(result: Any, input: Any, indices: Any, dim: Any = None) -> st
 
 def _is_number_of(node: Any, position: int) -> bool:
     # A number beside a tensor is an operand without dimensions that wants no gradient.
-    return node.edges[position] is None and node.types[position][0] == ()
+    return node.edges[position] is None and node.types[position].shape == ()
 
 
 def sub_primitive(node: Any) -> tuple[str, tuple[int, ...]]:

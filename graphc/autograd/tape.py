@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from graphc.tensor import Tensor
 
 _sequence = itertools.count()
+_new = object.__new__
 # What users note of nodes, which few do.
 _notes: WeakKeyDictionary[Node, dict[Any, Any]] = WeakKeyDictionary()
 # Of leaves: a sweep comes to them before it goes on.
@@ -209,11 +210,6 @@ def visible(node: Node | None) -> Node | None:
     return dressed(node)
 
 
-def _like(cotangent: Tensor) -> Unsaved:
-    """Stands for the result that has this cotangent."""
-    return Unsaved(cotangent._array.shape if state.recorder is None else tuple(cotangent.shape), cotangent.dtype)
-
-
 class Watched(NamedTuple):
     """A tensor that PyTorch's node saves, as it was: its memory's version, its type, and who made it."""
 
@@ -244,35 +240,61 @@ class TapeNode(Node):
         "watched",
     )
 
+    # What the rule is given for each operand: the tensor itself, or its type alone. None once it was freed.
+    _saved: Sequence[Any] | None
+    # The version of each saved operand's memory; of what is not saved, None. Empty where nothing is saved.
+    _versions: Sequence[int | None]
+
     def __init__(
-        self, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes, output: Tensor, recorder: Any
+        self,
+        primitive: Primitive,
+        inputs: Sequence[Tensor],
+        edges: Sequence[Node | None],
+        attrs: Attributes,
+        output: Tensor,
+        recorder: Any,
     ):
         self.primitive = primitive
         self.attrs = attrs
-        self.edges = edges = []
-        self.types = types = []
-        for tensor in inputs:
-            # Asking a view for its node may make that node: its number must be lower than this one's.
-            edges.append(gradient_edge(tensor))
-            types.append((tensor._array.shape if recorder is None else tuple(tensor.shape), tensor.dtype))
+        self.edges = edges
         self.sequence = next(_sequence)
+        types: Sequence[Unsaved]
+        if recorder is not None:
+            types = [Unsaved(tuple(tensor.shape), tensor.dtype) for tensor in inputs]
+            self.location = recorder.location()
+        else:
+            tensor = inputs[0]
+            shape, dtype = tensor._array.shape, tensor.dtype
+            first = _new(Unsaved)
+            first.shape = shape
+            first.dtype = dtype
+            if len(inputs) == 1:
+                types = (first,)
+            else:
+                types = [first]
+                for tensor in inputs[1:]:
+                    own = tensor._array.shape
+                    alike = own == shape and tensor.dtype is dtype
+                    types.append(first if alike else Unsaved(own, tensor.dtype))
+            self.location = None
+        self.types = types
         kept = primitive.saves_inputs
         if primitive.saves_for is not None:
             kept = ()
             for position, edge in enumerate(edges):
                 if edge is not None:
                     kept += primitive.saves_for[position]
-        self._saved: Sequence[Tensor | None] | None
-        self._versions: Sequence[int]
-        if kept is not None and not kept:
-            self._saved, self._versions = (None,) * len(types), ()
-        else:
-            self._saved = (
-                inputs
-                if kept is None
-                else [tensor if position in kept else None for position, tensor in enumerate(inputs)]
-            )
+        if kept is None:
+            self._saved = inputs
             self._versions = [0 if tensor._memory is None else tensor._memory.version for tensor in inputs]
+        elif kept:
+            self._saved, self._versions = saved, versions = list(types), [None] * len(types)
+            for position, tensor in enumerate(inputs):
+                if position in kept:
+                    saved[position] = tensor
+                    versions[position] = 0 if tensor._memory is None else tensor._memory.version
+        else:
+            self._saved, self._versions = types, ()
         self._output = (
             (output._array, output._storage, output._storage.version, output.dtype, output._chain)
             if primitive.saves_output
@@ -280,14 +302,13 @@ class TapeNode(Node):
         )
         self.hooks = self.description = None
         self.released = False
-        self.location = recorder.location() if recorder is not None else None
         if switch.active:
             self._watched()
 
     def _watched(self) -> None:
         """Keep the stack in anomaly mode; pack what was saved where the user asked for it."""
         for tensor in self._saved:
-            if tensor is not None and tensor.is_inference():
+            if type(tensor) is not Unsaved and tensor.is_inference():
                 raise RuntimeError(
                     "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference "
                     "mode in computation tracked by autograd. To work around this, you can make a clone to get a "
@@ -334,45 +355,44 @@ class TapeNode(Node):
         while pending and steps < _MOST_STEPS_OF_ONE_UPDATE:
             node, steps = pending.pop(0), steps + 1
             node.forget(storage)
-            if not node._saved:
+            if node._saved is None:
                 continue
             saved, versions = list(node._saved), list(node._versions)
-            for position, tensor in enumerate(saved):
-                if tensor is not None and tensor._storage is storage and storage.version == versions[position]:
+            for position, version in enumerate(versions):
+                tensor = saved[position]
+                if version is not None and tensor._storage is storage and storage.version == version:
                     saved[position] = tensor.clone()
                     versions[position] = saved[position]._storage.version
-            node._saved, node._versions = tuple(saved), tuple(versions)
+            node._saved, node._versions = saved, versions
             pending += [edge for edge in node.edges if isinstance(edge, TapeNode)]
 
     def release(self) -> None:
         """Let go of the saved values; where there were some, a second sweep through the node is then an error."""
         self.released = True
-        if self._output is not None:
+        if self._versions or self._output is not None:
             self._output = self._saved = None
-        elif self._versions and self._saved is not None and any(saved is not None for saved in self._saved):
-            self._saved = None
 
     def pull_back(self, cotangent: Tensor) -> Sequence[Any]:
         """The cotangents of the inputs. Raises RuntimeError where a saved value is gone or was overwritten."""
-        if self._saved is None:
+        saved = self._saved
+        if saved is None:
             refuse_second_sweep()
-        inputs: list[Any] = []
-        for position, saved in enumerate(self._saved):
-            if saved is None:
-                inputs.append(Unsaved(*self.types[position]))
-                continue
-            memory = saved._memory
-            if memory is not None and memory.version != self._versions[position]:
-                if self.primitive.vjp_of_output is not None:
-                    return self.primitive.vjp_of_output(cotangent, self._restored_output(), **self.attrs)
-                refuse_overwritten(saved, saved.grad_fn, self._versions[position], self.location)
-            inputs.append(saved)
-        output = _like(cotangent) if self._output is None else self._restored_output()
-        return self.primitive.vjp(cotangent, output, *inputs, **self.attrs)
+        primitive = self.primitive
+        for position, version in enumerate(self._versions):
+            if version is not None:
+                memory = saved[position]._memory
+                if memory is not None and memory.version != version:
+                    if primitive.vjp_of_output is not None:
+                        return primitive.vjp_of_output(cotangent, self._restored_output(), **self.attrs)
+                    tensor = saved[position]
+                    refuse_overwritten(tensor, tensor.grad_fn, version, self.location)
+        # A result that is not saved has the shape and the dtype of its cotangent.
+        output = cotangent if self._output is None else self._restored_output()
+        return primitive.vjp(cotangent, output, *saved, **self.attrs)
 
     def unstretched(self, cotangent: Tensor, position: int) -> Tensor:
         """The cotangent of an input that the operation stretched to the shape of its result, summed to its shape."""
-        shape = self.types[position][0]
+        shape = self.types[position].shape
         own = shape if state.recorder is None else plain(shape)
         return cotangent if cotangent._array.shape == own else sum_to_shape(cotangent, shape)
 
@@ -416,7 +436,7 @@ class PackedTapeNode(TapeNode):
 
     def _pack(self, pack: Hook, unpack: Hook) -> None:
         self._saved = [
-            None if tensor is None else Packed(tensor, edge, pack, unpack)
+            tensor if type(tensor) is Unsaved else Packed(tensor, edge, pack, unpack)
             for tensor, edge in zip(self._saved, self.edges, strict=True)
         ]
         if self._output is not None:
@@ -426,10 +446,9 @@ class PackedTapeNode(TapeNode):
         if self._saved is None:
             refuse_second_sweep()
         inputs = [
-            Unsaved(*self.types[position]) if packed is None else packed.unpacked()
-            for position, packed in enumerate(self._saved)
+            packed if type(packed) is Unsaved else packed.unpacked() for packed in self._saved
         ]
-        output = _like(cotangent) if self._output is None else self._output.unpacked(self)
+        output = cotangent if self._output is None else self._output.unpacked(self)
         return self.primitive.vjp(cotangent, output, *inputs, **self.attrs)
 
 
@@ -453,6 +472,18 @@ class AccumulateGrad(Node):
         if self.variable._requires_grad:
             self.variable._accumulate(cotangent)
         return ()
+
+
+def edges_of(inputs: Sequence[Tensor]) -> Sequence[Node | None] | None:
+    """For each operand the node that its cotangent goes to; None where no operand needs a gradient."""
+    # Asking a view for its node may make that node: its number must be lower than that of the operation's.
+    edges = [
+        None if not tensor._requires_grad and tensor._base is None else gradient_edge(tensor) for tensor in inputs
+    ]
+    for edge in edges:
+        if edge is not None:
+            return edges
+    return None
 
 
 Edge = Node

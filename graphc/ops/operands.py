@@ -161,7 +161,7 @@ def apply_binary(primitive: Primitive, x: Any, y: Any) -> Any:
     """A primitive of two operands applied to tensors or numbers, promoted and broadcast."""
     kind = type(y)
     if kind is type(x) and x.is_eager and x.dtype is y.dtype and state.recorder is None:
-        return x.apply(primitive, (x, y), _NOTHING)  # the common case of eager programs
+        return x.apply_pair(primitive, y)  # the common case of eager programs
     if kind in _NUMBERS:
         # The common case: a number that does not lift the category of the tensor.
         if is_value(x) and _holds(x.dtype, y):
