@@ -5,7 +5,7 @@ Source: https://docs.pytorch.org/docs/stable/autograd.html
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from graphc.autograd.hooks import Hook
@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 
 # Why a tensor that was made in inference mode can't be written to.
 INFERENCE = "inference"
+
+# What lies above the tensors.
+_given: dict[str, Callable[..., None]] = {}
+
+
+def register_backward(backward: Callable[..., None]) -> None:
+    """Say what runs the backward pass of tensors."""
+    _given["backward"] = backward
 
 
 class Differentiation:
@@ -180,6 +188,9 @@ class Differentiation:
         return entered(edge.hooked().accumulated, hook)
 
     def _accumulate(self, cotangent: Tensor) -> None:
+        grad = self._grad
+        if grad is not None and not state.gradients and grad._updated(Add.instance, cotangent):
+            return  # what programs do at every step
         if self.grad is None:
             # A cotangent may be another leaf's too, or the caller's: a gradient has memory of its own, in which its
             # elements lie as the leaf's do.
@@ -191,7 +202,7 @@ class Differentiation:
                 self.grad = self._wrap(copied_as(cotangent._array, self._array), cotangent.dtype)
         elif state.gradients:
             self.grad = self._grad + cotangent
-        elif not self._grad._updated(Add.instance, cotangent):
+        else:
             self._grad._assign(self._grad + cotangent)
 
     @explained
@@ -214,9 +225,7 @@ class Differentiation:
             RuntimeError: with PyTorch's words for a tensor with no graph, a missing or ill-shaped gradient, a graph
                 that was freed, or a saved tensor that was overwritten.
         """
-        from graphc.autograd.gradients import backward
-
-        backward([self], [gradient], retain_graph, create_graph, inputs=inputs)
+        _given["backward"]([self], [gradient], retain_graph, create_graph, inputs=inputs)
 
     def detach(self) -> Tensor:
         """The same memory, outside the graph."""

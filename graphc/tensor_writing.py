@@ -109,18 +109,31 @@ class Writing:
     def _updated(self, primitive: PointwiseFunction, operand: Any) -> bool:
         """Write what a function of this tensor and an operand gives to this tensor's memory without making a tensor of
         it; gives whether that could be done."""
-        if not self.dtype.is_direct or not self.dtype.is_floating_point:
+        dtype, array = self.dtype, self._array
+        if state.recorder is not None or not dtype.is_direct or not dtype.is_floating_point:
             return False
-        if type(operand) in _NUMBERS and state.recorder is None:
+        if type(operand) in _NUMBERS:
             operand = number_operand(self, operand)
-        if not isinstance(operand, Writing) or operand.stands_for_number or not self._takes(operand):
+        elif not isinstance(operand, Writing) or operand.dtype is not dtype or operand.stands_for_number:
+            return False
+        given = operand._array
+        if (
+            (given.shape != array.shape and given.ndim)
+            or self._restriction is not None
+            or not array.flags.writeable
+            or (state.gradients and (self.requires_grad or operand.requires_grad))
+        ):
             return False
         token = silence(IGNORE)
         try:
-            primitive.function(self._array, operand._array, out=self._array)
+            primitive.function(array, given, array)
         finally:
             restore(token)
-        self._storage.version += not self._unseen
+        if not self._unseen:
+            memory = self._memory
+            if memory is None:
+                memory = self._storage
+            memory.version += 1
         return True
 
     def _refuse_write(self) -> None:
@@ -218,8 +231,9 @@ class Writing:
                 # Of elements that lie in one place, one.
                 array = array[tuple(slice(1) if step == 0 else slice(None) for step in array.strides)]
                 self._unlock(array)
-            array.fill(as_number(value, self.dtype))
-            self._storage.version += not self._unseen
+            array.fill(value if type(value) is int and not value else as_number(value, self.dtype))
+            if not self._unseen:
+                self._storage.version += 1
             return self
         return self._assign(describe_written(self._replaced_by(number_like(self, value)), node, input=self))
 

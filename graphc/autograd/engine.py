@@ -8,7 +8,6 @@ Source: https://docs.pytorch.org/docs/stable/notes/autograd.html
 from __future__ import annotations
 
 import heapq
-import itertools
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -17,7 +16,7 @@ from graphc.autograd.anomaly_mode import refuse_anomalies, warn_of_forward
 from graphc.autograd.second_sweep import connected
 from graphc.autograd.tape import Node
 from graphc.autograd.watching import switch, watching
-from graphc.recording import phase, state
+from graphc.recording import state
 from graphc.tensor import Tensor
 
 
@@ -45,48 +44,90 @@ def sweep(
     useful = None if wanted is None else _leading_to(wanted, [node for node, _ in roots])
     missing = _uses([node for node, _ in roots], useful)
     cotangents: dict[Node, Any] = {}
-    pending: list[tuple[int, int, Node]] = []
-    arrivals = itertools.count()
+    pending = _Pending()
     found: dict[Node, Tensor] = {}
 
     watching.sweeps += 1
-    outer_gradients, outer_location = state.gradients, state.location
-    state.gradients = create_graph
+    outer_gradients, outer_location, outer_phase = state.gradients, state.location, state.phase
+    state.gradients, state.phase = create_graph, "backward"
+    # Of nodes without hooks nothing is asked but their rule.
+    only_rules = useful is None and not create_graph and state.recorder is None and not watching.anomalies
     try:
-        with phase("backward"):
-            for node, cotangent in roots:
-                cotangents[node] = cotangents[node] + cotangent if node in cotangents else cotangent
-            for node in cotangents:
-                if not missing[node]:
-                    heapq.heappush(pending, (-node.sequence, next(arrivals), node))
-            while pending:
-                node = heapq.heappop(pending)[2]
-                edges = node.edges
-                cotangent = cotangents.pop(node, None)
-                if cotangent is None or (useful is not None and node not in useful):
-                    # Nothing came here, or nothing that is wanted lies beyond.
-                    results: Sequence[Any] = (None,) * len(edges)
-                else:
-                    try:
-                        results = _run(node, cotangent, wanted, useful, found, accumulate)
-                    except Exception:
-                        if watching.anomalies:
-                            warn_of_forward(node)
-                        raise
-                for edge, result in zip(edges, results, strict=True):
-                    if edge is None or (useful is not None and edge not in useful):
-                        continue
-                    if result is not None:
-                        arrived = cotangents.get(edge)
-                        cotangents[edge] = result if arrived is None else arrived + result
-                    left = missing[edge] = missing[edge] - 1
-                    if not left:
-                        heapq.heappush(pending, (-edge.sequence, next(arrivals), edge))
-                if not retain_graph and cotangent is not None:
-                    node.release()
+        for node, cotangent in roots:
+            cotangents[node] = cotangents[node] + cotangent if node in cotangents else cotangent
+        for node in cotangents:
+            if not missing[node]:
+                pending.add(node)
+        while (node := pending.newest()) is not None:
+            edges = node.edges
+            cotangent = cotangents.pop(node, None)
+            by_rule = False
+            results: Sequence[Any]
+            if cotangent is None or (useful is not None and node not in useful):
+                # Nothing came here, or nothing that is wanted lies beyond.
+                results = (None,) * len(edges)
+            elif only_rules and node.hooks is None and not node.selects:
+                by_rule = True
+                results = node.pull_back(cotangent)
+            else:
+                try:
+                    results = _run(node, cotangent, wanted, useful, found, accumulate)
+                except Exception:
+                    if watching.anomalies:
+                        warn_of_forward(node)
+                    raise
+            for position, edge in enumerate(edges):
+                if edge is None or (useful is not None and edge not in useful):
+                    continue
+                result = results[position]
+                if by_rule and result is not None:
+                    result = _taken(node, result, position)
+                if result is not None:
+                    arrived = cotangents.get(edge)
+                    cotangents[edge] = result if arrived is None else arrived + result
+                left = missing[edge] = missing[edge] - 1
+                if not left:
+                    pending.add(edge)
+            if not retain_graph and cotangent is not None:
+                node.release()
     finally:
-        state.gradients, state.location = outer_gradients, outer_location
+        state.gradients, state.location, state.phase = outer_gradients, outer_location, outer_phase
     return found
+
+
+class _Pending:
+    """Nodes whose cotangent is whole: the newest first, of equally new ones the one that came first."""
+
+    __slots__ = ("_arrivals", "_heap", "_next")
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, Node]] = []
+        self._arrivals = 0
+        # In a chain there is never more than one.
+        self._next: Node | None = None
+
+    def add(self, node: Node) -> None:
+        if self._next is None and not self._heap:
+            self._next = node
+            return
+        for each in (self._next, node):
+            if each is not None:
+                self._arrivals += 1
+                heapq.heappush(self._heap, (-each.sequence, self._arrivals, each))
+        self._next = None
+
+    def newest(self) -> Node | None:
+        node, self._next = self._next, None
+        if node is None and self._heap:
+            return heapq.heappop(self._heap)[2]
+        return node
+
+
+def _taken(node: Node, result: Any, position: int) -> Any:
+    """What a rule gave for an operand as its cotangent: a rule may give a function, so that only those that are needed
+    are computed."""
+    value = result() if callable(result) else result
+    return None if value is None else node.unstretched(value, position)
 
 
 def _run(
@@ -124,9 +165,7 @@ def _run(
         if edge is None or result is None or (useful is not None and edge not in useful):
             results.append(None)
             continue
-        # A rule may give a cotangent as a function, so that only those that are needed are computed.
-        value = result() if callable(result) else result
-        results.append(None if value is None else node.unstretched(value, position))
+        results.append(_taken(node, result, position))
     if state.gradients:
         results = connected(node, results)
     if switch.active and watching.anomalies:

@@ -17,8 +17,10 @@ from graphc.ops.operands import cast
 from graphc.ops.sources import number_like
 from graphc.recording import phase, state
 from graphc.tensor import Tensor
+from graphc.tensor_gradients import register_backward
 
 Given = Tensor | GradientEdge
+_KINDS = (Tensor, GradientEdge)
 
 
 def backward(
@@ -140,7 +142,7 @@ def _batched(
 
 
 def _several(given: Any) -> list[Any]:
-    return [given] if isinstance(given, Tensor | GradientEdge) else list(given)
+    return [given] if isinstance(given, _KINDS) else list(given)
 
 
 def _edge_of_input(given: Given) -> Node:
@@ -179,3 +181,6 @@ def _roots(tensors: list[Given], cotangents: Sequence[Tensor | None] | Tensor | 
             raise RuntimeError(f"element {position} of tensors does not require grad and does not have a grad_fn")
         roots.append((edge, cast(cotangent, tensor.dtype)))
     return roots
+
+
+register_backward(backward)

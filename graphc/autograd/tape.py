@@ -296,7 +296,7 @@ class TapeNode(Node):
         else:
             self._saved, self._versions = types, ()
         self._output = (
-            (output._array, output._storage, output._storage.version, output.dtype, output._chain)
+            (output._wrap, output._array, output._storage, output._storage.version, output.dtype, output._chain)
             if primitive.saves_output
             else None
         )
@@ -397,10 +397,8 @@ class TapeNode(Node):
         return cotangent if cotangent._array.shape == own else sum_to_shape(cotangent, shape)
 
     def _restored_output(self) -> Tensor:
-        from graphc.tensor import Tensor
-
-        array, storage, version, dtype, chain = self._output
-        output = Tensor._wrap(array, dtype, storage, chain, grad_fn=self)
+        wrap, array, storage, version, dtype, chain = self._output
+        output = wrap(array, dtype, storage, chain, grad_fn=self)
         if storage.version != version:
             refuse_overwritten(output, self, version, self.location)
         return output
@@ -445,9 +443,7 @@ class PackedTapeNode(TapeNode):
     def pull_back(self, cotangent: Tensor) -> Sequence[Any]:
         if self._saved is None:
             refuse_second_sweep()
-        inputs = [
-            packed if type(packed) is Unsaved else packed.unpacked() for packed in self._saved
-        ]
+        inputs = [packed if type(packed) is Unsaved else packed.unpacked() for packed in self._saved]
         output = cotangent if self._output is None else self._output.unpacked(self)
         return self.primitive.vjp(cotangent, output, *inputs, **self.attrs)
 
@@ -477,9 +473,7 @@ class AccumulateGrad(Node):
 def edges_of(inputs: Sequence[Tensor]) -> Sequence[Node | None] | None:
     """For each operand the node that its cotangent goes to; None where no operand needs a gradient."""
     # Asking a view for its node may make that node: its number must be lower than that of the operation's.
-    edges = [
-        None if not tensor._requires_grad and tensor._base is None else gradient_edge(tensor) for tensor in inputs
-    ]
+    edges = [None if not tensor._requires_grad and tensor._base is None else gradient_edge(tensor) for tensor in inputs]
     for edge in edges:
         if edge is not None:
             return edges

@@ -49,10 +49,10 @@ class Composite(Primitive):
     @classmethod
     def bind(cls, *inputs: Any, **attrs: Any) -> Any:
         """The composite of tensors or graph symbols; front ends have checked shapes and dtypes."""
-        composite = cls.instance
-        runs = runs_unrecorded if composite.of_any_dtype else runs_whole
-        if runs(inputs[0]) and (
+        composite, first = cls.instance, inputs[0]
+        whole = state.recorder is None and first.is_eager and (first.dtype.is_direct or composite.of_any_dtype)
+        if whole and (
             composite.differentiable or not state.gradients or not any(value.requires_grad for value in inputs)
         ):
-            return inputs[0].apply(composite, inputs, attrs)
+            return first.apply(composite, inputs, attrs)
         return composite.decompose(*inputs, **attrs)

@@ -196,7 +196,7 @@ def sum_to_shape(value: Any, shape: Shape) -> Any:
 def _stretched_dims(given: Shape, shape: Shape) -> tuple[int, ...]:
     missing = len(given) - len(shape)
     return tuple(
-        dim for dim, extent in enumerate(given) if dim < missing or (shape[dim - missing] == 1 and extent != 1)
+        [dim for dim, extent in enumerate(given) if dim < missing or (shape[dim - missing] == 1 and extent != 1)]
     )
 
 

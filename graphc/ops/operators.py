@@ -189,9 +189,25 @@ def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
             result = cast(result, self.dtype)
         return self._assign(result)
 
-    method.__name__ = method.__qualname__ = name
-    method.__doc__ = f"In place: {function.__doc__}"
-    return method
+    def updating(self: Any, *arguments: Any, **keywords: Any) -> Any:
+        # The shortest way, since eager programs update their parameters so.
+        try:
+            if not keywords and len(arguments) == 1:
+                memory, other = self._memory, arguments[0]
+                apart = memory is None or getattr(other, "_memory", None) is not memory
+                if apart and self._updated(update, other):
+                    return self
+            return method(self, *arguments, **keywords)
+        except Exception as error:
+            note_call(error, name.strip("_"), (self, *arguments), keywords)
+            raise
+
+    made = method if update is None else updating
+    made.__name__ = made.__qualname__ = name
+    made.__doc__ = f"In place: {function.__doc__}"
+    if update is not None:
+        made.explains_errors = True
+    return made
 
 
 def _is_operand(other: Any) -> bool:

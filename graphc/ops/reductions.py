@@ -43,7 +43,7 @@ class Restored(Composite):
         return views.Expand.bind(views.Reshape.bind(value, shape=_kept(shape, dims)), shape=shape)
 
     def evaluate(self, value: np.ndarray, *, shape: tuple[int, ...], dims: Dims) -> np.ndarray:
-        array = views.stretched(value.reshape(_kept(shape, dims)), shape)
+        array = views.stretched(value if not value.ndim else value.reshape(_kept(shape, dims)), shape)
         return array.copy() if array.flags.c_contiguous else array  # nothing is stretched: memory of its own
 
 
@@ -80,6 +80,8 @@ class CentringGradient(Composite):
 
 
 def _kept(shape: Sequence[Dimension], dims: Dims) -> tuple[Dimension, ...]:
+    if len(dims) == len(shape):
+        return (1,) * len(dims)
     return tuple(1 if dim in dims else extent for dim, extent in enumerate(shape))
 
 
@@ -119,7 +121,7 @@ class DimensionReduction(Reduction):
             result = self.reduce(x, axis=dims, dtype=x.dtype) if self.keeps_dtype else self.reduce(x, axis=dims)
         finally:
             restore(token)
-        return result if type(result) is np.ndarray else np.asarray(result)
+        return result if type(result) is np.ndarray else np.array(result)
 
     def reduced_extents(self, types: Sequence[TensorType], **attrs: Any) -> tuple[Dimension, ...]:
         return tuple(types[0].shape[dim] for dim in attrs["dims"])

@@ -136,16 +136,20 @@ def _inverse(dims: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def stretched(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The array under a shape of the same rank that it broadcasts to: read-only, since elements share memory."""
-    if not x.flags.c_contiguous or not x.size or len(shape) != x.ndim:
+    """The array under a shape of the same rank that it broadcasts to, or a number under any: read-only, since elements
+    share memory."""
+    if not x.ndim:
+        strides: Any = (0,) * len(shape)
+    elif not x.flags.c_contiguous or not x.size or len(shape) != x.ndim:
         return np.broadcast_to(x, shape)
-    strides = []
-    for extent, wanted, step in zip(x.shape, shape, x.strides, strict=True):
-        if extent != wanted and extent != 1:
-            return np.broadcast_to(x, shape)  # which says why it can't be
-        strides.append(step if extent == wanted else 0)
+    else:
+        strides = []
+        for extent, wanted, step in zip(x.shape, shape, x.strides, strict=True):
+            if extent != wanted and extent != 1:
+                return np.broadcast_to(x, shape)  # which says why it can't be
+            strides.append(step if extent == wanted else 0)
     # As numpy's function gives it, in a third of the time.
-    result = np.ndarray(shape, x.dtype, x, 0, tuple(strides))
+    result = np.ndarray(shape, x.dtype, x, 0, strides)
     result.flags.writeable = False
     return result
 
