@@ -22,7 +22,7 @@ class Size(tuple):
 
     def __getitem__(self, key: Any) -> Any:
         item = tuple.__getitem__(self, key)
-        return Size(item) if isinstance(key, slice) else item
+        return Size(item) if type(key) is slice else item
 
     def __add__(self, other: Any) -> Any:
         if not isinstance(other, tuple):

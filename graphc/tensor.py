@@ -168,14 +168,22 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
         result._array = array
         result.dtype = dtype
         gradients = state.gradients
-        if primitive.aliases and _shares(array, source._array):
-            _make_view(result, source, ((primitive, attrs),), primitive.differentiable, gradients)
+        if primitive.aliases:
+            memory, own = array.base, source._array
+            if (memory is not None and (memory is own or memory is own.base)) or _shares(array, own):
+                _make_view(result, source, ((primitive, attrs),), primitive.differentiable, gradients)
         if recorder is not None:
             # Before the tape sees it: what a hook does with saved results is recorded too.
             recorder.record(primitive, inputs, attrs, result)
         if gradients:
             if primitive.differentiable and dtype.is_differentiable:
-                edges = edges_of(inputs)
+                if len(inputs) == 1:
+                    if not source._requires_grad and source._base is None:
+                        return result
+                    edge = gradient_edge(source)
+                    edges: Any = None if edge is None else (edge,)
+                else:
+                    edges = edges_of(inputs)
                 if edges is not None:
                     result._grad_fn = TapeNode(primitive, inputs, edges, attrs, result, recorder)
                     result._requires_grad = True
@@ -279,18 +287,15 @@ def _require_types(primitive: Primitive, inputs: Sequence[Tensor], attrs: Attrib
 
 
 def _shares(array: np.ndarray, source: np.ndarray) -> bool:
-    base = array.base
-    if base is not None and (base is source or base is source.base):
-        return True
     return not array.size or np.may_share_memory(array, source)
 
 
 def _make_view(
     result: Tensor, source: Tensor, links: tuple[View, ...], differentiable: bool, gradients: bool | None
 ) -> None:
-    chain, base = source._chain, source._base
-    if chain:
-        links = chain + links
+    base = source._base
+    if base is not None or source._chain:
+        links = source._chain + links
     if not gradients and (source._requires_grad or (base is not None and source.requires_grad)):
         # Made where gradients are off: it shares the memory and not the history.
         links = (*links, (PRIMITIVES["detach"], {}))

@@ -43,6 +43,18 @@ def _warn_of_turned(rank: int) -> None:
     warnings.warn(text, stacklevel=3)
 
 
+# Shapes of tensors, kept since programs ask for few different ones, and often.
+_sizes: dict[tuple[int, ...], Size] = {}
+_MOST_SIZES = 4096
+
+
+def _size(shape: tuple[int, ...]) -> Size:
+    if len(_sizes) >= _MOST_SIZES:
+        _sizes.clear()
+    size = _sizes[shape] = Size(shape)
+    return size
+
+
 class Metadata:
     """The part of :class:`graphc.Tensor` that tells what a tensor is."""
 
@@ -56,7 +68,10 @@ class Metadata:
     @property
     def shape(self) -> Size:
         recorder = state.recorder
-        return Size(self._array.shape) if recorder is None else recorder.shape_of(self)
+        if recorder is not None:
+            return recorder.shape_of(self)
+        shape = self._array.shape
+        return _sizes.get(shape) or _size(shape)
 
     def size(self, dim: int | None = None) -> Size | int:
         """The shape, or the extent of one dimension."""

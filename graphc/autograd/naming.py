@@ -20,6 +20,7 @@ from graphc.autograd.watching import mark_parts, switch
 from graphc.ops.describing import register_describers
 from graphc.recording import state
 
+_SEVERAL = (tuple, list)
 _TAKES_ANY_NUMBER = 0x04  # the flag of code with *arguments
 # For each parameter of a template: where it stands among the arguments, its keyword, and whether it is a sequence.
 Plan = tuple[tuple[int, str, bool], ...]
@@ -64,10 +65,11 @@ class Naming:
         if plan is None:
             plan = self._plans[chosen] = self._plan(chosen)
         edges: list[Any] = []
+        count = len(arguments)
         for place, name, several in plan:
-            value = arguments[place] if place < len(arguments) else keywords.get(name)
+            value = arguments[place] if place < count else keywords.get(name)
             if several:
-                if self._gathers is not None and not isinstance(value, list | tuple):
+                if self._gathers is not None and not isinstance(value, _SEVERAL):
                     value = arguments[place:]
                 edges.append([_edge(tensor) for tensor in value])
             else:
@@ -102,7 +104,7 @@ class Naming:
         node = getattr(result, "_grad_fn", None)
         if node is not None:
             _describe(node, *operands, 0, result)
-        elif isinstance(result, tuple | list):
+        elif isinstance(result, _SEVERAL):
             for number, part in enumerate(result):
                 node = getattr(part, "_grad_fn", None)
                 if node is not None:
@@ -111,7 +113,7 @@ class Naming:
     def __call__(self, result: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         """Describe what a call that has just ended gave."""
         node = getattr(result, "_grad_fn", None)
-        if node is None and not isinstance(result, tuple | list):
+        if node is None and not isinstance(result, _SEVERAL):
             return
         operands = self.operands(arguments, keywords, result)
         if operands is None:
@@ -119,7 +121,8 @@ class Naming:
         if node is None:
             self.describe(result, operands)
         else:
-            _describe(node, *operands, 0, result)
+            chosen, edges, saved = operands
+            _describe(node, chosen, edges, saved, 0, result)
 
 
 # Beyond any position: a parameter that can only be given by its keyword.

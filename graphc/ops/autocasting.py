@@ -6,7 +6,6 @@ Source: https://docs.pytorch.org/docs/stable/amp.html#cpu-op-specific-behavior
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -134,40 +133,38 @@ def _widest(values: Sequence[Any]) -> DType | None:
     return found
 
 
-def autocasting(function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """A public function that converts its operands while autocast is on; the function itself where it is in no list.
+# Gives the dtype in which a function runs of its arguments; None where they stay as they are.
+Precision = Callable[[Sequence[Any]], DType | None]
+
+
+def precision_of(name: str) -> Precision | None:
+    """In which precision a public function runs while autocast is on; None for one that is in no list.
 
     Args:
-        function: the public function.
         name: its name, that of a namespace before it: "linalg.inv".
     """
     if name in _LOWER:
-        choose = _lower
-    elif name in _FULL:
-        choose = _full
-    elif name in _WIDEST:
-        choose = _widest
-    else:
-        return function
+        return _lower
+    if name in _FULL:
+        return _full
+    return _widest if name in _WIDEST else None
 
-    @functools.wraps(function)
-    def operator(*arguments: Any, **keywords: Any) -> Any:
-        # The rules of the backward pass work in the precision of the forward pass.
-        mode = state.autocast
-        if mode is None or state.phase == "backward":
-            return function(*arguments, **keywords)
-        dtype = choose([*arguments, *keywords.values()])
-        if dtype is not None:
-            arguments = _mapped(arguments, dtype)
-            keywords = {key: _mapped(value, dtype) for key, value in keywords.items()}
-        # What the function is made of works in the precision that was chosen for it.
-        state.autocast = None
-        try:
-            return function(*arguments, **keywords)
-        finally:
-            state.autocast = mode
 
-    return operator
+def in_precision(
+    choose: Precision, function: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any]
+) -> Any:
+    """What a public function gives of its operands in the precision that autocast has for it. The rules of the backward
+    pass are not asked: they work in the precision of the forward pass."""
+    dtype = choose([*arguments, *keywords.values()])
+    if dtype is not None:
+        arguments = _mapped(arguments, dtype)
+        keywords = {key: _mapped(value, dtype) for key, value in keywords.items()}
+    # What the function is made of works in the precision that was chosen for it.
+    mode, state.autocast = state.autocast, None
+    try:
+        return function(*arguments, **keywords)
+    finally:
+        state.autocast = mode
 
 
 def _lower(values: Sequence[Any]) -> DType | None:

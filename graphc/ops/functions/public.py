@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphc.ops.argument_kinds import refuse_wrong_kinds
-from graphc.ops.autocasting import autocasting
-from graphc.ops.describing import CallDescriber, describer_of, here
+from graphc.ops.autocasting import in_precision, precision_of
+from graphc.ops.describing import describer_of, here
 from graphc.ops.functions.older_calls import in_newer_form
 from graphc.ops.functions.return_types import out_type
 from graphc.ops.memory_overlap import require_apart
@@ -44,6 +44,7 @@ def with_own_names(function: Callable[..., Any], keywords: dict[str, Any]) -> di
     return {own[name]: value for name, value in keywords.items()} if own.keys() != set(own.values()) else None
 
 
+_SEVERAL = (tuple, list)
 # What a function raises that is given arguments in another form than its own.
 _OF_OTHER_ARGUMENTS = (TypeError, AttributeError)
 
@@ -53,58 +54,25 @@ def public(function: Callable[..., Any], namespace: str | None = None) -> Callab
     node of its own for the function."""
     name = function.__name__.strip("_")
     naming = describer_of(function, namespace)
-    operator = _plain(function, name) if naming is None else _named(function, name, naming)
-    offered = autocasting(operator, f"{namespace}.{name}" if namespace else name)
-    # What classes that have a say in it are asked about.
-    operator.offered = offered
-    return offered
-
-
-def _plain(function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """As :func:`public`, for a function whose node is that of its parts."""
+    precision = precision_of(f"{namespace}.{name}" if namespace else name)
+    only_with = None if naming is None else naming.only_with
+    # Whether more than the function itself has to run for some calls of it.
+    before, whole = (False, False) if naming is None else (naming.before, naming.whole)
 
     @functools.wraps(function)
     def operator(*arguments: Any, **keywords: Any) -> Any:
+        if precision is not None and state.autocast is not None and state.phase != "backward":
+            return in_precision(precision, operator, arguments, keywords)
         if overriding.active:
-            result = answer(operator.offered, arguments, keywords)
+            result = answer(operator, arguments, keywords)
             if result is not UNANSWERED:
                 return result
         try:
-            if "out" in keywords:
+            if keywords and "out" in keywords:
                 return _written(function, name, arguments, keywords)
-            return function(*arguments, **keywords)
-        except Exception as error:
-            if answers_late(error, arguments, keywords):
-                return answer(operator.offered, arguments, keywords)
-            if type(error) in _OF_OTHER_ARGUMENTS:
-                renamed = with_own_names(function, keywords)
-                if renamed is not None:
-                    return operator(*arguments, **renamed)
-                newer = in_newer_form(name, arguments, keywords)
-                if newer is not None:
-                    return operator(*newer[0], **newer[1])
-            refuse_wrong_kinds(error, function, name, arguments, keywords)
-            note_call(error, name, arguments, keywords)
-            raise
-
-    operator.explains_errors = True
-    return operator
-
-
-def _named(function: Callable[..., Any], name: str, naming: CallDescriber) -> Callable[..., Any]:
-    """As :func:`public`, for a function whose result's tape node is described as PyTorch's."""
-    before, only_with, whole = naming.before, naming.only_with, naming.whole
-
-    @functools.wraps(function)
-    def operator(*arguments: Any, **keywords: Any) -> Any:
-        if overriding.active:
-            result = answer(operator.offered, arguments, keywords)
-            if result is not UNANSWERED:
-                return result
-        try:
-            if "out" in keywords:
-                return _written(function, name, arguments, keywords)
-            if not state.gradients or here.whole or (only_with is not None and only_with not in keywords):
+            if naming is None or (only_with is not None and only_with not in keywords):
+                return function(*arguments, **keywords)
+            if not state.gradients or here.whole:
                 return function(*arguments, **keywords)
             if before:
                 operands = naming.operands(arguments, keywords)
@@ -120,24 +88,41 @@ def _named(function: Callable[..., Any], name: str, naming: CallDescriber) -> Ca
                     here.whole = False
             else:
                 result = function(*arguments, **keywords)
-            naming(result, arguments, keywords)
+            if getattr(result, "_grad_fn", None) is not None or isinstance(result, _SEVERAL):
+                naming(result, arguments, keywords)
             return result
         except Exception as error:
-            if answers_late(error, arguments, keywords):
-                return answer(operator.offered, arguments, keywords)
-            if type(error) in _OF_OTHER_ARGUMENTS:
-                renamed = with_own_names(function, keywords)
-                if renamed is not None:
-                    return operator(*arguments, **renamed)
-                newer = in_newer_form(name, arguments, keywords)
-                if newer is not None:
-                    return operator(*newer[0], **newer[1])
-            refuse_wrong_kinds(error, function, name, arguments, keywords)
-            note_call(error, name, arguments, keywords)
-            raise
+            result = _otherwise(operator, function, name, error, arguments, keywords)
+            if result is UNANSWERED:
+                raise
+            return result
 
     operator.explains_errors = True
     return operator
+
+
+def _otherwise(
+    operator: Callable[..., Any],
+    function: Callable[..., Any],
+    name: str,
+    error: Exception,
+    arguments: tuple[Any, ...],
+    keywords: dict[str, Any],
+) -> Any:
+    """What a call gives that failed: the answer of an operand's class, or the result of the same call in its present
+    form; UNANSWERED where there is neither, with a note on the error. Raises another error where PyTorch has one."""
+    if answers_late(error, arguments, keywords):
+        return answer(operator, arguments, keywords)
+    if type(error) in _OF_OTHER_ARGUMENTS:
+        renamed = with_own_names(function, keywords)
+        if renamed is not None:
+            return operator(*arguments, **renamed)
+        newer = in_newer_form(name, arguments, keywords)
+        if newer is not None:
+            return operator(*newer[0], **newer[1])
+    refuse_wrong_kinds(error, function, name, arguments, keywords)
+    note_call(error, name, arguments, keywords)
+    return UNANSWERED
 
 
 # Functions of these modules may read what they write to: PyTorch says nothing, and here all is computed before.

@@ -142,7 +142,7 @@ def view(input: Any, *sizes: Any, size: Any = None, dtype: DType | None = None) 
     if dtype is not None:
         return input if dtype == input.dtype else BitView.bind(input, dtype=dtype)
     result = views.Reshape.bind(input, shape=_resolve_size(input, _sequence(sizes if size is None else (size,))))
-    if input.is_eager and result._storage is not input._storage:
+    if input.is_eager and (result._memory is None or result._memory is not input._memory):
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
             "contiguous subspaces). Use .reshape(...) instead."
@@ -249,7 +249,7 @@ def t(input: Any) -> Any:
     """The transpose of a matrix; a vector stays."""
     if input.ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
-    return transpose(input, 0, 1) if input.ndim == 2 else views.Alias.bind(input)
+    return views.Permute.bind(input, dims=(1, 0)) if input.ndim == 2 else views.Alias.bind(input)
 
 
 def movedim(input: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
