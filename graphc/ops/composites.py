@@ -16,7 +16,7 @@ from graphc.recording import state
 def runs_whole(value: Any) -> bool:
     """Whether composites of a value are computed in one go: of a tensor that runs without being recorded, and that
     numpy computes with as PyTorch does."""
-    return runs_unrecorded(value) and value.dtype.is_direct
+    return state.recorder is None and value.is_eager and value.dtype.is_direct
 
 
 def runs_unrecorded(value: Any) -> bool:
@@ -50,8 +50,7 @@ class Composite(Primitive):
     def bind(cls, *inputs: Any, **attrs: Any) -> Any:
         """The composite of tensors or graph symbols; front ends have checked shapes and dtypes."""
         composite, first = cls.instance, inputs[0]
-        whole = state.recorder is None and first.is_eager and (first.dtype.is_direct or composite.of_any_dtype)
-        if whole and (
+        if (runs_unrecorded if composite.of_any_dtype else runs_whole)(first) and (
             composite.differentiable or not state.gradients or not any(value.requires_grad for value in inputs)
         ):
             return first.apply(composite, inputs, attrs)

@@ -51,6 +51,10 @@ CALLS: dict[str, Callable[[gc.Tensor], gc.Tensor]] = {
     "max": lambda x: x.max(1).values ** 2,
     "min of the last dim": lambda x: x.min(2).values ** 2,
     "sum": lambda x: x.sum((0, 2), keepdim=True) * x.mean(1, keepdim=True),
+    "linear": lambda x: F.linear(x.transpose(1, 2), gc.stack([WEIGHT, BIAS]), gc.cat([WEIGHT[:1], BIAS[:1]])),
+    "linear of rows": lambda x: (
+        F.linear(x[:, :, 0], gc.outer(BIAS, WEIGHT)).t() @ F.linear(x[:, :, 1], x[0].t(), x[0, 0])
+    ),
     "gelu": F.gelu,
     "gelu beside its operand": lambda x: x * F.gelu(x) + x,
     "tril": lambda x: x.tril() ** 2,

@@ -7,16 +7,23 @@ Source: https://docs.pytorch.org/docs/stable/generated/torch.matmul.html
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, ClassVar
+
+import numpy as np
 
 from graphc.ir.integers import product
+from graphc.ir.types import bool_
 from graphc.ops import arithmetic, contractions, views
+from graphc.ops.composites import Composite
 from graphc.ops.conjugation import conjugate
+from graphc.ops.convolution_arrays import multiply_matrices
 from graphc.ops.functions.arithmetic import mul
 from graphc.ops.functions.shaping import broadcast_to, expand
 from graphc.ops.half_precision import rounded_once
 from graphc.ops.operands import broadcast_shapes, broadcasts_itself, cast
 from graphc.ops.promotion import promote_types
+from graphc.ops.quiet import IGNORE, restore, silence
 from graphc.ops.type_names import scalar_name, type_name
 
 __all__ = [
@@ -309,9 +316,61 @@ def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: flo
     return _combined(term, bmm(batch1, batch2), beta, alpha, truncates=True)
 
 
+def _is_one_product(input: Any, weight: Any, bias: Any) -> bool:
+    """Whether tensors are such that all of ``linear`` is a product of matrices and a sum: nothing is to be refused."""
+    x, w, dtype = input.shape, weight.shape, weight.dtype
+    if len(w) != 2 or len(x) < 2 or x[-1] != w[1] or input.dtype is not dtype or dtype is bool_:
+        return False
+    return bias is None or (bias.dtype is dtype and bias.shape == (w[0],))
+
+
+class Linear(Composite):
+    """``[..., in]`` times the transpose of ``[out, in]``, and ``[out]`` added."""
+
+    name = "linear"
+    saves_for: ClassVar[dict[int, tuple[int, ...]]] = {0: (1,), 1: (0,), 2: ()}
+
+    def decompose(self, x: Any, weight: Any, bias: Any = None) -> Any:
+        result = _times_matrix(x, views.Permute.bind(weight, dims=(1, 0)))
+        if bias is None:
+            return result
+        return arithmetic.Add.bind(result, bias if broadcasts_itself(result) else expand(bias, tuple(result.shape)))
+
+    def evaluate(self, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
+        token = silence(IGNORE)
+        try:
+            rows = x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+            result = multiply_matrices(rows, weight.T)
+            if bias is not None:
+                np.add(result, bias, result)
+        finally:
+            restore(token)
+        return result if x.ndim == 2 else result.reshape(*x.shape[:-1], weight.shape[0])
+
+    def vjp(self, cotangent: Any, output: Any, x: Any, weight: Any, bias: Any = None) -> tuple[Any, ...]:
+        shape = tuple(x.shape)
+
+        def rows(value: Any) -> Any:
+            extents = value.shape
+            return value if len(extents) == 2 else views.Reshape.bind(value, shape=(product(shape[:-1]), extents[-1]))
+
+        def of_input() -> Any:
+            found = contractions.Matmul.bind(rows(cotangent), weight)
+            return found if len(shape) == 2 else views.Reshape.bind(found, shape=shape)
+
+        def of_weight() -> Any:
+            found = contractions.Matmul.bind(views.Permute.bind(rows(x), dims=(1, 0)), rows(cotangent))
+            return views.Permute.bind(found, dims=(1, 0))
+
+        # The bias was stretched: its cotangent is summed to its shape.
+        return (of_input, of_weight, cotangent)[: 2 if bias is None else 3]
+
+
 @rounded_once
 def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     """``input @ weight.T + bias``: ``[..., in]``, ``[out, in]`` (or ``[in]``) and ``[out]`` give ``[..., out]``."""
+    if broadcasts_itself(input) and _is_one_product(input, weight, bias):
+        return Linear.bind(input, weight) if bias is None else Linear.bind(input, weight, bias)
     if weight.ndim == 1:
         result = matmul(input, weight)
     else:
