@@ -403,6 +403,8 @@ def pad(result: Any, input: Any, pad: Sequence[int], mode: str = "constant", val
 
 def getitem(result: Any, input: Any, index: Any) -> str:
     """The node of each step that PyTorch takes: dims are selected, cut, and made one after another, then looked up."""
+    if type(index) is int:
+        return "SelectBackward0(input)"
     parts = index if isinstance(index, tuple) else (index,)
     node = "input"
     looked_up = False

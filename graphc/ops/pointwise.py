@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ from graphc.ops.comparisons import (
     Ne,
     Where,
 )
+from graphc.ops.composites import Composite
 from graphc.ops.conjugation import conjugate
 from graphc.ops.error_function import erf
 from graphc.ops.pointwise_family import (
@@ -341,15 +343,33 @@ class Trunc(Rounding):
     name, function = "trunc", np.trunc
 
 
+@cache
+def _zero(dtype: np.dtype) -> np.ndarray:
+    """Zero as an operand of numpy's functions, which take an array sooner than a number."""
+    return np.zeros((), dtype)
+
+
+class ReluGradient(Composite):
+    """The cotangent where a rectifier's result is not 0."""
+
+    name, differentiable = "relu_gradient", False
+
+    def decompose(self, cotangent: Any, output: Any) -> Any:
+        return Where.bind(Le.bind(output, number_like(output, 0)), number_like(cotangent, 0), cotangent)
+
+    def evaluate(self, cotangent: np.ndarray, output: np.ndarray) -> np.ndarray:
+        return np.where(np.less_equal(output, _zero(output.dtype)), _zero(cotangent.dtype), cotangent)
+
+
 @register
 class Relu(Unary):
     """max(x, 0); the gradient at 0 is 0."""
 
     name, accepts, saves_inputs, saves_output = "relu", NUMERIC, (), True
-    function = staticmethod(lambda x: np.maximum(x, x.dtype.type(0)))
+    function = staticmethod(lambda x: np.maximum(x, _zero(x.dtype)))
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
-        return (Where.bind(Le.bind(output, number_like(output, 0)), number_like(cotangent, 0), cotangent),)
+        return (ReluGradient.bind(cotangent, output),)
 
     def rule(self, x: Any) -> Any | None:
         return x if made_by(x, Relu) else None

@@ -35,6 +35,8 @@ def as_number(value: Any, dtype: DType) -> Number:
     Raises TypeError for what is no number, RuntimeError for an integer that the dtype cannot hold and for a complex
     number with an imaginary part where the dtype is real, OverflowError for an integer beyond 64 bits.
     """
+    if type(value) is float and dtype.is_floating_point:
+        return value
     if isinstance(value, IntegerExpression | DynamicSize):
         return value
     if type(value) is int:
@@ -96,7 +98,7 @@ def converted(array: np.ndarray, dtype: DType) -> np.ndarray:
 
 @lru_cache(maxsize=1024)
 def _splat(text: str, value: Number, dtype: DType) -> np.ndarray:
-    """One element of memory that stands for all; ``text`` tells 0.0 from -0.0 and 1 from True."""
+    """One element of memory that stands for all; ``text`` tells 0.0 from -0.0."""
     array = converted(np.asarray(value), dtype)
     array.flags.writeable = False
     return array
@@ -115,7 +117,7 @@ class Full(Source):
         return TensorType(dtype, tuple(shape))
 
     def evaluate(self, *arrays: np.ndarray, value: Number, shape: tuple[int, ...], dtype: DType) -> np.ndarray:
-        splat = _splat(str(value), value, dtype)
+        splat = _splat("" if value else str(value), value, dtype)
         array = np.ndarray(shape, splat.dtype, splat, strides=(0,) * len(shape))
         # One element is taken for memory of its own by whoever asks whether an array is contiguous: let it be so.
         return array.copy() if array.flags.c_contiguous else array

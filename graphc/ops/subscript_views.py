@@ -6,6 +6,7 @@ the view at once; what the tensor knows of its views, and what a graph is told, 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -43,16 +44,8 @@ def basic_view(input: Any, index: Any) -> Any | None:
         if len(shape) < 2 or not -shape[0] <= index < shape[0]:
             index = (index,)
         else:
-            start = index if index >= 0 else index + shape[0]
-            rest = shape[1:]
-            zeros = (0,) * len(rest)
-            attrs = {
-                "starts": (start, *zeros),
-                "stops": (start + 1, *rest),
-                "steps": (1,) * len(shape),
-                "shape": rest,
-            }
-            return _made(input, array[index], attrs)
+            attrs, links = _described(shape, (index, Ellipsis))
+            return input._view(array[index], Subscript.instance, attrs, links)
     parts = index if type(index) is tuple else (index,)
     inserts = ellipsis = False
     for part in parts:
@@ -75,8 +68,34 @@ def basic_view(input: Any, index: Any) -> Any | None:
         selected = array[tuple([part for part in parts if part is not None]) if inserts else parts]
     except (IndexError, TypeError, ValueError):
         return None  # what is wrong is said in PyTorch's words elsewhere
-    attrs = _attributes(array.shape, parts)
-    return _made(input, selected.reshape(attrs["shape"]) if inserts else selected, attrs)
+    key = _key(parts)
+    attrs, links = _description(array.shape, parts) if key is None else _described(array.shape, key)
+    return input._view(selected.reshape(attrs["shape"]) if inserts else selected, Subscript.instance, attrs, links)
+
+
+def _key(parts: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """Parts as what has a hash: slices as tuples. None where a bound is no plain number."""
+    found = []
+    for part in parts:
+        if type(part) is slice:
+            start, stop, step = part.start, part.stop, part.step
+            if (start is not None and type(start) is not int) or (stop is not None and type(stop) is not int):
+                return None
+            part = (start, stop, step)
+        found.append(part)
+    return tuple(found)
+
+
+@lru_cache(maxsize=4096)
+def _described(shape: Shape, key: tuple[Any, ...]) -> tuple[Attributes, tuple[Link, ...]]:
+    """As :func:`_description`, kept, since programs take the same parts again and again."""
+    return _description(shape, tuple([slice(*part) if type(part) is tuple else part for part in key]))
+
+
+def _description(shape: Shape, parts: tuple[Any, ...]) -> tuple[Attributes, tuple[Link, ...]]:
+    """What a view by valid parts, with an Ellipsis among them, is on the tape, and the links of its chain."""
+    attrs = _attributes(shape, parts)
+    return attrs, _links(shape, attrs)
 
 
 def _attributes(shape: Shape, parts: tuple[Any, ...]) -> Attributes:
@@ -114,10 +133,9 @@ def _attributes(shape: Shape, parts: tuple[Any, ...]) -> Attributes:
     return {"starts": tuple(starts), "stops": tuple(stops), "steps": tuple(steps), "shape": tuple(result)}
 
 
-def _made(input: Any, array: np.ndarray, attrs: Attributes) -> Any:
-    """The view, with the links of its chain: what a graph is told of it."""
+def _links(whole: Shape, attrs: Attributes) -> tuple[Link, ...]:
+    """The links of a view's chain: what a graph is told of it."""
     starts, stops, steps, shape = attrs.values()
-    whole = input._array.shape
     links: list[Link] = []
     extents = shape
     if stops != whole or any(starts) or any(step != 1 for step in steps):
@@ -127,4 +145,4 @@ def _made(input: Any, array: np.ndarray, attrs: Attributes) -> Any:
         links.append((views.Reshape.instance, {"shape": shape}))
     elif not links:
         links.append((views.Alias.instance, {}))
-    return input._view(array, Subscript.instance, attrs, tuple(links))
+    return tuple(links)

@@ -18,7 +18,7 @@ from graphc.ops import gathers, pointwise, views
 from graphc.ops.argument_kinds import require_tensors
 from graphc.ops.bit_views import BitView
 from graphc.ops.composites import Composite
-from graphc.ops.operands import broadcast_shapes, cast, normalize_dim
+from graphc.ops.operands import broadcast_shapes, broadcasts_itself, cast, normalize_dim
 from graphc.ops.promotion import promote_types
 from graphc.ops.type_names import tensor_type_name
 from graphc.ops.view_origins import views_of_one_call
@@ -427,12 +427,22 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
 
 
 @stretches
+def _alike(tensors: Sequence[Any]) -> bool:
+    """Whether tensors have one dtype and one shape, which is neither that of a number nor of nothing."""
+    dtype, shape = tensors[0].dtype, tensors[0].shape
+    if not shape or shape == (0,):
+        return False
+    return all(tensor.dtype is dtype and tensor.shape == shape for tensor in tensors)
+
+
 def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     """Tensors one after the other along ``dim``; dtypes are promoted, vectors of no elements are passed over."""
     require_tensors("cat", tensors)
     tensors = list(tensors)
     if not tensors:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
+    if broadcasts_itself(tensors[0]) and _alike(tensors):
+        return gathers.Cat.bind(*tensors, dim=normalize_dim(dim, tensors[0].ndim))
     for position, tensor in enumerate(tensors):
         if tensor.ndim == 0:
             raise RuntimeError(f"zero-dimensional tensor (at position {position}) cannot be concatenated")
