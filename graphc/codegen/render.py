@@ -5,27 +5,13 @@ from __future__ import annotations
 import sys
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import jinja2
 import jinja2.bccache
 
-import graphc
 from graphc.runtime.cache import cache_key, default_cache
-
-_PACKAGE = Path(graphc.__path__[0])
-
-
-def template_folder() -> Path:
-    """Where the templates are: inside an installed package, or beside it in the repository.
-
-    Raises FileNotFoundError where neither holds them.
-    """
-    for folder in (_PACKAGE / "templates", _PACKAGE.parent / "templates"):
-        if folder.is_dir():
-            return folder
-    raise FileNotFoundError(f"the templates are neither in {_PACKAGE} nor beside it; reinstall graphc")
+from graphc.runtime.templates import template_folder
 
 
 class CompiledTemplates(jinja2.BytecodeCache):

@@ -41,3 +41,11 @@ class CompilerTimeout(CompileError):
 
 class LoadError(CompileError):
     """A shared library could not be loaded, or does not export the entry that a program must have."""
+
+
+class GpuError(RuntimeError):
+    """Something went wrong on a GPU, or on an emulated one; the message names the kernel where there is one."""
+
+
+class GpuOutOfMemory(GpuError):
+    """A GPU has less memory than was asked for; the message tells how much of both."""

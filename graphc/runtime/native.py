@@ -17,6 +17,7 @@ from graphc.runtime.abi import ffi, open_library
 from graphc.runtime.cache import cache_key, default_cache, encode, write_private
 from graphc.runtime.errors import CompileError, CompilerTimeout, LoadError
 from graphc.runtime.toolchain import (
+    LANGUAGES,
     Toolchain,
     application_binary_interface,
     compile_flags,
@@ -76,6 +77,7 @@ def build_library(
     extra_flags: tuple[str, ...] = (),
     optimization: str = "-O3",
     parts: Sequence[str] = (),
+    language: str = "c",
 ) -> Build:
     """Compiles C text into a shared library, or finds it in the cache.
 
@@ -87,6 +89,7 @@ def build_library(
         optimization: the optimization level flag.
         parts: the same program as several translation units, each to be compiled with GC_APART defined. Compilers
             work on them side by side, and each is kept in the cache by its content.
+        language: "c", or "c++" by the same compiler.
 
     Raises:
         CompilerNotFound: there is no compiler that works.
@@ -97,8 +100,9 @@ def build_library(
     if toolchain is None:
         toolchain = find_toolchain()
     stem = file_stem(name)
-    flags = (*compile_flags(toolchain, optimization), *extra_flags)
-    command = (*toolchain.command, "-o", f"{stem}.so", f"{stem}.c", *flags)
+    told, suffix = LANGUAGES[language]
+    flags = (*compile_flags(toolchain, optimization, language), *extra_flags)
+    command = (*toolchain.command, *told, "-o", f"{stem}.so", f"{stem}.{suffix}", *flags)
     key = cache_key(
         "library",
         source,
@@ -117,7 +121,7 @@ def build_library(
         def produce(folder: Path) -> None:
             nonlocal made_here
             made_here = True
-            write_private(folder / f"{stem}.c", encode(source))
+            write_private(folder / f"{stem}.{suffix}", encode(source))
             if parts and _link_parts(parts, toolchain, flags, folder, f"{stem}.so"):
                 return
             try:
@@ -134,15 +138,15 @@ def build_library(
             entry = cache.store(key, produce)
         except CompileError as error:
             with contextlib.suppress(OSError):  # where there is room for it
-                error.source_path = cache.keep_failed(f"{stem}-{key[:12]}.c", source)
-                error.args = (f"{error}\n  the C text is kept in {error.source_path}",)
+                error.source_path = cache.keep_failed(f"{stem}-{key[:12]}.{suffix}", source)
+                error.args = (f"{error}\n  the {language.upper()} text is kept in {error.source_path}",)
             raise
         except OSError as error:
             raise CompileError(f"neither the cache nor a temporary folder takes a program: {error}") from error
     messages_path = entry / MESSAGES
     return Build(
         path=entry / f"{stem}.so",
-        source_path=entry / f"{stem}.c",
+        source_path=entry / f"{stem}.{suffix}",
         cached=not made_here,
         seconds=time.perf_counter() - start,
         command=command,

@@ -40,6 +40,8 @@ MOST_BYTES = 2**26
 LOOK_SECONDS = 0.05
 
 BASE_FLAGS = ("-std=gnu11", "-shared", "-fPIC")
+# The language of a text as the compiler is told, and the name of its files. C++ is what emulated GPUs are written in.
+LANGUAGES = {"c": ((), "c"), "c++": (("-x", "c++", "-std=gnu++17"), "cpp")}
 # Never -ffast-math: a library linked with it sets flush-to-zero for the whole process, numpy included. These two only
 # drop errno and the promise to raise floating-point exceptions; contraction stays off so that no result depends on
 # which multiplications and additions the compiler happens to pair.
@@ -167,9 +169,11 @@ def compile_timeout() -> float:
     return seconds
 
 
-def run_compiler(command: tuple[str, ...], folder: Path, given_up: threading.Event | None = None) -> str:
+def run_compiler(
+    command: tuple[str, ...], folder: Path, given_up: threading.Event | None = None, title: str = "the C compiler"
+) -> str:
     """Runs the compiler in a folder, without a shell, and returns what it wrote (warnings). Another thread stops it by
-    setting ``given_up``.
+    setting ``given_up``; messages call it by its ``title``.
 
     Raises:
         CompilerTimeout: it took longer than `compile_timeout`; it and the processes it started are stopped.
@@ -190,7 +194,7 @@ def run_compiler(command: tuple[str, ...], folder: Path, given_up: threading.Eve
             )
         except OSError as error:
             raise CompileError(
-                _failure("the C compiler could not be started", command, str(error)), command=command
+                _failure(f"{title} could not be started", command, str(error)), command=command
             ) from error
         deadline = time.monotonic() + limit
         printed = 0
@@ -210,16 +214,16 @@ def run_compiler(command: tuple[str, ...], folder: Path, given_up: threading.Eve
     if printed > KEPT_BYTES:
         text += f"\n... ({printed} bytes in all)\n"
     if stopped and given_up is not None and given_up.is_set():
-        raise CompileError("the C compiler was stopped: its work is no longer wanted", command=command)
+        raise CompileError(f"{title} was stopped: its work is no longer wanted", command=command)
     if stopped and printed > MOST_BYTES:
-        reason = f"the C compiler printed {printed} bytes and was stopped"
+        reason = f"{title} printed {printed} bytes and was stopped"
         raise CompileError(_failure(reason, command, text), command=command, output=text)
     if stopped:
-        reason = f"the C compiler did not finish within {limit:g} s (GRAPHC_COMPILE_TIMEOUT)"
+        reason = f"{title} did not finish within {limit:g} s (GRAPHC_COMPILE_TIMEOUT)"
         raise CompilerTimeout(_failure(reason, command, text), command=command, output=text)
     if process.returncode != 0:
         ending = f"exit status {process.returncode}" if process.returncode > 0 else f"signal {-process.returncode}"
-        reason = f"the C compiler failed with {ending}"
+        reason = f"{title} failed with {ending}"
         raise CompileError(_failure(reason, command, text), command=command, status=process.returncode, output=text)
     return text
 
@@ -413,11 +417,11 @@ def _build_probe(command: tuple[str, ...], folder: Path, flags: tuple[str, ...])
 # -- flags -------------------------------------------------------------------------------------------------------------
 
 
-def compile_flags(toolchain: Toolchain, optimization: str = "-O3") -> tuple[str, ...]:
+def compile_flags(toolchain: Toolchain, optimization: str = "-O3", language: str = "c") -> tuple[str, ...]:
     """The flags for a program, libraries last. The source must stand before them on the command line, because a
     linker that is told ``--as-needed`` drops a library that nothing before it has asked for."""
     return (
-        *BASE_FLAGS,
+        *(flag for flag in BASE_FLAGS if language == "c" or not flag.startswith("-std")),
         optimization,
         *NUMERIC_FLAGS,
         *SOUND_FLAGS.get(toolchain.family, ()),

@@ -1,0 +1,174 @@
+"""The GPUs that this process may use, real or emulated, behind one interface.
+
+``GRAPHC_CUDA`` chooses: ``emulate`` stands for GPUs that are emulated on the CPU, as many as ``GRAPHC_CUDA_DEVICES``
+says (1 by default), each with ``GRAPHC_CUDA_MEMORY`` bytes (16 GiB); ``off`` for none; unset, the machine's own are
+used, by way of pycuda, which nothing imports before somebody asks. ``CUDA_VISIBLE_DEVICES`` hides and orders devices of
+either kind.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from graphc.fork_safe import recursive_lock
+from graphc.runtime.errors import GpuError
+
+EMULATED_BYTES = 1 << 34
+# Kernels read and write 16 bytes at a time where a buffer begins at a multiple of this.
+ALIGNMENT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedLaunch:
+    """One launch with everything decided. ``arguments`` are addresses and 64-bit integers, all 8 bytes wide; ``told``
+    says what is computed and where it came from, for errors."""
+
+    kernel: str
+    grid: tuple[int, int, int]
+    block: tuple[int, int, int]
+    shared_bytes: int
+    arguments: tuple[int, ...]
+    told: str = ""
+
+
+class DeviceMemory:
+    """The root of every array in a GPU's memory: bytes that know their GPU."""
+
+    __slots__ = ("__array_interface__", "__weakref__", "gpu", "owner")
+
+    def __init__(self, gpu: Gpu, owner: Any, address: int, nbytes: int):
+        self.gpu = gpu
+        self.owner = owner
+        self.__array_interface__ = {"shape": (nbytes,), "typestr": "|u1", "data": (address, False), "version": 3}
+
+    def array(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """An array at the beginning of it, which keeps it alive."""
+        return np.ndarray(shape, dtype, np.asarray(self))
+
+
+class Module(Protocol):
+    """Kernels that are loaded on a GPU."""
+
+    def run(self, launches: Sequence[PreparedLaunch]) -> None:
+        """Run launches in order on the GPU's stream, and wait for the last. Raises GpuError naming the kernel."""
+
+
+class Gpu(Protocol):
+    """One GPU.
+
+    Attributes:
+        number: its place among those that are visible.
+        name: what the maker calls it.
+        capability: (major, minor) of what it can do.
+        emulated: whether the CPU stands in for it.
+    """
+
+    number: int
+    name: str
+    capability: tuple[int, int]
+    emulated: bool
+
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """A new array in memory that both this GPU and the CPU reach, uninitialised. Raises GpuOutOfMemory."""
+
+    def load(self, source: str, kernels: Sequence[str], name: str) -> Module:
+        """Build a text of kernels, or find it in the cache, and load it. Raises CompileError, GpuError."""
+
+    def memory(self) -> tuple[int, int]:
+        """Bytes that are free, and all there are."""
+
+    def allocated(self) -> tuple[int, int]:
+        """Bytes in use by arrays of this process, and the most that ever were."""
+
+    def synchronize(self) -> None:
+        """Wait until all that was asked of the GPU is done."""
+
+
+def gpu_of(array: np.ndarray) -> Gpu | None:
+    """The GPU in whose memory an array lies; None for the CPU's."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return base.gpu if isinstance(base, DeviceMemory) else None
+
+
+_guard = recursive_lock()
+_known: dict[tuple[str | None, ...], tuple[Gpu, ...]] = {}
+
+
+def gpus() -> tuple[Gpu, ...]:
+    """The GPUs that this process may use, those that CUDA_VISIBLE_DEVICES hides left out.
+
+    Raises ValueError where the environment says what can't be understood.
+    """
+    names = ("GRAPHC_CUDA", "GRAPHC_CUDA_DEVICES", "GRAPHC_CUDA_MEMORY", "CUDA_VISIBLE_DEVICES")
+    key = tuple(os.environ.get(name) for name in names)
+    with _guard:
+        found = _known.get(key)
+        if found is None:
+            found = _known[key] = _look(key[0] or "")
+        return found
+
+
+def gpu(number: int) -> Gpu:
+    """A GPU by its number. Raises GpuError where there is none of that number."""
+    found = gpus()
+    if not 0 <= number < len(found):
+        raise GpuError(f"there is no GPU of number {number}: {why_none() or f'there are {len(found)}'}")
+    return found[number]
+
+
+def why_none() -> str:
+    """Why there is no GPU, in words; empty where there is one."""
+    if gpus():
+        return ""
+    mode = os.environ.get("GRAPHC_CUDA", "")
+    if mode in ("off", "emulate"):
+        return f"GRAPHC_CUDA={mode}, CUDA_VISIBLE_DEVICES={os.environ.get('CUDA_VISIBLE_DEVICES', 'not set')}"
+    from graphc.runtime import gpu as real
+
+    return real.why_none()
+
+
+def _look(mode: str) -> tuple[Gpu, ...]:
+    if mode == "off":
+        return ()
+    if mode == "emulate":
+        from graphc.runtime.emulated_gpu import EmulatedGpu
+
+        count = _number("GRAPHC_CUDA_DEVICES", 1)
+        nbytes = _number("GRAPHC_CUDA_MEMORY", EMULATED_BYTES)
+        return tuple(EmulatedGpu(place, which, nbytes) for place, which in enumerate(visible(count)))
+    if mode:
+        raise ValueError(f"GRAPHC_CUDA={mode!r}: expected emulate, off, or nothing")
+    from graphc.runtime import gpu as real
+
+    return real.devices()
+
+
+def _number(name: str, otherwise: int) -> int:
+    text = os.environ.get(name, "")
+    if text and not text.isdigit():
+        raise ValueError(f"{name}={text!r}: expected a number, 0 or more")
+    return int(text) if text else otherwise
+
+
+def visible(count: int) -> list[int]:
+    """Which of so many devices CUDA_VISIBLE_DEVICES shows, in its order: it ends at the first that there is not.
+
+    Source: https://docs.nvidia.com/cuda/cuda-c-programming-guide/#env-vars
+    """
+    text = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if text is None:
+        return list(range(count))
+    shown: list[int] = []
+    for word in text.split(","):
+        if not word.strip().isdigit() or int(word) >= count or int(word) in shown:
+            break
+        shown.append(int(word))
+    return shown
