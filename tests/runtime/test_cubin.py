@@ -44,7 +44,8 @@ def test_an_error_names_kernel_and_python_line() -> None:
 
 def test_lines_are_looked_up_among_the_kernels() -> None:
     """Each kernel that is complained of once, with its comment of any number of lines or none."""
-    text = "/* exp\n   model.py:3 */\n" + "".join(f'extern "C" __global__ void {name}(int *x)\n{{\n}}\n' for name in "fg")
+    kernels_text = (f'extern "C" __global__ void {name}(int *x)\n{{\n}}\n' for name in "fg")
+    text = "/* exp\n   model.py:3 */\n" + "".join(kernels_text)
     output = "a.cu(5): error: one\na.cu(4): error: two\na.cu(7): error: three\na.cu(1): error: four\n"
     assert guilty_kernels(text, output) == ["in kernel f: exp model.py:3", "in kernel g"]
 
