@@ -27,7 +27,14 @@ from graphc.codegen.loops import (
     Store,
 )
 from graphc.codegen.nests import LoopWriter
-from graphc.codegen.statements import blocks, nest, rewrite_statements, substitute_statements, unit_score
+from graphc.codegen.statements import (
+    blocks,
+    nest,
+    outer_kinds,
+    rewrite_statements,
+    substitute_statements,
+    unit_score,
+)
 from graphc.codegen.storage import Draft, Storage
 from graphc.codegen.trace import (
     Rewriter,
@@ -158,14 +165,14 @@ def _scatter(group: Group, storage: Storage) -> tuple[Statement, ...]:
     bound = [axis for axis in domain if axis.name not in independent]
     if not free:
         return nest(bound, body, ["serial"] * len(bound))
-    if bound and free[-1] is domain[-1]:
+    if bound and free[-1] is domain[-1] and group.target.lanes:
         # The source's rows are taken in order by each thread, for a block of columns of its own.
         axis = free.pop()
         count, _, start, stop = blocks(axis)
         rest = [*free, *bound]
         inner = nest(rest, (Loop(axis.name, start, stop, body, "vector"),), ["serial"] * len(rest))
         return (Loop("c", 0, count, inner, "parallel"),) if count != 1 else inner
-    kinds = ["parallel", *["serial"] * (len(domain) - 1)]
+    kinds = [*outer_kinds(len(free), group.target), *["serial"] * len(bound)]
     return nest([*free, *bound], body, kinds)
 
 
@@ -185,7 +192,7 @@ def _rows(group: Group, storage: Storage) -> list[Draft]:
     domain = tuple(Axis(f"i{d}", extent) for d, extent in enumerate(points) if extent != 1)
     domain, merged = merge_axes(domain, integer_expressions(offsets))
     body = substitute_statements((call,), merged)
-    return [Draft(nest(domain, body, ["parallel", *["serial"] * (len(domain) - 1)][: len(domain)]))]
+    return [Draft(nest(domain, body, outer_kinds(len(domain), group.target)))]
 
 
 def _span(value: Node, run: Run, storage: Storage) -> Span:
@@ -206,5 +213,5 @@ def _check(group: Group, storage: Storage) -> tuple[Statement, ...]:
         domain = tuple(Axis(f"i{d}", size) for d, size in enumerate(node.type.shape) if size != 1)
         domain, merged = merge_axes(domain, integer_expressions((value,)))
         body = substitute_statements((CheckIndex(value, extent),), merged)
-        statements += nest(domain, body, ["serial"] * len(domain))
+        statements += nest(domain, body, ["vector" if group.target.all_parallel else "serial"] * len(domain))
     return tuple(statements)

@@ -21,6 +21,7 @@ from functools import lru_cache
 from graphc.codegen.anchors import Anchor
 from graphc.codegen.domains import Axis, Domain, domain_of, split_divisions
 from graphc.codegen.materialize import SERIAL_OPERATIONS, size_estimate
+from graphc.codegen.target import CPU, Target
 from graphc.codegen.trace import (
     Access,
     delinearize,
@@ -36,11 +37,6 @@ from graphc.ir.scalars import Index
 
 MOST_MEMBERS = 32
 MOST_BUFFERS = 24
-# A reduction with fewer independent results than this is cut into chunks, when it has at least so many elements.
-FEW_RESULTS = 8
-MANY_ELEMENTS = 1 << 15
-# Columns of so many elements are also cut: added one by one, they would lose accuracy.
-LONG_COLUMN = 2048
 FEWEST_LANES = 8  # neighbouring results that are worth carrying together
 # A group so few groups back is no long way ahead: where the forward part turns into the backward part they fuse.
 NEAR = 6
@@ -78,6 +74,7 @@ class Group:
     before: int = 0
     split: bool = False
     swapped: bool = False  # a contraction with its operands exchanged
+    target: Target = CPU
     # For a check: index values, extents, and the nodes that index.
     checked: tuple[tuple[Node, Integer, Node], ...] = ()
 
@@ -89,8 +86,9 @@ class Group:
 class Fusion:
     """Builds the groups of a graph."""
 
-    def __init__(self, fuse: bool = True):
+    def __init__(self, fuse: bool = True, target: Target = CPU):
         self.fuse = fuse
+        self.target = target
         self.groups: list[Group] = []
         self.group_of: dict[Node, Group] = {}
         self._readers: dict[Node, list[Group]] = {}
@@ -174,7 +172,7 @@ class Fusion:
     ) -> Group:
         """A group that checks an index value. It stands after the groups that make what is read to compute it, and
         after the guard on which it depends that the value is computed at all."""
-        group = Group(len(self.groups), "check", checked=((index, extent, user),))
+        group = Group(len(self.groups), "check", checked=((index, extent, user),), target=self.target)
         self.groups.append(group)
         before = 0 if guard is None else guard.before | (1 << guard.number)
         for node, _ in loads:
@@ -185,7 +183,7 @@ class Fusion:
         return group
 
     def _start(self, anchor: Anchor) -> Group:
-        group = Group(len(self.groups), "loops")
+        group = Group(len(self.groups), "loops", target=self.target)
         self.groups.append(group)
         if anchor.form in ALONE:
             group.kind = anchor.form
@@ -280,9 +278,12 @@ def _needs_chunks(group: Group) -> bool:
         return False
     results = size_estimate(_extent(group.outer))
     elements = size_estimate(_extent(group.reduced))
-    if results * elements < MANY_ELEMENTS:
+    target = group.target
+    if results * elements < target.many_elements:
         return False
-    return results < FEW_RESULTS or (elements >= LONG_COLUMN and prefers_lanes(group))
+    if results < target.few_results and elements >= target.fewest_terms:
+        return True
+    return elements >= target.long_column and results < target.many_columns and prefers_lanes(group)
 
 
 def scans(group: Group) -> list[Member]:
@@ -580,7 +581,7 @@ def _become_rows(anchor: Anchor, group: Group) -> bool:
         )
         for member in group.members
     ]
-    candidate = Group(group.number, "loops", new_outer, new_reduced, moved)
+    candidate = Group(group.number, "loops", new_outer, new_reduced, moved, target=group.target)
     member = _placed(anchor, _ROLES[anchor.form], 0, rename)
     if _aligned(member, candidate) is None or not _in_step(member, 0, candidate):
         return False

@@ -151,8 +151,8 @@ class _Kernel:
         self.position = position
         self.check_parallel = check_parallel
         self.access = {parameter.name: parameter.access for parameter in kernel.parameters}
-        self.iteration: int | None = None  # of the parallel loop, while it is watched
-        self.touched: dict[tuple[str, int], tuple[int | None, bool]] = {}
+        self.iteration: tuple[int, ...] | None = None  # of the parallel loops, while they are watched
+        self.touched: dict[tuple[str, int], tuple[tuple[int, ...] | None, bool]] = {}
 
     def run(self, environment: Environment) -> None:
         body = self.kernel.body
@@ -284,13 +284,14 @@ class _Kernel:
         watched = loop.kind == "parallel" and self.check_parallel
 
         def run(environment: Environment) -> None:
+            around = self.iteration
             for value in range(start(environment), stop(environment)):
                 environment[variable] = value
                 if watched:
-                    self.iteration = value
+                    self.iteration = (*(around or ()), value)
                 body(environment)
-            if watched:
-                self.iteration = None
+            self.iteration = around
+            if watched and around is None:
                 self.touched.clear()
 
         return run

@@ -109,9 +109,10 @@ class Loop:
     """Run the body for ``variable`` in ``range(start, stop)``.
 
     kind "serial": in order. "vector": iterations are independent but for Accumulate statements directly within.
-    "parallel": iterations are independent; only the outermost loop of a kernel is parallel, and threads (or blocks)
-    share its range out. A parallel loop that holds no other loop may be vectorised too. An Accumulator that is defined
-    within a vector loop belongs to one iteration.
+    "parallel": iterations are independent, and threads (or blocks) share the range out: the outermost loop of a kernel,
+    or where the target wants it, as many as lie directly within each other. For such a target all loops over reduced
+    points are "vector", those that search for a position too: they find the first. A parallel loop that holds no other
+    loop may be vectorised too. An Accumulator that is defined within a vector loop belongs to one iteration.
     """
 
     variable: str
@@ -270,7 +271,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """A function over buffers: statements (at most one outermost parallel loop) or one contraction.
+    """A function over buffers: statements (parallel loops outermost) or one contraction.
 
     ``title`` is a word or three for its name, such as "softmax" or "matmul_relu"; it is not part of what it does.
     """

@@ -30,6 +30,7 @@ from graphc.codegen.materialize import (
 from graphc.codegen.reuse import Attributes, Kernels, KnownKernels, KnownTraces
 from graphc.codegen.storage import Draft, Storage
 from graphc.codegen.structures import Inliner, lower_regions
+from graphc.codegen.target import CPU, Target
 from graphc.codegen.trace import Tracer, Values, index_variable, index_variables, walk_all
 from graphc.ir.applications import applies
 from graphc.ir.graph import Graph, Node, Projection
@@ -40,11 +41,13 @@ from graphc.ir.scalars import Constant, FromIndex, Index, Load, Scalar
 
 @dataclass(frozen=True, slots=True)
 class LoweringOptions:
-    """What lowering may do, for finding faults. ``fuse`` False gives each value a kernel of its own; ``reuse`` False
-    traces every value and writes every kernel anew, also where an equal one is known."""
+    """The machine that loops are written for, and, for finding faults, what lowering may do: ``fuse`` False gives each
+    value a kernel of its own; ``reuse`` False traces every value and writes every kernel anew, also where an equal one
+    is known."""
 
     fuse: bool = True
     reuse: bool = True
+    target: Target = CPU
 
 
 def lower(graph: Graph, options: LoweringOptions | None = None) -> LoopProgram:
@@ -64,7 +67,7 @@ class _Lowering:
         ordered, self.assembly = choose_anchors(graph, self.targets, self.bases, self.results)
         self.anchors = set(ordered)
         self.positions = {node: position for position, node in enumerate((*graph.nodes, *self.targets.copies))}
-        self.fusion = Fusion(options.fuse)
+        self.fusion = Fusion(options.fuse, options.target)
         attributes = Attributes()
         traces = KnownTraces(self.anchors, self.values, attributes, options.reuse)
         self.checks: dict[Any, Group | None] = {}

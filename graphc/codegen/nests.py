@@ -41,6 +41,7 @@ from graphc.codegen.statements import (
     blocks,
     contiguous_last,
     nest,
+    outer_kinds,
     outer_nest,
     rewrite_statements,
     scalars_of,
@@ -79,6 +80,7 @@ class LoopWriter:
     def __init__(self, group: Group, storage: Storage):
         self.group = group
         self.storage = storage
+        self.target = group.target
         self.names = {
             member.node: f"a{number}" for number, member in enumerate(m for m in group.members if m.role == "reduction")
         }
@@ -99,7 +101,7 @@ class LoopWriter:
         if self._is_window():
             return [Draft(self._unrolled())]
         empty = any(axis.extent == 0 for axis in self.group.reduced)
-        self.lanes = prefers_lanes(self.group) and not empty
+        self.lanes = self.target.lanes and prefers_lanes(self.group) and not empty
         self._choose_kept()
         self._trace()
         outer, reduced = self._domains()
@@ -152,6 +154,8 @@ class LoopWriter:
     def _choose_kept(self) -> None:
         """Values of a row that later sweeps need, cost much, and are not stored; in lanes, values of outer points."""
         row = static_size(product(axis.extent for axis in self.group.reduced))
+        left = self.target.row_bytes
+        columns = self.lanes or (self.target.all_parallel and prefers_lanes(self.group))
         for member in self.group.members:
             later = [
                 other
@@ -164,9 +168,13 @@ class LoopWriter:
                 continue
             if member.role == "outer" and self.lanes and member.level > 0:
                 self.kept[member.node] = f"row{len(self.kept)}"
-            elif member.role == "full" and not self.lanes and member.node not in self.storage.places:
+            elif member.role == "full" and not columns and member.node not in self.storage.places:
                 costly = OPERATION_WEIGHT * sum(node.op.cost for node in member.anchor.visited) >= 2.0
-                if costly and row is not None and row <= LARGEST_ROW:
+                if not costly or row is None or row > LARGEST_ROW:
+                    continue
+                if left is not None:
+                    left -= row * member.node.type.dtype.itemsize
+                if left is None or left >= 0:
                     self.kept[member.node] = f"row{len(self.kept)}"
 
     def _trace(self) -> None:
@@ -264,6 +272,8 @@ class LoopWriter:
         if has_positions(self.group) or self.carried:
             return outer, reduced
         reduced = contiguous_last(reduced, self.sweeps)
+        if self.target.all_parallel and prefers_lanes(self.group):
+            outer = contiguous_last(outer, self.sweeps)
         if not self.lanes:
             short = reduced
             for level, sweep in enumerate(self.sweeps):
@@ -302,7 +312,7 @@ class LoopWriter:
             value = self._named(member.node, tracer.inside(member.node, member.index), body)
             self.outer_values[member.node] = value
             body += self.storage.stores(member.node, member.index, value)
-        return outer_nest(self.group.outer, body)
+        return outer_nest(self.group.outer, body, self.target)
 
     def _named(self, node: Node, value: Scalar, statements: list[Statement]) -> Scalar:
         """The value under a name of its own, so that expressions stay shallow; needless names vanish later."""
@@ -334,7 +344,7 @@ class LoopWriter:
                 value = self._named(member.node, tracer.inside(member.node, member.index), body)
                 self.outer_values[member.node] = value
             body += self.storage.stores(member.node, member.index, value)
-        return outer_nest(self.group.outer, body)
+        return outer_nest(self.group.outer, body, self.target)
 
     def _accumulators(self, statements: Iterable[Statement]) -> list[Statement]:
         found: dict[str, Statement] = {}
@@ -374,7 +384,7 @@ class LoopWriter:
         body += self.before[self.levels]
         if not any(isinstance(statement, Store | Loop) for statement in body):
             return ()  # of no elements nothing is left to do
-        return nest(outer, body, ["parallel", *["serial"] * (len(outer) - 1)][: len(outer)])
+        return nest(outer, body, outer_kinds(len(outer), self.target))
 
     def _chunked(self, outer: Domain, reduced: Domain) -> list[Draft]:
         """Two kernels: partial results of each chunk of the reduced domain, and their combination."""
@@ -411,16 +421,20 @@ class LoopWriter:
             work = list(nest(axes, work, ["serial"] * len(axes)))
         else:
             loops = nest(reduced, sweep, self._reduced_kinds(reduced, sweep), ranges)
-            work = list(nest(outer, [*accumulators, *loops, *hand_on], ["serial"] * len(outer)))
+            around = "parallel" if self.target.all_parallel else "serial"
+            work = list(nest(outer, [*accumulators, *loops, *hand_on], [around] * len(outer)))
         first_body = (Loop("p", 0, chunks, tuple(work), "parallel"),)
-        kind = "serial" if has_positions(self.group) else "vector"
+        kind = "serial" if has_positions(self.group) and not self.target.all_parallel else "vector"
         finish = [*self.before[0], *accumulators, Loop("p", 0, chunks, tuple(combine), kind), *self.before[1]]
-        kinds = ["parallel", *["serial"] * (len(outer) - 1)][: len(outer)]
+        kinds = outer_kinds(len(outer), self.target)
         return [Draft(first_body, tuple(partials)), Draft(nest(outer, finish, kinds))]
 
     def _reduced_kinds(self, reduced: Domain, sweep: Sequence[Statement]) -> list[str]:
+        carries = any(isinstance(each, Advance) for each in sweep)
+        if self.target.all_parallel and not carries:
+            return ["vector"] * len(reduced)
         kinds = ["serial"] * len(reduced)
-        if kinds and not has_positions(self.group) and not any(isinstance(each, Advance) for each in sweep):
+        if kinds and not has_positions(self.group) and not carries:
             kinds[-1] = "vector"
         return kinds
 

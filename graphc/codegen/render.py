@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
@@ -12,6 +13,9 @@ import jinja2.bccache
 
 from graphc.runtime.cache import cache_key, default_cache
 from graphc.runtime.templates import template_folder
+
+# What the functions of C's templates begin with.
+_FUNCTION = re.compile(r"^(#define gc_outline )?static (?=inline|void|double|float|__attribute__)", re.MULTILINE)
 
 
 class CompiledTemplates(jinja2.BytecodeCache):
@@ -29,10 +33,15 @@ class CompiledTemplates(jinja2.BytecodeCache):
         return cache_key("template", bucket.key, bucket.checksum, jinja2.__version__, sys.version)
 
 
+def on_device(text: str) -> str:
+    """C functions as functions of a GPU's threads."""
+    return _FUNCTION.sub(r"\1static __device__ ", text)
+
+
 @lru_cache(maxsize=1)
 def environment() -> jinja2.Environment:
     """The environment that all templates are rendered in."""
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(template_folder()),
         bytecode_cache=CompiledTemplates(),
         undefined=jinja2.StrictUndefined,
@@ -41,6 +50,8 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    made.filters["on_device"] = on_device
+    return made
 
 
 def render(template: str, context: Any) -> str:

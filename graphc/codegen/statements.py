@@ -19,6 +19,7 @@ from graphc.codegen.loops import (
     Store,
 )
 from graphc.codegen.materialize import size_estimate, static_size
+from graphc.codegen.target import CPU, Target
 from graphc.codegen.trace import Rewriter, index_variable, linear_terms, walk_all
 from graphc.ir.integers import Integer
 from graphc.ir.scalars import Load, Scalar
@@ -176,8 +177,13 @@ def contiguous_last(domain: Domain, sweeps: Sequence[Sequence[Statement]]) -> Do
     return (*(axis for axis in domain if axis is not best), best)
 
 
-def outer_nest(domain: Domain, body: Sequence[Statement]) -> tuple[Statement, ...]:
-    """A nest over independent points: the first loop parallel, the last of several a vector loop."""
+def outer_kinds(count: int, target: Target) -> list[str]:
+    """The kinds of so many loops over independent points, from the outermost."""
+    return ["parallel"] * count if target.all_parallel else ["parallel", *["serial"] * (count - 1)][:count]
+
+
+def outer_nest(domain: Domain, body: Sequence[Statement], target: Target = CPU) -> tuple[Statement, ...]:
+    """A nest over independent points: the first loop parallel, the last of several a vector loop; or all parallel."""
     domain, split = split_divisions(domain, integer_expressions(scalars_of(body)))
     # One after the other: axes merge by what expressions are once divisions are gone.
     statements = substitute_statements(body, split)
@@ -186,7 +192,7 @@ def outer_nest(domain: Domain, body: Sequence[Statement]) -> tuple[Statement, ..
     domain = contiguous_last(domain, [statements])
     if not any(isinstance(statement, Accumulator) for statement in statements):
         domain, statements = written_out(domain, statements)
-    kinds = ["parallel", *["serial"] * (len(domain) - 1)][: len(domain)]
-    if len(domain) > 1:
+    kinds = outer_kinds(len(domain), target)
+    if len(domain) > 1 and not target.all_parallel:
         kinds[-1] = "vector"
     return nest(domain, statements, kinds)

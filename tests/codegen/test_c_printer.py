@@ -106,7 +106,7 @@ INTEGER_FORMS = [
 @pytest.mark.parametrize("form", INTEGER_FORMS)
 def test_integer_expressions_mean_the_same_in_c(form, tmp_path: Path) -> None:
     """Index arithmetic in C, negative dividends included, gives what the integer algebra means."""
-    from graphc.codegen.c.program import _scalar_functions
+    from graphc.codegen.c.program import scalar_helpers
     from graphc.codegen.render import environment
     from graphc.ir.integers import substitute
 
@@ -117,7 +117,7 @@ def test_integer_expressions_mean_the_same_in_c(form, tmp_path: Path) -> None:
     text = Expressions(Names(), used).integer(value)
     if (bounds(value)[0] or 0) >= 0 and "i - " not in text:
         assert "gc_floor" not in text
-    helpers = environment().get_template("c/scalar.h.j2").render(scalar_functions=_scalar_functions(used))
+    helpers = environment().get_template("c/scalar.h.j2").render(scalar_functions=scalar_helpers(used))
     source = tmp_path / "integers.c"
     source.write_text(
         "#include <stdint.h>\n#include <stdbool.h>\n#include <stdio.h>\n#include <math.h>\n"

@@ -145,9 +145,13 @@ class Expressions:
         operand = value.arguments[-1 if value.function == "where" else 0].dtype
         return self.apply(value.function, operand, [self._scalar(argument) for argument in value.arguments])
 
+    def spelling(self, function: str, operand: DType) -> Spelling:
+        """How a scalar function of operands of a dtype is written."""
+        return spelling_of(function, operand)
+
     def apply(self, function: str, operand: DType, arguments: list[Text]) -> Text:
         """A scalar function of arguments that are C text already."""
-        spelling = spelling_of(function, operand)
+        spelling = self.spelling(function, operand)
         if spelling.helper is not None:
             self.used.scalar.add((spelling.helper, operand, None))
         if spelling.library is not None:

@@ -249,13 +249,13 @@ def print_program(
         host_draws=host_draws(program),
         has_host=has_host,
         timed=timed,
-        scalar_functions=_scalar_functions(used),
+        scalar_functions=scalar_helpers(used),
         library_functions=frozenset(f"{name}_{dtype.short}" for name, dtype in used.library),
         row_functions=row_functions(used),
         random_functions=frozenset(used.random),
         vector_types=tuple(sorted({vector for text in kernels.texts for vector in text.vectors})),
         reductions=_reductions(used),
-        tables=_tables(used),
+        tables=literal_tables(used),
         checks=any(phase.checks and "error" in phase.extra for phase in phases),
         kernels=_kernel_contexts(program, kernels),
         sizes=tuple(f"const int64_t {sizes[symbol]} = extents[{position}];" for position, symbol in read),
@@ -319,7 +319,8 @@ def _summary(program: LoopProgram, plan: MemoryPlan) -> list[str]:
     return [f"{len(program.launches)} launches; {'; '.join(lines)}; arena: {plan.arena_bytes:,} bytes"]
 
 
-def _scalar_functions(used: Used) -> tuple[ScalarFunction, ...]:
+def scalar_helpers(used: Used) -> tuple[ScalarFunction, ...]:
+    """What the template of scalar functions is told of those that a program calls."""
     found = []
     for name, dtype, source in sorted(used.scalar, key=lambda each: (each[0], each[1].short, str(each[2]))):
         bits = dtype.itemsize * 8
@@ -369,7 +370,8 @@ def _reductions(used: Used) -> tuple[Reduction, ...]:
     )
 
 
-def _tables(used: Used) -> tuple[Table, ...]:
+def literal_tables(used: Used) -> tuple[Table, ...]:
+    """The literal arrays of a program."""
     tables = []
     for array, name in used.tables.items():
         values = ", ".join(literal(value, array.dtype) for value in array.array.reshape(-1).tolist())
@@ -381,11 +383,11 @@ def _kernel_contexts(program: LoopProgram, kernels: PrintedKernels) -> tuple[Ker
     contexts = []
     for number, text in enumerate(kernels.texts):
         launches = [launch for launch, of in zip(program.launches, kernels.of_launch, strict=True) if of == number]
-        contexts.append(KernelContext(_kernel_comment(launches), text.definition))
+        contexts.append(KernelContext(kernel_comment(launches), text.definition))
     return tuple(contexts)
 
 
-def _kernel_comment(launches: Sequence[Launch], width: int = 112) -> str:
+def kernel_comment(launches: Sequence[Launch], width: int = 112) -> str:
     """The operations of a kernel, and the Python lines of all its launches."""
     operations: list[str] = []
     for operation in notable(launches[0].kernel.operations):

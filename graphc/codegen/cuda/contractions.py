@@ -1,0 +1,291 @@
+"""Contractions: tiles through shared memory (``templates/cuda/gemm.cu.j2``), or a sum for each element."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from graphc.codegen.c.contractions import split_images
+from graphc.codegen.c.kernels import integers_of, names_in_integer, sources, statements_within, without_unused
+from graphc.codegen.c.literals import c_type, literal
+from graphc.codegen.c.rewriting import map_scalar, map_statement, substitution
+from graphc.codegen.c.spelling import ADD, OR
+from graphc.codegen.cuda.expressions import CudaExpressions, all_integers, index_type
+from graphc.codegen.cuda.kernels import (
+    Calls,
+    CudaKernel,
+    Frame,
+    Part,
+    declaration,
+    head,
+    kernel_names,
+    opening,
+    print_loops,
+)
+from graphc.codegen.cuda.schedule import Schedule
+from graphc.codegen.cuda.statements import CudaStatements
+from graphc.codegen.loops import (
+    Accumulate,
+    Accumulator,
+    Contract,
+    Kernel,
+    Let,
+    Local,
+    Loop,
+    Parameter,
+    Statement,
+    Store,
+)
+from graphc.codegen.materialize import size_estimate
+from graphc.codegen.render import render
+from graphc.codegen.statements import scalars_of
+from graphc.codegen.trace import index_variable, linear_terms, walk_all
+from graphc.ir.integers import Integer, bounds, product, variable
+from graphc.ir.scalars import Call, Load, Scalar
+from graphc.ir.types import float32, float64
+
+# Fewer rows or columns than this leave most of a tile empty, and so small a depth is not worth shared memory.
+FEWEST_ROWS = 16
+FEWEST_TERMS = 8
+# Blocks that keep a GPU busy, and how the depth is shared out where a result has too few tiles for that.
+FEW_TILES = 132
+MANY_BLOCKS = 264
+FEWEST_TERMS_OF_SPLIT = 128
+MOST_SPLITS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """What a block of 16 x 16 threads computes, and how much of the depth it holds at once."""
+
+    rows: int
+    columns: int
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class GemmContext:
+    """The holes of ``templates/cuda/gemm.cu.j2``, which describes them."""
+
+    head: str
+    opening: tuple[str, ...]
+    t: str
+    i: str
+    rows: str
+    columns: str
+    depth: str
+    tile_rows: int
+    tile_columns: int
+    tile_depth: int
+    thread_rows: int
+    thread_columns: int
+    row_run: int
+    column_run: int
+    left: str
+    right: str
+    left_along: bool
+    right_along: bool
+    zero: str
+    splits: int
+    batched: bool
+    epilogue: tuple[str, ...]
+
+
+def print_contraction(kernel: Kernel, name: str, calls: Calls, frame: Frame) -> CudaKernel:
+    """A contraction in CUDA: tiled where that pays, else as sums of their own."""
+    contract = kernel.body
+    assert isinstance(contract, Contract)
+    most = [size_estimate(size) for size in (contract.rows, contract.columns, contract.depth)]
+    small = min(most[:2]) < FEWEST_ROWS or most[2] < FEWEST_TERMS
+    if contract.dtype not in (float32, float64) or small:
+        return print_loops(kernel, name, contract_loops(contract), calls, frame)
+    contract = split_images(contract)
+    if contract.batch == 1:
+        change = substitution({"b": 0})
+        contract = contract.changed(
+            lambda factor: map_scalar(factor, change),
+            lambda epilogue: tuple(map_statement(statement, change) for statement in epilogue),
+        )
+    tile = choose_tile(contract)
+    splits = split_count(contract, tile)
+    if splits == 1:
+        return _tiled(kernel, name, contract, contract.epilogue, tile, 1, calls, frame)
+    # The sums over parts of the depth, and a second kernel that adds them and goes on.
+    place = _place(contract, "split")
+    partial = Store("partial", place, Local("total", contract.dtype), contract.dtype)
+    first = _tiled(kernel, name, contract, (partial,), tile, splits, calls, frame)
+    parameter = Parameter("partial", contract.dtype, splits * _results(contract), "read")
+    whole = replace(kernel, parameters=(*kernel.parameters, parameter))
+    second = print_loops(whole, f"{name}_sum", _sum_of_partials(contract, splits), calls, frame)
+    nbytes = splits * contract.dtype.itemsize * (bounds(_results(contract))[1] or 0)
+    return CudaKernel(f"{first.definition}\n\n{second.definition}", (*first.parts, *second.parts), nbytes)
+
+
+def contract_loops(contract: Contract) -> tuple[Statement, ...]:
+    """A contraction as a sum for each element of the result."""
+    product_of_factors = Call("mul", (contract.left, contract.right), contract.dtype)
+    terms = Accumulate("total", contract.dtype, "sum", product_of_factors)
+    body: tuple[Statement, ...] = (
+        Accumulator("total", contract.dtype, "sum"),
+        Loop("k", 0, contract.depth, (terms,), "vector"),
+        *contract.epilogue,
+    )
+    return _over_results(contract, body)
+
+
+def _over_results(contract: Contract, body: tuple[Statement, ...]) -> tuple[Statement, ...]:
+    for name, extent in (("n", contract.columns), ("m", contract.rows), ("b", contract.batch)):
+        body = (Loop(name, 0, extent, body, "parallel"),)
+    return body
+
+
+def _sum_of_partials(contract: Contract, splits: int) -> tuple[Statement, ...]:
+    value = Load("partial", (_place(contract, "split"),), contract.dtype)
+    terms = Accumulate("total", contract.dtype, "sum", value)
+    body = (
+        Accumulator("total", contract.dtype, "sum"),
+        Loop("split", 0, splits, (terms,), "vector"),
+        *contract.epilogue,
+    )
+    return _over_results(contract, body)
+
+
+def _results(contract: Contract) -> Integer:
+    return product((contract.batch, contract.rows, contract.columns))
+
+
+def _place(contract: Contract, split: str) -> Integer:
+    b, m, n = (
+        index_variable(name, extent)
+        for name, extent in (("b", contract.batch), ("m", contract.rows), ("n", contract.columns))
+    )
+    within = (b * contract.rows + m) * contract.columns + n
+    return variable(split, 0, MOST_SPLITS - 1) * _results(contract) + within
+
+
+def choose_tile(contract: Contract) -> Tile:
+    """The tile of a block: large where there is work for many such blocks."""
+    rows, columns = size_estimate(contract.rows), size_estimate(contract.columns)
+    batch = size_estimate(contract.batch)
+    best = Tile(32, 32, 32)
+    largest = 64 if contract.dtype == float64 else 128
+    for side_rows in (32, 64, 128):
+        for side_columns in (32, 64, 128):
+            if max(side_rows, side_columns) > largest:
+                continue
+            if (side_rows > 32 and side_rows / 2 >= rows) or (side_columns > 32 and side_columns / 2 >= columns):
+                continue
+            tiles = batch * -(-rows // side_rows) * -(-columns // side_columns)
+            blocks = tiles * max(1, size_estimate(contract.depth) // FEWEST_TERMS_OF_SPLIT)
+            if blocks >= FEW_TILES and side_rows * side_columns > best.rows * best.columns:
+                best = Tile(side_rows, side_columns, 8 if side_rows * side_columns > 64 * 64 else 16)
+    return best
+
+
+def split_count(contract: Contract, tile: Tile) -> int:
+    """How many blocks share the depth of one tile."""
+    depth = size_estimate(contract.depth)
+    tiles = size_estimate(contract.batch)
+    tiles *= -(-size_estimate(contract.rows) // tile.rows) * -(-size_estimate(contract.columns) // tile.columns)
+    if tiles >= FEW_TILES:
+        return 1
+    return int(max(1, min(MANY_BLOCKS // tiles, depth // FEWEST_TERMS_OF_SPLIT, MOST_SPLITS)))
+
+
+def _tiled(
+    kernel: Kernel,
+    name: str,
+    contract: Contract,
+    epilogue: Sequence[Statement],
+    tile: Tile,
+    splits: int,
+    calls: Calls,
+    frame: Frame,
+) -> CudaKernel:
+    """The tiled function. It hands on partial sums where the depth is shared out."""
+    epilogue = without_unused(epilogue)
+    factors = (contract.left, contract.right)
+    stand_in = [Let("factor", contract.dtype, factor) for factor in factors]
+    body = [*stand_in, *epilogue]
+    names = kernel_names(
+        kernel, frame.symbols, ("thread", "first_row", "first_column", "left_part", "right_part", "at")
+    )
+    for variable_name in ("b", "m", "n", "k", "total", "split", "partial"):
+        names.bind(variable_name, variable_name)
+    statements = list(statements_within(body))
+    integers = list(all_integers(scalars_of(body), chain.from_iterable(map(integers_of, statements))))
+    extents = [each.size for each in kernel.parameters]
+    extents += [contract.batch, contract.rows, contract.columns, contract.depth, _results(contract) * splits]
+    known = [extent if isinstance(extent, int) else bounds(extent)[1] or extent for extent in extents]
+    dynamic = any(not isinstance(extent, int) for extent in extents)
+    index = "int64_t" if dynamic else index_type(integers, known, frame.symbols)
+    expressions = CudaExpressions(names, calls.used, index)
+    printer = CudaStatements(expressions, Schedule("threads", (), (), (), (16, 16, 1)), calls.combined, frozenset())
+    mentioned = sources(body) | {
+        name for size in (contract.rows, contract.columns, contract.depth) for name in _symbols(size, frame.symbols)
+    }
+    arguments = tuple(i for i, parameter in enumerate(kernel.parameters) if parameter.name in mentioned)
+    symbols = tuple(sorted(mentioned & frame.symbols))
+    declarations = [declaration(kernel.parameters[i], names(kernel.parameters[i].name)) for i in arguments]
+    extra: list[str] = []
+    if splits > 1:
+        extra.append("scratch")
+        declarations.append(f"{c_type(contract.dtype)} *__restrict__ partial")
+    if frame.guarded:
+        extra.append("error")
+        declarations.append("int64_t *__restrict__ error")
+    declarations[len(arguments) : len(arguments)] = [f"int64_t {names(symbol)}" for symbol in symbols]
+    block = (16, 16, 1)
+    text = render(
+        "cuda/gemm.cu.j2",
+        GemmContext(
+            head=head(name, declarations, block),
+            opening=tuple(opening(frame.guarded)),
+            t=c_type(contract.dtype),
+            i=index,
+            rows=expressions.integer(contract.rows, ADD),
+            columns=expressions.integer(contract.columns, ADD),
+            depth=expressions.integer(contract.depth, ADD),
+            tile_rows=tile.rows,
+            tile_columns=tile.columns,
+            tile_depth=tile.depth,
+            thread_rows=tile.rows // 16,
+            thread_columns=tile.columns // 16,
+            row_run=min(tile.rows // 16, 4),
+            column_run=min(tile.columns // 16, 4),
+            left=expressions.scalar(contract.left, OR),
+            right=expressions.scalar(contract.right, OR),
+            left_along=_along(contract.left, "k", "m"),
+            right_along=_along(contract.right, "k", "n"),
+            zero=literal(0, contract.dtype),
+            splits=splits,
+            batched=contract.batch != 1,
+            epilogue=tuple(printer.block(epilogue, 4)),
+        ),
+    )
+    grid = (
+        _tiles(contract.columns, tile.columns),
+        _tiles(contract.rows, tile.rows),
+        contract.batch * splits,
+    )
+    return CudaKernel(text.rstrip("\n"), (Part(name, arguments, grid, block, symbols, tuple(extra)),))
+
+
+def _tiles(extent: Integer, side: int) -> Integer:
+    return (extent + (side - 1)) // side
+
+
+def _symbols(size: Integer, symbols: frozenset[str]) -> set[str]:
+    return names_in_integer(size) & symbols
+
+
+def _along(factor: Scalar, depth: str, other: str) -> bool:
+    """Whether memory is contiguous along the depth rather than along the other dimension."""
+    score = {depth: 0, other: 0}
+    for part in walk_all((factor,)):
+        if isinstance(part, Load) and isinstance(part.source, str):
+            for name, step in linear_terms(part.index[0], score.keys()).items():
+                # What divides the variable mostly walks along it all the same.
+                score[name] += 4 if step == 1 else 1 if step is None else 0
+    return score[depth] > score[other]
