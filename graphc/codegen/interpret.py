@@ -151,8 +151,8 @@ class _Kernel:
         self.position = position
         self.check_parallel = check_parallel
         self.access = {parameter.name: parameter.access for parameter in kernel.parameters}
-        self.iteration: tuple[int, ...] | None = None  # of the parallel loops, while they are watched
-        self.touched: dict[tuple[str, int], tuple[tuple[int, ...] | None, bool]] = {}
+        self.iteration: Any = None  # of the parallel loops, while they are watched
+        self.touched: dict[tuple[str, int], tuple[Any, bool]] = {}
 
     def run(self, environment: Environment) -> None:
         body = self.kernel.body
@@ -288,7 +288,7 @@ class _Kernel:
             for value in range(start(environment), stop(environment)):
                 environment[variable] = value
                 if watched:
-                    self.iteration = (*(around or ()), value)
+                    self.iteration = value if around is None else (around, value)
                 body(environment)
             self.iteration = around
             if watched and around is None:
