@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _carry_out(chosen: argparse.Namespace, script: Path, rest: Sequence[str]) -> int:
-    return _run(script, rest) if chosen.command == "run" else _dump(script, rest, chosen.out)
+    return _run(script, rest) if chosen.command == "run" else _dump(script, rest, chosen.out, chosen.backend)
 
 
 def _split(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
@@ -58,7 +58,7 @@ def _split(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
         return arguments, []
     position = 1
     while position < len(arguments) and arguments[position].startswith("-"):
-        position += 2 if arguments[position] in ("--out", "--time-limit") else 1
+        position += 2 if arguments[position] in ("--out", "--time-limit", "--backend") else 1
     return arguments[: position + 1], arguments[position + 1 :]
 
 
@@ -74,10 +74,16 @@ def _parser() -> argparse.ArgumentParser:
     dump = commands.add_parser(
         "dump",
         help="run a script and write the IR, loops, C, memory plan, and picture of each compiled function",
-        usage="graphc dump [-h] [--as-torch] [--out FOLDER] script [--out FOLDER] [argument ...]",
+        usage="graphc dump [-h] [--as-torch] [--backend c|cuda] [--out FOLDER] script [--out FOLDER] [argument ...]",
         epilog="--out after the script is taken from its arguments; what follows -- is the script's own.",
     )
     dump.add_argument("--out", metavar="FOLDER", help="the folder to write to (default: out)")
+    dump.add_argument(
+        "--backend",
+        choices=("c", "cuda"),
+        default="c",
+        help="cuda: loops, kernels, and launches for a GPU; none is needed",
+    )
     bisect = commands.add_parser(
         "bisect",
         help="run a failing script with fewer and fewer of the passes' changes, and name the change that is at fault",
@@ -194,7 +200,7 @@ def _take_out(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
     return None, list(arguments)
 
 
-def _dump(script: Path, arguments: Sequence[str], out: str | None) -> int:
+def _dump(script: Path, arguments: Sequence[str], out: str | None, backend: str) -> int:
     from graphc.compiler import observe_builds
     from graphc.dump import write_stages
 
@@ -208,7 +214,7 @@ def _dump(script: Path, arguments: Sequence[str], out: str | None) -> int:
     except (OSError, ValueError) as error:
         return _refuse("dump", str(error))
     written: list[Path] = []
-    failures: list[OSError] = []
+    failures: list[OSError | NotImplementedError] = []
 
     def write(name: str, stages: object) -> None:
         # A lambda is called "<lambda>", and a name may hold anything.
@@ -217,9 +223,9 @@ def _dump(script: Path, arguments: Sequence[str], out: str | None) -> int:
         while target in written:
             target, number = folder / f"{plain}-{number}", number + 1
         try:
-            write_stages(stages, target)
+            write_stages(stages, target, backend)
             written.append(target)
-        except OSError as error:
+        except (OSError, NotImplementedError) as error:
             failures.append(error)
 
     with observe_builds(write):

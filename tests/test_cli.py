@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -347,3 +348,23 @@ def test_dump_needs_no_compiler(script: Callable[..., Path]) -> None:
     assert done.stdout == "4.0\n"
     assert "pip install ziglang" in done.stderr
     check_folder(Path("out/lambda"))
+
+
+def test_dump_for_a_gpu(script: Callable[..., Path], tmp_path: Path) -> None:
+    """``--backend cuda`` writes one text of kernels and their launches in the place of C; neither needs a GPU."""
+    text = "import graphc as gc\ngc.compile(lambda x: (x @ x).softmax(1) * 2)(gc.randn(64, 64))\n"
+    assert main(["dump", "--backend", "cuda", "--out", str(tmp_path / "dumped"), str(script(text))]) == 0
+    (folder,) = (tmp_path / "dumped").iterdir()
+    assert {path.name for path in folder.iterdir()} == FILES - {"program.c"} | {"program.cu", "launches.txt"}
+    source = (folder / "program.cu").read_text()
+    launches = (folder / "launches.txt").read_text().splitlines()
+    assert launches
+    for line in launches:
+        assert re.search(rf'extern "C" __global__ void [^{{]*\b{line.split()[0]}\(', source)
+
+
+def test_dump_for_a_gpu_says_what_it_can_not_do(script: Callable[..., Path], capfd: pytest.CaptureFixture[str]) -> None:
+    """An operation of the host is refused by its name and Python line."""
+    text = "import graphc as gc\ngc.compile(lambda x: gc.linalg.inv(x))(gc.eye(3))\n"
+    assert main(["dump", "--backend", "cuda", str(script(text))]) == 1
+    assert re.search(r"inv.*script\.py:2.*host", capfd.readouterr().err)

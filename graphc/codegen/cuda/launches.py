@@ -21,12 +21,18 @@ class BufferArgument:
     buffer: str
     start: Integer = 0
 
+    def __str__(self) -> str:
+        return self.buffer if self.start == 0 else f"{self.buffer} + {self.start}"
+
 
 @dataclass(frozen=True, slots=True)
 class SizeArgument:
     """A size that is known at run time only, as an int64."""
 
     symbol: str
+
+    def __str__(self) -> str:
+        return self.symbol
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +41,25 @@ class NumberArgument:
 
     value: int
 
+    def __str__(self) -> str:
+        return str(self.value)
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorArgument:
     """The address of four int64 on the device, zero before a run: the number of the launch that failed plus one, the
     index that is out of range, and the extent that it exceeds."""
 
+    def __str__(self) -> str:
+        return "error"
+
 
 @dataclass(frozen=True, slots=True)
 class RandomArgument:
     """The address of the random generator's state on the device (2512 bytes, those of ``RandomStream.buffer``)."""
+
+    def __str__(self) -> str:
+        return "random state"
 
 
 Argument = BufferArgument | SizeArgument | NumberArgument | ErrorArgument | RandomArgument
