@@ -368,3 +368,12 @@ def test_samples_in_halves_agree_every_way(start: int, dtype: str) -> None:
         pytest.skip("none of these functions takes halves")
     found = failures(samples, dtype)
     assert not found, "\n".join(["", *found])
+
+
+@pytest.mark.parametrize(("half", "other"), [HALVES, HALVES[::-1]])
+def test_one_kind_of_half_becomes_the_other(half: gc.dtype, other: gc.dtype) -> None:
+    """By way of float32, in a kernel as in eager mode."""
+    x = gc.tensor([1.5, -2.5, 0.25, 300.125, float("inf")]).to(half)
+    program = gc.compile(lambda x: x.to(other))
+    program(x)
+    assert gc.equal(program(x), x.to(other))

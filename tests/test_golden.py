@@ -19,9 +19,11 @@ import graphc as gc
 import graphc.nn.functional as F
 from graphc import nn, optim
 from graphc.capture.trace import capture
+from graphc.codegen.cuda import compile_cuda
 from graphc.codegen.executable import compile_loops
 from graphc.codegen.listing import print_program
-from graphc.codegen.lower import lower
+from graphc.codegen.lower import LoweringOptions, lower
+from graphc.codegen.target import GPU
 from graphc.ir.parser import parse_graph
 from graphc.ir.passes.pipeline import optimize
 
@@ -88,6 +90,7 @@ def stages(make: Callable[[], Case]) -> dict[str, str]:
         "loops.ir": print_program(loops),
         "program.c": compiled.source,
         "plan.txt": str(compiled.plan),
+        "program.cu": compile_cuda(lower(optimized, LoweringOptions(target=GPU))).source,
     }
 
 

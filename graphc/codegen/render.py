@@ -16,6 +16,7 @@ from graphc.runtime.templates import template_folder
 
 # What the functions of C's templates begin with.
 _FUNCTION = re.compile(r"^(#define gc_outline )?static (?=inline|void|double|float|__attribute__)", re.MULTILINE)
+_RESTRICT = re.compile(r"\brestrict\b")
 
 
 class CompiledTemplates(jinja2.BytecodeCache):
@@ -34,8 +35,8 @@ class CompiledTemplates(jinja2.BytecodeCache):
 
 
 def on_device(text: str) -> str:
-    """C functions as functions of a GPU's threads."""
-    return _FUNCTION.sub(r"\1static __device__ ", text)
+    """C functions as functions of a GPU's threads, in C++."""
+    return _RESTRICT.sub("__restrict__", _FUNCTION.sub(r"\1static __device__ ", text))
 
 
 @lru_cache(maxsize=1)

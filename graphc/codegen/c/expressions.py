@@ -182,7 +182,9 @@ class Expressions:
         return Text(text, spelling.level)
 
     def _half(self, argument: Text, source: DType, target: DType) -> Text:
-        """A half as a float, or what C converts to a float as a half."""
+        """A half as a float, what C converts to a float as a half, or one kind of half as the other."""
+        if source.is_half and target.is_half:
+            argument, source = self._half(argument, source, float32), float32
         name, half = ("widen", source) if source.is_half else ("round", target)
         self.used.scalar.add((name, half, None))
         return Text(f"gc_{name}_{half.short}({argument.text})")

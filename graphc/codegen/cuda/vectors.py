@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from graphc.codegen.loops import Kernel, Let, Loop, Statement, Store
 from graphc.codegen.statements import rewrite_statements, scalars_of
-from graphc.codegen.trace import Rewriter, deep_variables, parts
+from graphc.codegen.trace import Rewriter, deep_variables, parts, walk_all
 from graphc.ir.integers import Integer, Opaque, Variable, variable
 from graphc.ir.scalars import Choose, Load, Scalar
 from graphc.ir.types import DType
@@ -68,6 +68,9 @@ def in_vectors(
             places.setdefault((statement.target, statement.offset), [False, False])[1] = True
     if not places:
         return None
+    for scalar in walk_all(scalars_of(body)):  # what is written there may be read there, even if not certainly
+        if isinstance(scalar, Load) and (scalar.source, scalar.index[0]) in places:
+            places[str(scalar.source), scalar.index[0]][0] = True
     width = VECTOR_BYTES // max(dtypes[parameter].itemsize for parameter, _ in places)
     extent = outer[-1].stop - outer[-1].start
     if width < 2 or outer[-1].start != 0 or (len(outer) > 1 and extent % width != 0):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from graphc.capture.trace import capture
 from graphc.codegen.cuda import (
     BufferArgument,
     CudaLaunch,
@@ -22,10 +22,12 @@ from graphc.codegen.lower import LoweringOptions, lower
 from graphc.codegen.target import GPU
 from graphc.ir.graph import Graph
 from graphc.ir.integers import substitute
-from graphc.ir.interp import Evaluation, bind_sizes
+from graphc.ir.interp import Evaluation, bind_sizes, interpret
+from graphc.ir.passes.pipeline import optimize
 from graphc.ir.primitive import PRIMITIVES
 from graphc.runtime.emulated_gpu import BACKWARDS, FORWARDS, EmulatedModule, kernels_of
 from graphc.runtime.gpus import PreparedLaunch
+from tests.every_way import difference
 
 GUARD = 64  # elements around every array that no kernel may write to
 
@@ -117,9 +119,28 @@ def run(
     return Evaluation(outputs, updates)
 
 
-def emulate(graph: Graph, inputs: Mapping[str, np.ndarray], **options: Any) -> Evaluation:
-    """As :func:`graphc.ir.interp.interpret`, by the graph's CUDA program."""
-    return run(cuda_program(graph), inputs, **options)
+def captured(function: Callable[..., Any], *arguments: Any) -> Graph:
+    """The optimized graph of a function, which runs once on these arguments."""
+    recording, _ = capture(function, arguments, {})
+    return optimize(recording.graph).graph
 
 
-backwards = partial(emulate, backwards=True)
+def differences(graph: Graph, inputs: Mapping[str, np.ndarray], relative: float = 2e-5, **options: Any) -> list[str]:
+    """What a graph's CUDA program gives other than numpy does: outputs and state, in words. Threads and blocks run
+    forwards and then backwards: where both give the same, no barrier is missing that matters."""
+    expected = interpret(graph, inputs)
+    program = cuda_program(graph)
+    found = run(program, inputs, **options)
+    again = run(program, inputs, backwards=True, **options)
+    wrong = []
+    for kind in ("outputs", "updates"):
+        for name, array in getattr(expected, kind).items():
+            mine = getattr(found, kind)[name]
+            near, absolute = (relative, 0.0) if array.dtype.kind == "f" else (0.0, 0.0)
+            if near:
+                absolute = relative * float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
+            said = difference(mine, array, near, absolute)
+            said = said or difference(getattr(again, kind)[name], mine)
+            if said:
+                wrong.append(f"{name}: {said}")
+    return wrong

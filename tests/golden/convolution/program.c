@@ -233,7 +233,7 @@ __attribute__((unused)) static void gc_f32_pack_transposed(float *restrict to, i
 /* ---- kernels ---- */
 
 /* convolution, add, relu
-   tests/test_golden.py:66 */
+   tests/test_golden.py:68 */
 /* 2 x [4, 9] @ [9, 72]
    outer tile 4 x 24, block 4 x 36 x 9; a: memory, b: local planes */
 
@@ -325,7 +325,7 @@ GC_KERNEL void convolution_add_relu_multiply(const float *restrict in0, const fl
 }
 
 /* max_pool
-   tests/test_golden.py:66 */
+   tests/test_golden.py:68 */
 GC_KERNEL void max_pool(const float *restrict in0, float *restrict out0, int64_t first, int64_t last)
 {
     for (int64_t i0 = first; i0 < last; ++i0) {
@@ -342,7 +342,7 @@ GC_KERNEL void max_pool(const float *restrict in0, float *restrict out0, int64_t
 }
 
 /* sum
-   tests/test_golden.py:66 */
+   tests/test_golden.py:68 */
 GC_KERNEL void sum(const float *restrict in0, float *restrict out0)
 {
     float a0 = 0.0f;
@@ -353,7 +353,7 @@ GC_KERNEL void sum(const float *restrict in0, float *restrict out0)
 }
 
 /* max_pool_position, max_pool_spread, le, where
-   backward of tests/test_golden.py:66 */
+   backward of tests/test_golden.py:68 */
 GC_KERNEL void max_pool_position_max_pool_spread_le(const float *restrict in0, const float *restrict in1,
     float *restrict out0, int64_t first, int64_t last)
 {
@@ -381,7 +381,7 @@ GC_KERNEL void max_pool_position_max_pool_spread_le(const float *restrict in0, c
 }
 
 /* convolution_weight_gradient, mul, add, mul, sub
-   backward of tests/test_golden.py:66; update of tests/test_golden.py:68 */
+   backward of tests/test_golden.py:68; update of tests/test_golden.py:70 */
 /* [4, 168] @ [168, 9]
    dot tile 4 x 2, block 4 x 9 x 168; a: local places, b: local planes */
 
@@ -512,7 +512,7 @@ GC_KERNEL void convolution_weight_gradient_mul_add_multiply(const float *restric
 }
 
 /* sum, mul, add, mul, sub
-   backward of tests/test_golden.py:66; update of tests/test_golden.py:68 */
+   backward of tests/test_golden.py:68; update of tests/test_golden.py:70 */
 GC_KERNEL void sum_mul_add(const double *restrict in0, const double *restrict in1, const float *restrict in2,
     float *restrict out0, float *restrict out1, float *restrict out2, int64_t first, int64_t last)
 {
@@ -561,17 +561,17 @@ int64_t graphc_run(void *const *buffers, const int64_t *extents, unsigned char *
     (void)error;
 
     const int64_t thread = 0;
-    /* 0: convolution, add, relu tests/test_golden.py:66 */
+    /* 0: convolution, add, relu tests/test_golden.py:68 */
     convolution_add_relu_multiply(weight, x, bias, t10, NULL, (float *)(arena + 2048 + thread * 960), 0, 4);
-    /* 1: max_pool tests/test_golden.py:66 */
+    /* 1: max_pool tests/test_golden.py:68 */
     max_pool(t10, t11, 0, 32);
-    /* 2: sum tests/test_golden.py:66 */
+    /* 2: sum tests/test_golden.py:68 */
     sum(t11, result);
-    /* 3: max_pool_position, max_pool_spread, le, where backward of tests/test_golden.py:66 */
+    /* 3: max_pool_position, max_pool_spread, le, where backward of tests/test_golden.py:68 */
     max_pool_position_max_pool_spread_le(t11, t10, t12, 0, 32);
-    /* 4: convolution_weight_gradient, mul, add, sub backward of tests/test_golden.py:66; update of tests/test_golden.py:68 */
+    /* 4: convolution_weight_gradient, mul, add, sub backward of tests/test_golden.py:68; update of tests/test_golden.py:70 */
     convolution_weight_gradient_mul_add_multiply(t12, x, momentum, lr, weight_grad, weight_momentum_buffer, weight, NULL, (float *)(arena + 0 + thread * 3712), 0, 1);
-    /* 5: sum, mul, add, sub backward of tests/test_golden.py:66; update of tests/test_golden.py:68 */
+    /* 5: sum, mul, add, sub backward of tests/test_golden.py:68; update of tests/test_golden.py:70 */
     sum_mul_add(momentum, lr, t12, bias_grad, bias_momentum_buffer, bias, 0, 4);
     return 0;
 }

@@ -30,7 +30,7 @@
 /* ---- kernels ---- */
 
 /* mul, add, sub, power_scalar, sum, mul x3, sum, mul, sum
-   tests/test_golden.py:40, 80; backward of tests/test_golden.py:40 */
+   tests/test_golden.py:42, 82; backward of tests/test_golden.py:42 */
 GC_KERNEL void mul_add_sub(const float *restrict in0, const float *restrict in1, const float *restrict in2,
     const float *restrict in3, float *restrict out0, float *restrict out1, float *restrict out2)
 {
@@ -72,7 +72,7 @@ int64_t graphc_run(void *const *buffers, const int64_t *extents, unsigned char *
     (void)threads;
     (void)error;
 
-    /* 0: mul, add, sub, power_scalar, sum tests/test_golden.py:40, 80; backward of tests/test_golden.py:40 */
+    /* 0: mul, add, sub, power_scalar, sum tests/test_golden.py:42, 82; backward of tests/test_golden.py:42 */
     mul_add_sub(w, b, x, y, result, b_grad, w_grad);
     return 0;
 }

@@ -127,7 +127,7 @@ static inline bool gc_is_outside(int64_t index, int64_t extent, int64_t *error)
 /* ---- kernels ---- */
 
 /* eq, where x2, sum, div, where, neg
-   tests/test_golden.py:51, 52; backward of tests/test_golden.py:51 */
+   tests/test_golden.py:53, 54; backward of tests/test_golden.py:53 */
 GC_KERNEL void eq_where_sum(const int64_t *restrict in0, bool *restrict out0, int64_t *restrict out1,
     float *restrict out2, float *restrict out3)
 {
@@ -148,7 +148,7 @@ GC_KERNEL void eq_where_sum(const int64_t *restrict in0, bool *restrict out0, in
 }
 
 /* check_index
-   tests/test_golden.py:51 */
+   tests/test_golden.py:53 */
 GC_KERNEL int check_index(const int64_t *restrict in0, int64_t *restrict error)
 {
     for (int64_t i0 = 0; i0 < 4; ++i0) {
@@ -159,7 +159,7 @@ GC_KERNEL int check_index(const int64_t *restrict in0, int64_t *restrict error)
 }
 
 /* amax, sub, exp, sum, log, sub, check_target, eq, where, sum, neg, where
-   tests/test_golden.py:51 */
+   tests/test_golden.py:53 */
 GC_KERNEL void amax_sub_exp(const float *restrict in0, const int64_t *restrict in1, const bool *restrict in2,
     float *restrict out0, float *restrict out1, float *restrict out2, int64_t first, int64_t last)
 {
@@ -187,7 +187,7 @@ GC_KERNEL void amax_sub_exp(const float *restrict in0, const int64_t *restrict i
 }
 
 /* sum, div
-   tests/test_golden.py:51 */
+   tests/test_golden.py:53 */
 GC_KERNEL void sum_div(const float *restrict in0, const float *restrict in1, float *restrict out0)
 {
     float a0 = 0.0f;
@@ -198,7 +198,7 @@ GC_KERNEL void sum_div(const float *restrict in0, const float *restrict in1, flo
 }
 
 /* check_target, eq, where, neg, sum, div, mul, add
-   tests/test_golden.py:51; backward of tests/test_golden.py:51 */
+   tests/test_golden.py:53; backward of tests/test_golden.py:53 */
 GC_KERNEL void check_target_eq_where(const int64_t *restrict in0, const float *restrict in1, const float *restrict in2,
     const float *restrict in3, float *restrict out0, int64_t first, int64_t last)
 {
@@ -237,18 +237,18 @@ int64_t graphc_run(void *const *buffers, const int64_t *extents, unsigned char *
     (void)extents;
     (void)threads;
 
-    /* 0: eq, where, sum, div, neg tests/test_golden.py:51, 52; backward of tests/test_golden.py:51 */
+    /* 0: eq, where, sum, div, neg tests/test_golden.py:53, 54; backward of tests/test_golden.py:53 */
     eq_where_sum(classes, t7, t8, t9, t10);
-    /* 1: check_index tests/test_golden.py:51 */
+    /* 1: check_index tests/test_golden.py:53 */
     if (check_index(t8, error)) {
         error[0] = 1;
         return 1;
     }
-    /* 2: amax, sub, exp, sum, log, check_target tests/test_golden.py:51 */
+    /* 2: amax, sub, exp, sum, log, check_target tests/test_golden.py:53 */
     amax_sub_exp(scores, t8, t7, t4, t5, t6, 0, 4);
-    /* 3: sum, div tests/test_golden.py:51 */
+    /* 3: sum, div tests/test_golden.py:53 */
     sum_div(t6, t9, result_0);
-    /* 4: check_target, eq, where, neg, sum, div tests/test_golden.py:51; backward of tests/test_golden.py:51 */
+    /* 4: check_target, eq, where, neg, sum, div tests/test_golden.py:53; backward of tests/test_golden.py:53 */
     check_target_eq_where(t8, t10, t5, t4, result_1, 0, 4);
     return 0;
 }

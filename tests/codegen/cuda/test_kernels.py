@@ -1,0 +1,217 @@
+"""Kernels of every schedule give numpy's numbers, whatever the order of threads and blocks; nvcc takes all of them.
+
+Many small functions are one program: a compiler takes longer to start than to compile one of them.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphc as gc
+import graphc.nn.functional as F
+from graphc.codegen.cuda import CudaProgram
+from graphc.ir.graph import Graph
+from graphc.runtime.cubin import build_cubin
+from tests.codegen.cuda.emulation import captured, cuda_program, differences
+
+needs_nvcc = pytest.mark.skipif(shutil.which("nvcc") is None, reason="nvcc is not on the PATH")
+RNG = np.random.default_rng(3)
+
+
+def draw(*shape: int, dtype: str = "float32") -> np.ndarray:
+    return RNG.standard_normal(shape).astype(dtype)
+
+
+def with_extremes(*shape: int) -> np.ndarray:
+    """Numbers with ties, NaN, and infinities, for searches."""
+    array = RNG.integers(-3, 4, shape).astype(np.float32)
+    array[..., ::7] = 3
+    array[1, 40:] = np.nan
+    array[2] = -np.inf
+    return array
+
+
+class Case:
+    """A function of arrays by name, as a graph and as a CUDA program."""
+
+    def __init__(self, function: Callable[..., Any], **arrays: np.ndarray):
+        self.function = function
+        self.arrays = arrays
+        tensors = [gc.tensor(array) for array in arrays.values()]
+        self.graph: Graph = captured(function, *tensors)
+        self.inputs = dict(zip((node.name for node in self.graph.inputs), arrays.values(), strict=True))
+
+    @property
+    def program(self) -> CudaProgram:
+        return cuda_program(self.graph)
+
+
+def pointwise() -> Case:
+    """Vectors of 16 bytes with and without a rest, broadcasts, conditions, casts, halves, integers."""
+
+    def pointwise(x, odd, row, i, b, d, h):
+        return [
+            x * 2 + row,
+            (odd.exp() + 1).log(),
+            gc.where(b, x, row),
+            gc.where(odd > 0, odd, -odd).sqrt(),
+            F.pad(odd, (3, 2)),
+            gc.cat([x[:, :3], x[:, 9:]], 1),
+            i * 3 - i // 4,
+            i % 5 + i.float(),
+            (x > 0) & b,
+            d.sin() * 2,
+            h * 2 + 1,
+            h.bfloat16() + 1,
+            x.t() + 1,
+            x.sigmoid() * x.tanh(),
+        ]
+
+    return Case(
+        pointwise,
+        x=draw(24, 40), odd=draw(1003), row=draw(40), i=RNG.integers(-50, 50, (37,)), b=RNG.random((24, 40)) < 0.5,
+        d=draw(515, dtype="float64"), h=draw(130).astype(np.float16),
+    )  # fmt: skip
+
+
+def rows() -> Case:
+    """Rows that a thread, a warp, or a block works on, several sums over each, searches with ties and NaN."""
+
+    def rows(short, middling, long, extremes):
+        return [
+            short.sum(1),
+            short.softmax(1),
+            middling.softmax(1),
+            F.layer_norm(middling, (70,)),
+            long.softmax(1),
+            F.layer_norm(long, (3000,)),
+            long.amax(1),
+            (long * 2 > 1).any(1),
+            extremes.argmax(1),
+            extremes.argmin(1),
+            extremes.amax(1),
+            gc.logsumexp(middling, 1),
+        ]
+
+    return Case(rows, short=draw(300, 5), middling=draw(300, 70), long=draw(3, 3000), extremes=with_extremes(5, 90))
+
+
+def columns() -> Case:
+    """Sums and searches over the first dimension, where neighbours are neighbours in memory; sums over outer ones."""
+
+    def columns(wide, tall, four, extremes):
+        return [
+            wide.sum(0),
+            tall.sum(0),
+            tall.softmax(0),
+            four.mean((0, 2, 3)),
+            four.var((0, 2, 3)),
+            extremes.argmax(0),
+        ]
+
+    return Case(columns, wide=draw(50, 70), tall=draw(3000, 33), four=draw(8, 6, 9, 9), extremes=with_extremes(90, 41))
+
+
+def sums() -> Case:
+    """Sums to few results in two stages."""
+
+    def sums(x, y):
+        return [x.sum(), (x * x).mean(), x.amax(), x.argmax(), y.sum(1), (y > 0.5).sum(1)]
+
+    return Case(sums, x=draw(70001), y=draw(3, 30000))
+
+
+def products() -> Case:
+    """Tiles with rests, transposed factors, batches, a depth that many blocks share, epilogues, float64, integers,
+    convolutions and their gradients."""
+
+    def products(a, b, c, deep, wide, batch, d, image, kernel, i):
+        a, kernel, image = (each.detach().requires_grad_() for each in (a, kernel, image))
+        made = F.conv2d(image, kernel, padding=1, stride=2).relu()
+        made.square().sum().backward()
+        return [
+            F.gelu(a @ b + c), b.t() @ a.t(), deep @ wide, batch @ batch.transpose(1, 2), d @ d, i @ i,
+            made, kernel.grad, image.grad, a[0] @ b, (a @ b[:, :3]).softmax(1),
+        ]  # fmt: skip
+
+    return Case(
+        products,
+        a=draw(70, 45), b=draw(45, 83), c=draw(83), deep=draw(20, 1000), wide=draw(1000, 24), batch=draw(3, 20, 18),
+        d=draw(20, 20, dtype="float64"), image=draw(2, 16, 14, 14), kernel=draw(20, 16, 3, 3),
+        i=RNG.integers(-9, 9, (17, 17)),
+    )  # fmt: skip
+
+
+def gathers() -> Case:
+    """Gathers, scatters that meet the same place often, scans, sorting, pools, and their gradients."""
+
+    def gathers(table, index, x, image):
+        table, x, image = (each.detach().requires_grad_() for each in (table, x, image))
+        made = F.embedding(index, table)
+        pooled = F.max_pool2d(image, 3, stride=2), F.avg_pool2d(image, 2)
+        total = (made * made).sum() + x.cumsum(1).square().sum() + sum(each.square().sum() for each in pooled)
+        total.backward()
+        counts = gc.zeros(7).index_add(0, index.reshape(-1) % 7, gc.ones(index.numel()))
+        order, places = x.sort(1)
+        return [made, table.grad, x.grad, image.grad, counts, order, places, x.topk(3, 1)[0], x.median(1)[0]]
+
+    return Case(
+        gathers,
+        table=draw(11, 20), index=RNG.integers(0, 11, (9, 8)), x=draw(6, 50), image=draw(2, 3, 11, 11),
+    )  # fmt: skip
+
+
+CASES = (pointwise, rows, columns, sums, products, gathers)
+
+
+@pytest.mark.parametrize("make", CASES, ids=lambda make: make.__name__)
+def test_kernels_agree_with_numpy(make: Callable[[], Case]) -> None:
+    """Every result is numpy's, and bit for bit the same with threads and blocks in the other order."""
+    case = make()
+    assert differences(case.graph, case.inputs) == []
+
+
+@needs_nvcc
+def test_nvcc_takes_every_kernel() -> None:
+    """All of these kernels in one text become a cubin."""
+    for make in CASES:
+        program = make().program
+        assert build_cubin(program.source, name=make.__name__).path.stat().st_size > 0
+
+
+def test_what_each_schedule_looks_like() -> None:
+    """Blocks and threads are chosen by how long rows are and which way memory lies."""
+    shapes = {
+        (300, 5): (256, 1, 1),  # a thread a row
+        (3000, 70): (32, 4, 1),  # a warp a row
+        (3, 3000): (1024, 1, 1),  # a block a row
+    }
+    for shape, block in shapes.items():
+        program = cuda_program(captured(lambda x: x.softmax(1), gc.zeros(*shape)))
+        assert [launch.block for launch in program.launches] == [block]
+    (launch,) = cuda_program(captured(lambda x: x.sum(0), gc.zeros(100, 64))).launches
+    assert (launch.grid, launch.block) == ((2, 1, 1), (32, 16, 1))
+
+
+def test_vectors_where_memory_is_aligned_alone() -> None:
+    """Threads move 16 bytes at once, unless what they are given begins elsewhere."""
+    moved = r"gc_f32x4 in0_v = \*\(const gc_f32x4 \*\)&in0\[i0\]"
+    assert re.search(moved, cuda_program(captured(lambda x: x * 2, gc.zeros(1000))).source)
+    assert not re.search("gc_f32x4", cuda_program(captured(lambda x: x[1:] * 2, gc.zeros(1000))).source)
+
+
+def test_what_is_overwritten_is_read_first() -> None:
+    """A value that is read under a condition only, and written over, is in the vector that is written."""
+
+    def function(x, y, z):
+        a = x.exp()
+        return gc.where(y > 0, a, z) * 2 + a.sum()
+
+    case = Case(function, x=draw(64), y=draw(64), z=draw(64))
+    assert differences(case.graph, case.inputs) == []
