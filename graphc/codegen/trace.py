@@ -21,7 +21,7 @@ from graphc.ir.integers import (
     rewrite_atoms,
     variable,
 )
-from graphc.ir.primitive import Contraction, Elementwise, External, Source
+from graphc.ir.primitive import Contraction, Elementwise, External, Source, View
 from graphc.ir.scalars import Call, Choose, Constant, FromIndex, Index, Load, Operand, Scalar, Within
 from graphc.ir.structured import Structured
 from graphc.ir.types import contiguous_strides
