@@ -240,8 +240,10 @@ class BoundProgram:
             for owner in self._replaced:
                 owner.of(tensors)._grad = None
             results = []
+            memory = self.executable.results
+            memory.begin()
             for slot, shape, dtype in self._take_sizes(tensors) if self._places else self._outputs:
-                array = np.empty(shape, dtype.numpy)
+                array = memory.empty(shape, dtype.numpy)
                 pointers[slot] = _from_buffer(array)
                 results.append((array, dtype))
             code = 0

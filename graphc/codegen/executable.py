@@ -26,7 +26,7 @@ from graphc.codegen.rematerialize import Rematerialization, fit, order_for_memor
 from graphc.ir.applications import applies
 from graphc.ir.integers import substitute
 from graphc.ir.primitive import PRIMITIVES
-from graphc.runtime import LoadError, NativeProgram, build_library, cpu_features, forget_build
+from graphc.runtime import LoadError, NativeProgram, ResultMemory, build_library, cpu_features, forget_build
 from graphc.runtime.abi import ffi
 
 MOST_THREADS = 64
@@ -133,6 +133,7 @@ class Executable:
         self.build = build
         # Called after a run with the inputs and results by name, and the sizes that are known at run time only.
         self.check: Callable[..., None] | None = None
+        self.results = ResultMemory()
         count = len(compiled.buffers) + compiled.draws_random
         self.host = Host(compiled.program) if calls_out(compiled.program) else None
         # What the caller never sets: the host's table, and where the launches' seconds go.

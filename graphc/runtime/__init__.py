@@ -5,7 +5,7 @@ The `doctor` module, which only the command line needs, is not imported here.
 
 from graphc.runtime.cache import Cache, cache_folder, cache_key, default_cache
 from graphc.runtime.errors import CompileError, CompilerNotFound, CompilerTimeout, LoadError
-from graphc.runtime.memory import Arena, empty_aligned
+from graphc.runtime.memory import Arena, ResultMemory
 from graphc.runtime.native import Build, NativeLibrary, build_library, forget_build, load_library
 from graphc.runtime.program import NativeProgram
 from graphc.runtime.threads import quiet_numpy_threads
@@ -22,6 +22,7 @@ __all__ = [
     "LoadError",
     "NativeLibrary",
     "NativeProgram",
+    "ResultMemory",
     "Toolchain",
     "build_library",
     "cache_folder",
@@ -29,7 +30,6 @@ __all__ = [
     "compile_flags",
     "cpu_features",
     "default_cache",
-    "empty_aligned",
     "find_toolchain",
     "forget_build",
     "get_num_threads",

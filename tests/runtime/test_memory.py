@@ -3,12 +3,13 @@ from __future__ import annotations
 import gc
 import itertools
 import os
+import weakref
 
 import numpy as np
 import pytest
 
 from graphc.runtime.abi import ffi
-from graphc.runtime.memory import ALIGNED_FROM_BYTES, HUGE_PAGE, Arena, empty_aligned
+from graphc.runtime.memory import HUGE_PAGE, KEPT_FROM_BYTES, Arena, ResultMemory
 
 
 def _address(pointer: object) -> int:
@@ -61,17 +62,60 @@ def test_impossible_arenas_are_refused() -> None:
         Arena(2**62)
 
 
-@pytest.mark.parametrize("shape", [(), (0,), (3, 0, 2), (5,), (64, 64), (1000, 33), (7, 3, 1024)])
-@pytest.mark.parametrize("dtype", ["f4", "f8", "i8", "i4", "?"])
-def test_empty_aligned_is_an_ordinary_array(shape: tuple[int, ...], dtype: str) -> None:
-    """Shape, dtype, contiguity, writing, and alignment from the stated size on."""
-    array = empty_aligned(shape, np.dtype(dtype))
-    assert array.shape == shape
-    assert array.dtype == np.dtype(dtype)
-    assert array.flags.c_contiguous
-    assert array.flags.writeable
-    assert array.flags.aligned
-    array.fill(1)
-    assert array.sum() == array.size
-    if array.nbytes >= ALIGNED_FROM_BYTES:
-        assert array.ctypes.data % 64 == 0
+LARGE = (KEPT_FROM_BYTES // 4,)
+FLOAT = np.dtype(np.float32)
+
+
+def _address_of(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]
+
+
+def test_the_memory_of_a_result_is_used_again_once_nothing_shows_it() -> None:
+    """A view keeps a result's memory, however it came about; without any the next call gets it."""
+    memory = ResultMemory()
+    result = memory.empty(LARGE, FLOAT)
+    place, view = _address_of(result), result.reshape(2, -1)[1:].T
+    del result
+    memory.begin()
+    other = memory.empty(LARGE, FLOAT)
+    assert _address_of(other) != place
+    view[:] = 7
+    del view
+    memory.begin()
+    third = memory.empty((*LARGE, 1), FLOAT)
+    assert _address_of(third) == place
+    assert third.flags.writeable
+    assert third.flags.c_contiguous
+    assert place % 64 == 0
+
+
+def test_no_more_is_kept_idle_than_a_call_takes() -> None:
+    """Results that someone collected and let go are freed but for one; sizes that are asked for no more, all."""
+    memory = ResultMemory()
+    kept = []
+    for _ in range(5):
+        memory.begin()
+        kept.append(memory.empty(LARGE, FLOAT))
+    places = {_address_of(array) for array in kept}
+    blocks = [weakref.ref(reference()) for reference in memory._leases.values()]
+    kept.clear()
+    gc.collect()
+    assert all(block() is None for block in blocks)
+    assert [len(idle) for idle in memory._idle.values()] == [1]
+    memory.begin()
+    assert _address_of(memory.empty(LARGE, FLOAT)) in places
+    for _ in range(2):
+        memory.begin()
+        memory.empty((2 * LARGE[0],), FLOAT)
+    assert list(memory._idle) == [8 * LARGE[0]]
+
+
+def test_results_outlive_the_memory_they_came_from() -> None:
+    """A result stays whole when the program that made it is gone, and small ones are numpy's own."""
+    memory = ResultMemory()
+    result, small = memory.empty(LARGE, FLOAT), memory.empty((3,), FLOAT)
+    result[:] = 3
+    del memory
+    gc.collect()
+    assert (result == 3).all()
+    assert small.base is None

@@ -446,7 +446,7 @@ def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     for position, tensor in enumerate(tensors):
         if tensor.ndim == 0:
             raise RuntimeError(f"zero-dimensional tensor (at position {position}) cannot be concatenated")
-    filled = [tensor for tensor in tensors if tuple(tensor.shape) != (0,)] or tensors
+    filled = [tensor for tensor in tensors if tensor.ndim != 1 or tensor.shape[0] != 0] or tensors
     rank = filled[0].ndim
     dim = normalize_dim(dim, rank)
     dtype, first = tensors[0].dtype, filled[0].shape
