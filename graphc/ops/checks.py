@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from graphc.ir.integers import Dimension, product
-from graphc.ir.primitive import Attributes, Gather, register
-from graphc.ir.scalars import Index, Operand, Scalar
+from graphc.ir.primitive import register
 from graphc.ir.types import TensorType
-from graphc.ops.gathers import require_inside
+from graphc.ops.gathers import Check, require_inside
 
 
 @register
-class CheckTarget(Gather):
+class CheckTarget(Check):
     """Class indices as they are. Raises IndexError, with the words of PyTorch's losses, unless ``0 <= i < extent``."""
 
     name = "check_target"
-    differentiable = False
-    cost = 0.0
 
     def infer(self, target: TensorType, *, extent: Dimension) -> TensorType:
         if target.dtype.category != "int":
@@ -35,19 +31,6 @@ class CheckTarget(Gather):
     def index_error(self, index: int, bound: int, **attrs: Any) -> Exception:
         return IndexError(f"Target {index} is out of bounds.")
 
-    def element(
-        self, index: Index, operands: Sequence[Operand], types: Sequence[TensorType], output: TensorType, **attrs: Any
-    ) -> Scalar:
-        return operands[0](*index)
-
-    def checked_indices(self, types: Sequence[TensorType], **attrs: Any) -> tuple[tuple[int, Dimension], ...]:
-        return ((0, attrs["extent"]),)
-
-    def simplify(self, inputs: Sequence[Any], attrs: Attributes, output_type: TensorType) -> Any | None:
-        (target,) = inputs
-        repeated = target.node.op is CheckTarget.instance and target.node.attrs["extent"] == attrs["extent"]
-        return target if repeated else None
-
 
 class GuardMissed(Exception):
     """A program took another way than the one it was recorded on. ``number`` counts the guards of its recording."""
@@ -58,7 +41,7 @@ class GuardMissed(Exception):
 
 
 @register
-class Guard(Gather):
+class Guard(Check):
     """The operand, which is 0 where a value that the user's code read is still what it was: a 0-d integer.
 
     ``expected`` is that value, for people; ``number`` counts the guards of a recording in the order in which the code
@@ -66,7 +49,7 @@ class Guard(Gather):
     right only while it holds.
     """
 
-    name, effect, differentiable, cost = "guard", "guard", False, 0.0
+    name, effect = "guard", "guard"
 
     def infer(self, missed: TensorType, *, expected: Any, number: int) -> TensorType:
         if missed.dtype.category != "int" or missed.shape != ():
@@ -78,24 +61,19 @@ class Guard(Gather):
             raise GuardMissed(number)
         return missed
 
+    def bound(self, **attrs: Any) -> Dimension:
+        return 1
+
     def index_error(self, index: int, bound: int, *, number: int, **attrs: Any) -> Exception:
         return GuardMissed(number)
 
-    def element(
-        self, index: Index, operands: Sequence[Operand], types: Sequence[TensorType], output: TensorType, **attrs: Any
-    ) -> Scalar:
-        return operands[0](*index)
-
-    def checked_indices(self, types: Sequence[TensorType], **attrs: Any) -> tuple[tuple[int, Dimension], ...]:
-        return ((0, 1),)
-
 
 @register
-class RunsCheck(Gather):
+class RunsCheck(Check):
     """The operand, which is 0 where a loop that may run ``most`` times has come to its end: a 0-d integer. Raises
     RuntimeError where it is 1. It is an effect: no result need be read for it."""
 
-    name, effect, differentiable, cost = "check_runs", "check", False, 0.0
+    name, effect = "check_runs", "check"
 
     @staticmethod
     def error(most: int) -> RuntimeError:
@@ -112,26 +90,19 @@ class RunsCheck(Gather):
             raise self.error(most)
         return going
 
+    def bound(self, **attrs: Any) -> Dimension:
+        return 1
+
     def index_error(self, index: int, bound: int, *, most: int, **attrs: Any) -> Exception:
         return self.error(most)
 
-    def element(
-        self, index: Index, operands: Sequence[Operand], types: Sequence[TensorType], output: TensorType, **attrs: Any
-    ) -> Scalar:
-        return operands[0](*index)
-
-    def checked_indices(self, types: Sequence[TensorType], **attrs: Any) -> tuple[tuple[int, Dimension], ...]:
-        return ((0, 1),)
-
 
 @register
-class CheckPoolIndex(Gather):
+class CheckPoolIndex(Check):
     """Indices into a flattened volume as they are. Raises RuntimeError, with the words of PyTorch's unpooling, unless
     they lie within the volume, whose extents are ``volume``."""
 
     name = "check_pool_index"
-    differentiable = False
-    cost = 0.0
 
     def infer(self, index: TensorType, *, volume: tuple[Dimension, ...]) -> TensorType:
         if index.dtype.category != "int":
@@ -146,10 +117,5 @@ class CheckPoolIndex(Gather):
         shown = "x".join(map(str, volume))
         return RuntimeError(f"Found an invalid max index: {index} (output volumes are of size {shown})")
 
-    def element(
-        self, index: Index, operands: Sequence[Operand], types: Sequence[TensorType], output: TensorType, **attrs: Any
-    ) -> Scalar:
-        return operands[0](*index)
-
-    def checked_indices(self, types: Sequence[TensorType], **attrs: Any) -> tuple[tuple[int, Dimension], ...]:
-        return ((0, product(attrs["volume"])),)
+    def bound(self, *, volume: tuple[Dimension, ...], **attrs: Any) -> Dimension:
+        return product(volume)

@@ -12,7 +12,7 @@ from graphc.ir.primitive import Attributes, Gather, register
 from graphc.ir.scalars import Index, Operand, Scalar
 from graphc.ir.types import TensorType
 from graphc.ops import arithmetic
-from graphc.ops.gathers import require_index_type, require_inside
+from graphc.ops.gathers import Check, require_index_type, require_inside
 
 
 @register
@@ -44,15 +44,13 @@ class ScaleGradient(Gather):
 
 
 @register
-class CheckOffsets(Gather):
+class CheckOffsets(Check):
     """Where bags begin, as it is. Raises RuntimeError, in PyTorch's words, unless ``0 <= i < extent``.
 
     With an extent of 1 these are the beginnings of first bags; else the extent is one more than there are elements.
     """
 
     name = "check_offsets"
-    differentiable = False
-    cost = 0.0
 
     def infer(self, offsets: TensorType, *, extent: Dimension) -> TensorType:
         require_index_type(self.name, offsets)
@@ -71,11 +69,3 @@ class CheckOffsets(Gather):
         return RuntimeError(
             f"offsets[-1] can not be greater than input's length {bound - 1} but got offsets[-1] of {index}"
         )
-
-    def element(
-        self, index: Index, operands: Sequence[Operand], types: Sequence[TensorType], output: TensorType, **attrs: Any
-    ) -> Scalar:
-        return operands[0](*index)
-
-    def checked_indices(self, types: Sequence[TensorType], **attrs: Any) -> tuple[tuple[int, Dimension], ...]:
-        return ((0, attrs["extent"]),)

@@ -273,15 +273,40 @@ class IndexSelect(Gather):
         return scatters.IndexAdd.bind(zeros, flat, rows, dim=dim), None
 
 
+class Check(Gather):
+    """The operand as it is, once each of its elements is known to lie in ``0 <= i < bound``. Raises the class's
+    ``index_error`` where one does not."""
+
+    differentiable = False
+    cost = 0.0
+
+    def bound(self, *, extent: Dimension, **attrs: Any) -> Dimension:
+        """What all elements are below."""
+        return extent
+
+    def element(
+        self, index: Index, operands: Sequence[Operand], types: Sequence[TensorType], output: TensorType, **attrs: Any
+    ) -> Scalar:
+        return operands[0](*index)
+
+    def checked_indices(self, types: Sequence[TensorType], **attrs: Any) -> tuple[tuple[int, Dimension], ...]:
+        return ((0, self.bound(**attrs)),)
+
+    def simplify(self, inputs: Sequence[Any], attrs: Attributes, output_type: TensorType) -> Any | None:
+        (checked,) = inputs
+        repeated = checked.node.op is self and self.bound(**checked.node.attrs) == self.bound(**attrs)
+        return checked if repeated and self.effect is None else None
+
+
 @register
-class CheckIndex(Gather):
+class CheckIndex(Check):
     """The operand itself, an index that was wrapped (``i + extent`` for negative i) and must now lie within.
 
     Raises the IndexError of ``x[index]`` where it does not; ``dim`` is the indexed dimension, for the message.
     """
 
     name = "check_index"
-    differentiable = False
+    cost = 1.0
 
     def infer(self, index: TensorType, *, extent: Dimension, dim: int) -> TensorType:
         require_index_type("check_index", index)
@@ -295,17 +320,3 @@ class CheckIndex(Gather):
         if bound == 0:
             return IndexError("index is out of bounds for dimension with size 0")
         return IndexError(out_of_bounds(index if index >= 0 else index - bound, bound, dim))
-
-    def element(
-        self, index: Index, operands: Sequence[Operand], types: Sequence[TensorType], output: TensorType, **attrs: Any
-    ) -> Scalar:
-        return operands[0](*index)
-
-    def checked_indices(self, types: Sequence[TensorType], **attrs: Any) -> tuple[tuple[int, Dimension], ...]:
-        return ((0, attrs["extent"]),)
-
-    def simplify(self, inputs: Sequence[Any], attrs: Attributes, output_type: TensorType) -> Any | None:
-        (index,) = inputs
-        if index.node.op is CheckIndex.instance and index.node.attrs["extent"] == attrs["extent"]:
-            return index
-        return None
