@@ -11,7 +11,7 @@ import numpy as np
 
 from graphc.builds import Entry
 from graphc.codegen.blocks import runs_of
-from graphc.codegen.c.program import describe, notable
+from graphc.codegen.c.program import describe
 from graphc.codegen.executable import Executable, compile_loops, load
 from graphc.codegen.host import statement_of
 from graphc.codegen.loops import Launch
@@ -169,7 +169,7 @@ def _describe_program(
 
 def _describe_launch(launch: Launch, seconds: float | None, kernel: int, runs: int) -> LaunchReport:
     nbytes = sum(bounds(parameter.size * parameter.dtype.itemsize)[1] or 0 for parameter in launch.kernel.parameters)
-    operations = ", ".join(dict.fromkeys(notable(launch.kernel.operations)))
+    operations = ", ".join(dict.fromkeys(launch.kernel.notable))
     work = bounds(launch.operations)[1] or 0
     calls_out = statement_of(launch) is not None
     return LaunchReport(operations, describe(launch), nbytes, work, seconds, calls_out, kernel, runs)

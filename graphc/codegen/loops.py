@@ -269,6 +269,10 @@ class Parameter:
     access: str
 
 
+# The primitives that kernels are not named after, and that comments leave out: they cost nothing.
+FREE = frozenset(("alias", "cast", "detach", "expand", "full", "iota", "permute", "reshape", "slice"))
+
+
 @dataclass(frozen=True, slots=True)
 class Kernel:
     """A function over buffers: statements (parallel loops outermost) or one contraction.
@@ -281,9 +285,13 @@ class Kernel:
     operations: tuple[str, ...]  # the primitives in it, in order: they go into its comment
 
     @property
+    def notable(self) -> tuple[str, ...]:
+        """The operations without those that are only another way of reading a value; all where there are no others."""
+        return tuple(word for word in self.operations if word not in FREE) or self.operations
+
+    @property
     def title(self) -> str:
-        free = ("alias", "cast", "detach", "expand", "full", "iota", "permute", "reshape", "slice")
-        words = [word for word in dict.fromkeys(self.operations) if word not in free]
+        words = [word for word in dict.fromkeys(self.operations) if word not in FREE]
         return "_".join(words[:3]) or "copy"
 
 

@@ -33,8 +33,6 @@ from graphc.ir.applications import applies, working_on
 from graphc.ir.integers import round_up
 from graphc.ir.types import DType
 
-# Operations that are only another way of reading a value: comments leave them out.
-FREE = frozenset(("reshape", "expand", "permute", "slice", "alias", "detach", "full", "iota", "cast"))
 CALLER_KINDS = ("argument", "state", "constant", "scalar")
 
 
@@ -390,7 +388,7 @@ def _kernel_contexts(program: LoopProgram, kernels: PrintedKernels) -> tuple[Ker
 def kernel_comment(launches: Sequence[Launch], width: int = 112) -> str:
     """The operations of a kernel, and the Python lines of all its launches."""
     operations: list[str] = []
-    for operation in notable(launches[0].kernel.operations):
+    for operation in launches[0].kernel.notable:
         if operations and operations[-1].split(" x")[0] == operation:
             count = int(operations[-1].split(" x")[1]) if " x" in operations[-1] else 1
             operations[-1] = f"{operation} x{count + 1}"
@@ -400,11 +398,6 @@ def kernel_comment(launches: Sequence[Launch], width: int = 112) -> str:
     for text in _places(launches):
         lines.extend(wrapped(text, width))
     return "/* " + "\n   ".join(lines) + " */"
-
-
-def notable(operations: Sequence[str]) -> Sequence[str]:
-    """The operations without those that cost nothing; all of them where there are no others."""
-    return [operation for operation in operations if operation not in FREE] or operations
 
 
 def _places(launches: Sequence[Launch], most: int = 6) -> list[str]:
@@ -508,7 +501,7 @@ def _steps(
 
     for position, launch in enumerate(program.launches):
         text = kernels.texts[kernels.of_launch[position]]
-        operations = list(dict.fromkeys(notable(launch.kernel.operations)))[:6]
+        operations = list(dict.fromkeys(launch.kernel.notable))[:6]
         for phase in text.phases:
             arguments = [buffer(launch, i) for i in phase.arguments]
             arguments += [Argument(sizes[symbol], sizes[symbol]) for symbol in phase.symbols]
