@@ -43,9 +43,14 @@ class DoubleBackwardNode(Node):
         return (cotangent, *(number_like(cotangent, 0, shape=tuple(shape)) for shape in self.shapes))
 
 
+def second_of(node: Node) -> SecondNode | None:
+    """What PyTorch has behind the cotangents that a node gives; None where they depend on nothing more."""
+    return node.description[0].second if node.description is not None else SECOND_NODES.get(node.own_name())
+
+
 def connected(node: Node, results: list[Any]) -> list[Any]:
     """The cotangents of a node's inputs, in a sweep that is recorded, connected as PyTorch's are."""
-    second = node.description[0].second if node.description is not None else SECOND_NODES.get(node.own_name())
+    second = second_of(node)
     if second is None:
         return results
     if not second.zeros:
