@@ -13,6 +13,7 @@ import numpy as np
 
 from graphc.capture.guards import GradientGuard, Owner
 from graphc.capture.results import Result, Seen, Shared
+from graphc.capture.sharing import SharingCheck
 from graphc.capture.trace import (
     FromArgument,
     FromGradient,
@@ -30,7 +31,6 @@ from graphc.ir.types import DType
 from graphc.randomness.generator import default_generator
 from graphc.recording import generation, paused
 from graphc.runtime.abi import ffi
-from graphc.sharing import SharingCheck
 from graphc.tensor import Storage, Tensor, View
 
 _from_buffer = ffi.from_buffer

@@ -14,6 +14,7 @@ from graphc.capture.errors import CaptureError
 from graphc.capture.guards import GradientGuard, Guard, Owner, RequiresGradGuard, SizeGuard
 from graphc.capture.recorder import GradientSlot, GraphRecorder, Memory, Scalar
 from graphc.capture.results import Outputs, Result, Seen, give_own_memory
+from graphc.capture.sharing import NOTHING_SHARED, Sharing
 from graphc.capture.surroundings import Surroundings, reached_by
 from graphc.capture.trees import flatten, flatten_results, unflatten
 from graphc.garbage import paused_collection
@@ -22,7 +23,6 @@ from graphc.ir.integers import IntegerExpression
 from graphc.ir.rewrite import live_nodes
 from graphc.ops.functions import matrices
 from graphc.recording import state
-from graphc.sharing import NOTHING_SHARED, Sharing
 from graphc.source_lines import user_location
 from graphc.tensor import RunTimeNumber, Tensor, View
 

@@ -17,11 +17,11 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from graphc import convolution_library
-from graphc.convolution_library import Matrix
 from graphc.ir.integers import Dimension
 from graphc.ir.planes import shifts_of, undivided_axis
 from graphc.ir.window import WindowAxis
+from graphc.ops import convolution_library
+from graphc.ops.convolution_library import Matrix
 from graphc.ops.workers import for_each, scratch
 
 Sizes = tuple[int, ...]

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 import graphc
-from graphc import convolution_library
-from graphc.ops import convolution_arrays
+from graphc.ops import convolution_arrays, convolution_library
 
 Sizes = tuple[int, ...]
 Geometry = tuple[int, int, int, int, Sizes, Sizes, Sizes, Sizes, Sizes]
