@@ -207,6 +207,9 @@ class Gather(Indexed, Elementwise):
 class Source(Elementwise):
     """No operands; the type comes from the attributes alone."""
 
+    # The elements are among the attributes, as numbers of the program's text.
+    is_literal: ClassVar[bool] = False
+
     def vjp(self, cotangent: Any, output: Any, *inputs: Any, **attrs: Any) -> tuple[Any | None, ...]:
         return ()
 

@@ -109,6 +109,7 @@ class Full(Source):
     """One number at every place. Evaluates to a read-only array of one element of memory, with strides of zero."""
 
     name = "full"
+    is_literal = True
     cost = 0.0
 
     def infer(self, *types: TensorType, value: Number, shape: tuple[Dimension, ...], dtype: DType) -> TensorType:
@@ -196,6 +197,7 @@ class Constant(Source):
     """A small array that is part of the program."""
 
     name = "constant"
+    is_literal = True
     differentiable = False
 
     def infer(self, *types: TensorType, literal: Literal) -> TensorType:

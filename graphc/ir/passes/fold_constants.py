@@ -9,8 +9,8 @@ import numpy as np
 
 from graphc.ir.graph import Builder, Graph, Node
 from graphc.ir.integers import IntegerExpression
+from graphc.ir.primitive import PRIMITIVES, Source
 from graphc.ir.rewrite import rebuild
-from graphc.ops.sources import Constant, Full
 
 MOST_ELEMENTS = 16
 
@@ -33,12 +33,13 @@ def _fold(builder: Builder, node: Node, operands: tuple[Node, ...]) -> Node | No
     if value.tobytes() != first.tobytes() * value.size:
         return None
     attrs = {"value": first[0].item(), "shape": node.type.shape, "dtype": node.type.dtype}
-    return builder.add(Full.instance, (), attrs, node.location)
+    return builder.add(PRIMITIVES["full"], (), attrs, node.location)
 
 
 def _is_constant(node: Node) -> bool:
     size = node.type.size
-    if node.op not in (Full.instance, Constant.instance) or not isinstance(size, int) or size > MOST_ELEMENTS:
+    is_literal = isinstance(node.op, Source) and node.op.is_literal
+    if not is_literal or not isinstance(size, int) or size > MOST_ELEMENTS:
         return False
     # A number that is known at run time only is none yet.
     return not isinstance(node.attrs.get("value"), IntegerExpression)
