@@ -47,6 +47,7 @@ __all__ = [
 ]
 METHODS = ("hardshrink", "log_softmax", "prelu", "relu", "softmax")
 IN_PLACE = ("relu",)
+OUT_MAY_OVERLAP = True
 
 Value = Any
 

@@ -42,6 +42,7 @@ __all__ = [
     "triangular_solve",
 ]
 FUNCTIONS_ONLY = ("lu_unpack", "pca_lowrank", "svd_lowrank")
+OUT_MAY_OVERLAP = True
 
 QAndR = return_type("qr", "Q R")
 SingularVectors = return_type("svd", "U S V")

@@ -41,6 +41,7 @@ from graphc.ops.type_names import type_name
 NAMESPACE = "linalg"
 __all__: list[str] = []
 METHODS = ()
+OUT_MAY_OVERLAP = True
 
 FactorAndInfo = return_type("linalg_cholesky_ex", "L info")
 QAndR = return_type("linalg_qr", "Q R")

@@ -43,6 +43,7 @@ __all__ = [
     "vdot",
 ]
 IN_PLACE = ("addbmm", "addmm", "addmv", "addr", "baddbmm")
+OUT_MAY_OVERLAP = True
 
 
 def _require_same_dtype(left: Any, right: Any) -> None:

@@ -38,6 +38,7 @@ from graphc.ops.type_names import scalar_name, type_name
 NAMESPACE = "linalg"
 __all__: list[str] = []
 METHODS = ()
+OUT_MAY_OVERLAP = True
 
 InverseAndInfo = return_type("linalg_inv_ex", "inverse info")
 ResultAndInfo = return_type("linalg_solve_ex", "result info")

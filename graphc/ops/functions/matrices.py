@@ -50,6 +50,7 @@ __all__ = [
 ]
 METHODS = ("cross", "diag", "diag_embed", "diagflat", "diagonal", "kron", "renorm", "trace", "tril", "triu")
 IN_PLACE = ("renorm", "tril", "triu")
+OUT_MAY_OVERLAP = True
 
 
 # -- diagonals -----------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from graphc.ops.type_names import type_name
 NAMESPACE = "linalg"
 __all__: list[str] = []
 METHODS = ()
+OUT_MAY_OVERLAP = True
 
 Dim = int | Sequence[int] | None
 

@@ -24,6 +24,7 @@ from graphc.sizes import stretches
 
 __all__ = ["chain_matmul", "einsum", "tensordot"]
 METHODS = ()
+OUT_MAY_OVERLAP = True
 
 # A dim of an operand by name: a letter, or ("...", k) for the k-th dim from the right of those that dots stand for.
 Label = str | tuple[str, int]

@@ -49,9 +49,14 @@ _SEVERAL = (tuple, list)
 _OF_OTHER_ARGUMENTS = (TypeError, AttributeError)
 
 
-def public(function: Callable[..., Any], namespace: str | None = None) -> Callable[..., Any]:
+def public(
+    function: Callable[..., Any], namespace: str | None = None, out_may_overlap: bool = False
+) -> Callable[..., Any]:
     """The function as users call it: one frame more, and nothing else for a call that succeeds, unless PyTorch has a
-    node of its own for the function."""
+    node of its own for the function.
+
+    ``out_may_overlap``: what is given as ``out=`` may share memory with what is read.
+    """
     name = function.__name__.strip("_")
     naming = describer_of(function, namespace)
     precision = precision_of(f"{namespace}.{name}" if namespace else name)
@@ -69,7 +74,7 @@ def public(function: Callable[..., Any], namespace: str | None = None) -> Callab
                 return result
         try:
             if keywords and "out" in keywords:
-                return _written(function, name, arguments, keywords)
+                return _written(function, name, arguments, keywords, out_may_overlap)
             if naming is None or (only_with is not None and only_with not in keywords):
                 return function(*arguments, **keywords)
             if not state.gradients or here.whole:
@@ -125,33 +130,23 @@ def _otherwise(
     return UNANSWERED
 
 
-# Functions of these modules may read what they write to: PyTorch says nothing, and here all is computed before.
-_OF_ANY_OPERANDS = frozenset(
-    [
-        "activation",
-        "decompositions",
-        "factorizations",
-        "linear",
-        "linear_algebra",
-        "matrices",
-        "norms",
-        "products",
-        "reduction",
-        "sorting",
-        "statistics",
-    ]
-)
 # These may not be given the very tensor that they write to either.
 _OF_OTHER_OPERANDS = frozenset(["cat", "concat", "concatenate", "gather", "index_select", "stack", "take"])
 
 
-def _written(function: Callable[..., Any], name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+def _written(
+    function: Callable[..., Any],
+    name: str,
+    arguments: tuple[Any, ...],
+    keywords: dict[str, Any],
+    out_may_overlap: bool,
+) -> Any:
     """A call that is given ``out=``."""
     others = dict(keywords)
     out = others.pop("out")
     if out is None:
         return function(*arguments, **others)
-    if function.__module__.rpartition(".")[2] not in _OF_ANY_OPERANDS:
+    if not out_may_overlap:
         for tensor in out if type(out) in (list, tuple) else (out,):
             if is_value(tensor):
                 require_apart(tensor, (*arguments, *others.values()), itself=name not in _OF_OTHER_OPERANDS)

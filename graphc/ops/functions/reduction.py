@@ -64,6 +64,7 @@ __all__ = [
     "var_mean",
 ]
 FUNCTIONS_ONLY = ("std_mean", "var_mean")
+OUT_MAY_OVERLAP = True
 
 Value = Any
 Dim = int | Sequence[int] | None

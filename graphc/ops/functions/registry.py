@@ -161,7 +161,9 @@ def _make_public() -> None:
     for module in MODULES:
         found = functions_of(module)
         namespace = getattr(module, "NAMESPACE", None)
-        replacements = {function: public(function, namespace) for function in found.values()}
+        # PyTorch says nothing where such functions read what they write to, and here all is computed before.
+        overlap = getattr(module, "OUT_MAY_OVERLAP", False)
+        replacements = {function: public(function, namespace, overlap) for function in found.values()}
         for name, function in found.items():
             setattr(module, name, replacements[function])
 

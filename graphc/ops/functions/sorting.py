@@ -42,6 +42,7 @@ __all__ = [
     "unique_consecutive",
 ]
 FUNCTIONS_ONLY = ("bucketize", "isin", "searchsorted")
+OUT_MAY_OVERLAP = True
 
 Value = Any
 Operand = Any  # a Value or a Python number

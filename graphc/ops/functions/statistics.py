@@ -58,6 +58,7 @@ __all__ = [
     "quantile",
 ]
 FUNCTIONS_ONLY = ("histogramdd",)
+OUT_MAY_OVERLAP = True
 
 Value = Any
 
