@@ -201,8 +201,8 @@ def _take_out(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
 
 
 def _dump(script: Path, arguments: Sequence[str], out: str | None, backend: str) -> int:
+    from graphc.compiled.dump import write_stages
     from graphc.compiler import observe_builds
-    from graphc.dump import write_stages
 
     try:
         if out is None:

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from graphc.builds import Entry, Stages
 from graphc.byte_sizes import byte_count
 from graphc.capture.containers import refill
 from graphc.capture.dynamic import (
@@ -30,12 +29,14 @@ from graphc.capture.dynamic import (
 from graphc.capture.errors import CaptureError
 from graphc.capture.trace import Recording, capture
 from graphc.capture.trees import difference, flatten, flatten_results, is_gone
-from graphc.checking import check_run, checked_call
 from graphc.codegen.executable import Executable, compile_loops, load
 from graphc.codegen.lower import lower
 from graphc.codegen.memory import MemoryPlan
 from graphc.codegen.trace import is_host_work
-from graphc.execution import BoundProgram
+from graphc.compiled.builds import Entry, Stages
+from graphc.compiled.checking import check_run, checked_call
+from graphc.compiled.execution import BoundProgram
+from graphc.compiled.report import Report, describe_build
 from graphc.fork_safe import recursive_lock
 from graphc.garbage import paused_collection
 from graphc.ir.graph import Graph
@@ -46,7 +47,6 @@ from graphc.missing_names import lazy_names
 from graphc.ops.checks import GuardMissed
 from graphc.ops.promotion import get_default_dtype
 from graphc.recording import state
-from graphc.report import Report, describe_build
 from graphc.runtime.errors import CompileError, CompilerNotFound
 from graphc.source_lines import defined_at
 from graphc.tensor import Tensor

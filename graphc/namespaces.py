@@ -5,7 +5,7 @@ from __future__ import annotations
 # What each name stands for: a module, or a name within one.
 LAZY_NAMES: dict[str, str] = {
     "CaptureError": "graphc.capture.errors:CaptureError",
-    "CheckError": "graphc.checking:CheckError",
+    "CheckError": "graphc.compiled.checking:CheckError",
     "CompileError": "graphc.runtime.errors:CompileError",
     "CompilerNotFound": "graphc.runtime.errors:CompilerNotFound",
     "Generator": "graphc.randomness.generator:Generator",

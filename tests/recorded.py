@@ -12,8 +12,8 @@ from graphc.capture.guards import SizeGuard
 from graphc.capture.trace import capture
 from graphc.codegen.executable import Executable, compile_loops, load
 from graphc.codegen.lower import lower
+from graphc.compiled.execution import BoundProgram
 from graphc.compiler import build
-from graphc.execution import BoundProgram
 from graphc.ir.graph import Graph
 from graphc.ir.integers import IntegerExpression, variables
 from graphc.ir.passes.pipeline import optimize

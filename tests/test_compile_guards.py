@@ -10,7 +10,7 @@ import pytest
 
 import graphc as gc
 from graphc.capture.errors import CaptureError
-from graphc.execution import BoundProgram
+from graphc.compiled.execution import BoundProgram
 
 Made = list[gc.Tensor]
 

@@ -13,19 +13,19 @@ import graphc
 PACKAGE = Path(graphc.__file__).parent
 # For each room, the rooms above it, which nothing in it may load.
 ABOVE = {
-    "ir": {"ops", "autograd", "tensor", "capture", "codegen", "runtime", "compiler", "execution", "nn", "optim"},
-    "recording": {"ops", "autograd", "tensor", "capture", "codegen", "runtime", "compiler", "execution"},
-    "randomness": {"ops", "autograd", "tensor", "capture", "codegen", "runtime", "compiler", "execution"},
-    "sizes": {"ops", "autograd", "tensor", "capture", "codegen", "runtime", "compiler", "execution"},
-    "runtime": {"ir", "ops", "autograd", "tensor", "capture", "codegen", "compiler", "execution", "nn", "optim"},
-    "ops": {"autograd", "tensor", "capture", "codegen", "runtime", "compiler", "execution", "nn", "optim"},
-    "autograd": {"capture", "codegen", "runtime", "compiler", "execution", "nn", "optim"},
-    "tensor": {"capture", "codegen", "runtime", "compiler", "execution", "nn", "optim"},
-    "codegen": {"ops", "autograd", "tensor", "capture", "compiler", "execution", "nn", "optim"},
-    "control": {"codegen", "runtime", "compiler", "execution", "nn", "optim"},
-    "capture": {"control", "codegen", "runtime", "compiler", "execution", "nn", "optim"},
-    "nn": {"codegen", "runtime", "compiler", "execution"},
-    "optim": {"codegen", "runtime", "compiler", "execution"},
+    "ir": {"ops", "autograd", "tensor", "capture", "codegen", "runtime", "compiler", "compiled", "nn", "optim"},
+    "recording": {"ops", "autograd", "tensor", "capture", "codegen", "runtime", "compiler", "compiled"},
+    "randomness": {"ops", "autograd", "tensor", "capture", "codegen", "runtime", "compiler", "compiled"},
+    "sizes": {"ops", "autograd", "tensor", "capture", "codegen", "runtime", "compiler", "compiled"},
+    "runtime": {"ir", "ops", "autograd", "tensor", "capture", "codegen", "compiler", "compiled", "nn", "optim"},
+    "ops": {"autograd", "tensor", "capture", "codegen", "runtime", "compiler", "compiled", "nn", "optim"},
+    "autograd": {"capture", "codegen", "runtime", "compiler", "compiled", "nn", "optim"},
+    "tensor": {"capture", "codegen", "runtime", "compiler", "compiled", "nn", "optim"},
+    "codegen": {"ops", "autograd", "tensor", "capture", "compiler", "compiled", "nn", "optim"},
+    "control": {"codegen", "runtime", "compiler", "compiled", "nn", "optim"},
+    "capture": {"control", "codegen", "runtime", "compiler", "compiled", "nn", "optim"},
+    "nn": {"codegen", "runtime", "compiler", "compiled"},
+    "optim": {"codegen", "runtime", "compiler", "compiled"},
 }
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc.dump import write_stages
+from graphc.compiled.dump import write_stages
 from graphc.ir.parser import parse_graph
 
 ROOT = Path(gc.__path__[0]).parent

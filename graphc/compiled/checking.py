@@ -9,7 +9,7 @@ import numpy as np
 
 from graphc.codegen.executable import compile_loops, load
 from graphc.codegen.lower import lower
-from graphc.execution import BoundProgram
+from graphc.compiled.execution import BoundProgram
 from graphc.ir.graph import Graph, Location, Output
 from graphc.ir.integers import bind_attribute
 from graphc.ir.interp import interpret

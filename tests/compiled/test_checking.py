@@ -7,7 +7,7 @@ import pytest
 
 import graphc as gc
 from graphc import nn, optim
-from graphc.checking import CheckError
+from graphc.compiled.checking import CheckError
 from graphc.ir.primitive import PRIMITIVES
 from tests.codegen.test_call_out import ordered
 

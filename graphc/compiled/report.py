@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from graphc.builds import Entry
 from graphc.codegen.blocks import runs_of
 from graphc.codegen.c.program import describe
 from graphc.codegen.executable import Executable, compile_loops, load
 from graphc.codegen.host import statement_of
 from graphc.codegen.loops import Launch
 from graphc.codegen.rematerialize import Rematerialization
+from graphc.compiled.builds import Entry
 from graphc.ir.integers import bounds, substitute
 from graphc.randomness.stream import RandomStream
 

@@ -9,7 +9,7 @@ from graphc.capture.dynamic import Symbols, sizes_of
 from graphc.capture.trace import Recording
 from graphc.codegen.executable import CompiledProgram
 from graphc.codegen.listing import print_program
-from graphc.execution import BoundProgram
+from graphc.compiled.execution import BoundProgram
 from graphc.ir.graph import Graph, exact_key
 from graphc.ir.passes.pipeline import PassRecord
 from graphc.tensor import Tensor

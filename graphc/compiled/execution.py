@@ -24,7 +24,7 @@ from graphc.capture.trace import (
 )
 from graphc.codegen.executable import Executable
 from graphc.codegen.rematerialize import may_fail
-from graphc.differential import CompiledBackward, DifferentiableProgram
+from graphc.compiled.differential import CompiledBackward, DifferentiableProgram
 from graphc.ir.graph import Graph
 from graphc.ir.integers import bind_attribute, bounds
 from graphc.ir.types import DType
