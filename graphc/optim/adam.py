@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from graphc.ops.functions.arithmetic import maximum
+from graphc.optim.array_updates import Numbers, count, note_writes
 from graphc.optim.optimizer import (
     Optimizer,
     ParameterGroup,
@@ -120,6 +123,43 @@ class Adam(MomentOptimizer):
         step_size = lr / (1 - first**steps)
         root_of_correction = (1 - second**steps) ** 0.5
         parameter.sub_(mean / (square.sqrt() / root_of_correction + epsilon) * step_size)
+
+    def update_arrays(
+        self, group: ParameterGroup, parameter: Tensor, gradient: np.ndarray, entry: dict[str, Any], numbers: Numbers
+    ) -> bool:
+        lr, decay = self.number(group, "lr"), self.number(group, "weight_decay")
+        first, second = self.numbers(group, "betas")
+        array = parameter._array
+        if dict.__getitem__(group, "maximize"):
+            gradient = np.negative(gradient)
+        if decay:
+            if dict.__getitem__(group, "decoupled_weight_decay"):
+                np.multiply(array, numbers(1 - lr * decay), array)
+                note_writes(parameter)
+            else:
+                gradient = gradient + array * numbers(decay)
+        steps, mean, square = count(entry["step"]), entry["exp_avg"]._array, entry["exp_avg_sq"]._array
+        change = np.empty_like(array)
+        np.subtract(gradient, mean, change)
+        np.multiply(change, numbers(1 - first), change)
+        np.add(mean, change, mean)
+        np.multiply(square, numbers(second), square)
+        np.multiply(gradient, gradient, change)
+        np.multiply(change, numbers(1 - second), change)
+        np.add(square, change, square)
+        note_writes(entry["exp_avg"], entry["exp_avg_sq"])
+        if dict.__getitem__(group, "amsgrad"):
+            greatest = entry["max_exp_avg_sq"]._array
+            square = np.maximum(greatest, square, greatest)
+            note_writes(entry["max_exp_avg_sq"])
+        np.sqrt(square, change)
+        np.divide(change, numbers((1 - second**steps) ** 0.5), change)
+        np.add(change, numbers(dict.__getitem__(group, "eps")), change)
+        np.divide(mean, change, change)
+        np.multiply(change, numbers(lr / (1 - first**steps)), change)
+        np.subtract(array, change, array)
+        note_writes(parameter)
+        return True
 
 
 class AdamW(Adam):

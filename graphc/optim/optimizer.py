@@ -10,15 +10,19 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
-from typing import Any
+from typing import Any, ClassVar
+
+import numpy as np
 
 from graphc.autograd.modes import enable_grad, no_grad
 from graphc.capture.errors import CaptureError
 from graphc.creation import tensor, zeros_like
 from graphc.hook_handles import RemovableHandle
-from graphc.ir.types import float64
+from graphc.ir.types import DType, float64
 from graphc.ops.functions.indexing import where
 from graphc.ops.promotion import get_default_dtype
+from graphc.ops.quiet import quiet
+from graphc.optim.array_updates import Numbers, runs_on_arrays
 from graphc.recording import generation, paused, phase, state
 from graphc.tensor import RunTimeNumber, Tensor
 
@@ -128,9 +132,13 @@ class Optimizer:
 
     # State that is one number for a whole parameter; it keeps its dtype when it is loaded.
     scalar_state: tuple[str, ...] = ("step",)
+    # Whether ``update_arrays`` is ``update`` on arrays.
+    updates_arrays: ClassVar[bool] = False
 
     def __init_subclass__(cls, **keywords: Any):
         super().__init_subclass__(**keywords)
+        if "update" in vars(cls):
+            cls.updates_arrays = "update_arrays" in vars(cls)
         if "step" in vars(cls):
             cls.step = _with_hooks(cls.step)
 
@@ -213,24 +221,47 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         with no_grad(), phase("update"):
-            work = [
-                (group, parameter, parameter.grad)
-                for group in self.param_groups
-                for parameter in group["params"]
-                if parameter.grad is not None
-            ]
+            work = []
+            for group in self.param_groups:
+                for parameter in group["params"]:
+                    gradient = parameter.grad
+                    if gradient is not None:
+                        work.append((group, parameter, gradient))
             with paused():
                 for group, parameter, _ in work:
-                    entry = self.state.get(parameter, ParameterState())
+                    entry = self.state.get(parameter)
+                    known = entry is not None
+                    if not known:
+                        entry = ParameterState()
                     self.prepare(group, parameter, entry)
-                    if entry:
+                    if entry and not known:
                         self.state[parameter] = entry
             if state.recorder is not None:
                 bound = Bound(self, [parameter for _, parameter, _ in work])
                 state.recorder.guard(bound, "parameters_state_and_hooks", bound.parameters_state_and_hooks)
+            elif self.updates_arrays:
+                work = self._without_those_on_arrays(work)
             for group, parameter, gradient in work:
                 self.update(group, parameter, gradient, self.state.get(parameter, {}))
         return loss
+
+    @quiet
+    def _without_those_on_arrays(self, work: list[Any]) -> list[Any]:
+        """Update what can be updated on arrays; gives the rest."""
+        rest: list[Any] = []
+        numbers: dict[tuple[int, DType], Numbers] = {}
+        for group, parameter, gradient in work:
+            entry = self.state.get(parameter) or {}
+            if not runs_on_arrays(parameter, gradient, entry, self.scalar_state):
+                rest.append((group, parameter, gradient))
+                continue
+            key = id(group), parameter.dtype
+            known = numbers.get(key)
+            if known is None:
+                known = numbers[key] = Numbers(parameter.dtype.numpy)
+            if not self.update_arrays(group, parameter, gradient._array, entry, known):
+                rest.append((group, parameter, gradient))
+        return rest
 
     def prepare(self, group: ParameterGroup, parameter: Tensor, entry: dict[str, Any]) -> None:
         """Make the state of a parameter where it is not there yet. Runs outside a capture, so that a captured step
@@ -239,6 +270,13 @@ class Optimizer:
     def update(self, group: ParameterGroup, parameter: Tensor, gradient: Tensor, entry: dict[str, Any]) -> None:
         """Write the parameter's new value and state in place."""
         raise NotImplementedError
+
+    def update_arrays(
+        self, group: ParameterGroup, parameter: Tensor, gradient: np.ndarray, entry: dict[str, Any], numbers: Numbers
+    ) -> bool:
+        """As :meth:`update`, bit for bit, in place of it where nothing is recorded: on the arrays. False, and nothing
+        changed, where the group asks for what this does not do."""
+        return False
 
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(optimizer, args, kwargs)`` before each step; ``args`` begins with the optimizer. It may give back

@@ -7,10 +7,14 @@ https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html, and there A
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
+
+import numpy as np
 
 from graphc.creation import tensor
 from graphc.ops.promotion import get_default_dtype
+from graphc.optim.array_updates import Numbers, note_writes
 from graphc.optim.optimizer import (
     Optimizer,
     ParameterGroup,
@@ -90,6 +94,30 @@ class SGD(Optimizer):
                 buffer.copy_(buffer * momentum + gradient)
             gradient = gradient + buffer * momentum if self.is_set(group, "nesterov") else buffer
         parameter.sub_(gradient * self.number(group, "lr"))
+
+    def update_arrays(
+        self, group: ParameterGroup, parameter: Tensor, gradient: np.ndarray, entry: dict[str, Any], numbers: Numbers
+    ) -> bool:
+        get = partial(dict.__getitem__, group)
+        momentum, decay = get("momentum"), get("weight_decay")
+        if momentum and get("dampening"):
+            return False
+        array = parameter._array
+        if get("maximize"):
+            gradient = np.negative(gradient)
+        if decay:
+            gradient = gradient + array * numbers(self.number(group, "weight_decay"))
+        if momentum:
+            weight = numbers(self.number(group, "momentum"))
+            buffer = entry["momentum_buffer"]
+            mean = buffer._array
+            np.multiply(mean, weight, mean)
+            np.add(mean, gradient, mean)
+            note_writes(buffer)
+            gradient = gradient + mean * weight if get("nesterov") else mean
+        np.subtract(array, gradient * numbers(self.number(group, "lr")), array)
+        note_writes(parameter)
+        return True
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """As :meth:`Optimizer.load_state_dict`."""

@@ -610,3 +610,52 @@ def test_groups_are_shown_with_a_line_between_them() -> None:
         return repr(t.optim.SGD(groups, lr=0.1))
 
     assert shown(gc) == shown(torch)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), ()])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("SGD", {}),
+        ("SGD", {"weight_decay": 0.1, "maximize": True}),
+        ("SGD", {"momentum": 0.9, "weight_decay": 0.1}),
+        ("SGD", {"momentum": 0.9, "nesterov": True}),
+        ("SGD", {"momentum": 0.9, "dampening": 0.5}),
+        ("Adam", {}),
+        ("Adam", {"weight_decay": 0.1, "amsgrad": True, "maximize": True}),
+        ("AdamW", {"betas": (0.8, 0.95), "eps": 1e-3}),
+    ],
+)
+def test_updates_on_arrays_are_those_of_tensors(name, options, shape):
+    """What eager steps do to arrays is, bit for bit, the update that programs record; versions count as many writes."""
+
+    def trained(by_tensors):
+        gc.manual_seed(4)
+        parameter = gc.randn(shape).requires_grad_()
+        optimizer = getattr(gc.optim, name)([parameter], lr=0.1, **options)
+        if by_tensors:
+            optimizer.updates_arrays = False
+        for _ in range(4):
+            parameter.grad = gc.randn(shape)
+            optimizer.step()
+        state = optimizer.state[parameter]
+        return parameter._version, [parameter.detach().numpy(), *(state[key].numpy() for key in sorted(state))]
+
+    (version, on_arrays), (expected_version, expected) = trained(False), trained(True)
+    assert version == expected_version
+    assert len(on_arrays) == len(expected)
+    for mine, other in zip(on_arrays, expected, strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_an_own_update_is_asked():
+    """A class that is derived from an optimizer with an update of its own is not passed over."""
+
+    class Doubled(gc.optim.SGD):
+        def update(self, group, parameter, gradient, entry):
+            super().update(group, parameter, gradient * 2, entry)
+
+    parameter = gc.ones(2, requires_grad=True)
+    parameter.grad = gc.ones(2)
+    Doubled([parameter], lr=0.25).step()
+    assert parameter.tolist() == [0.5, 0.5]
