@@ -218,6 +218,8 @@ class SumToShape(Composite):
 
 def normalize_dim(dim: int, rank: int) -> int:
     """A dimension counted from the front. Raises IndexError with PyTorch's words; a 0-d value has dimension 0."""
+    if type(dim) is int and -rank <= dim < rank:
+        return dim % rank
     extent = max(rank, 1)
     if not -extent <= dim < extent:
         raise IndexError(
@@ -231,8 +233,12 @@ def normalize_dims(dim: int | Sequence[int] | None, rank: int) -> tuple[int, ...
 
     Raises IndexError for one out of range, RuntimeError for one named twice.
     """
+    if dim is None:
+        return tuple(range(rank))
+    if type(dim) is int and -rank <= dim < rank:
+        return (dim % rank,)
     one = hasattr(dim, "__index__")
-    if dim is None or (not one and len(dim) == 0):
+    if not one and len(dim) == 0:
         return tuple(range(rank))
     if one:
         dims = (normalize_dim(operator.index(dim), rank),)

@@ -121,7 +121,7 @@ class DimensionReduction(Reduction):
             result = self.reduce(x, axis=dims, dtype=x.dtype) if self.keeps_dtype else self.reduce(x, axis=dims)
         finally:
             restore(token)
-        return result if type(result) is np.ndarray else np.array(result)
+        return result if type(result) is np.ndarray else np.asarray(result)
 
     def reduced_extents(self, types: Sequence[TensorType], **attrs: Any) -> tuple[Dimension, ...]:
         return tuple(types[0].shape[dim] for dim in attrs["dims"])
@@ -195,6 +195,14 @@ class Sum(DimensionReduction):
 
     name, combiner, accepts, keeps_dtype, saves_inputs = "sum", "sum", NUMERIC_OR_COMPLEX, True, ()
     reduce = staticmethod(_sum)
+
+    def evaluate(self, x: np.ndarray, *, dims: Dims) -> np.ndarray:
+        token = silence(IGNORE)
+        try:
+            result = np.add.reduce(x, dims, x.dtype) if x.size <= _SMALL else _sum(x, dims, x.dtype)
+        finally:
+            restore(token)
+        return result if type(result) is np.ndarray else np.asarray(result)
 
     def keeps_single(self, dtype: DType) -> bool:
         return not dtype.is_differentiable  # the sum of -0.0 alone is 0.0

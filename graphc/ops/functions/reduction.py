@@ -34,7 +34,7 @@ from graphc.ops.operands import (
     truth,
 )
 from graphc.ops.pointwise import Copy, Div, PowerScalar, Sub
-from graphc.ops.quiet import quiet
+from graphc.ops.quiet import IGNORE, quiet, restore, silence
 from graphc.ops.type_names import type_name
 from graphc.ops.views import Detach, Reshape
 from graphc.sizes import stretches
@@ -82,8 +82,8 @@ def _reduce(primitive: type[Primitive], input: Value, dim: Dim, keepdim: bool, n
     require_value(name, input)
     dims = normalize_dims(dim, input.ndim)
     shape = input.shape
-    for axis in dims:
-        if shape[axis] == 0 and not primitive.instance.has_identity:
+    for axis in () if primitive.instance.has_identity else dims:
+        if shape[axis] == 0:
             if dim is not None:
                 raise IndexError(f"{name}(): Expected reduction dim {axis} to have non-zero size.")
             kind = IndexError if primitive.name in ("argmax", "argmin") else RuntimeError
@@ -116,6 +116,8 @@ def prod(input: Value, dim: int | None = None, keepdim: bool = False, *, dtype: 
 
 def _require_floating(name: str, input: Value, dtype: DType | None = None) -> Value:
     wanted = input.dtype if dtype is None else dtype
+    if wanted.is_differentiable and dtype is None:
+        return input
     if not wanted.is_differentiable:
         which = "Input" if dtype is None else "Optional"
         raise RuntimeError(
@@ -130,9 +132,31 @@ def mean(input: Value, dim: Dim = None, keepdim: bool = False, *, dtype: DType |
     """The arithmetic mean along ``dim``. Raises RuntimeError for integers unless ``dtype`` is a floating one."""
     require_value("mean", input)
     input = _require_floating("mean", input, dtype)
-    shape, dims = input.shape, normalize_dims(dim, input.ndim)
-    average = apply_binary(Div.instance, reductions.SumOfMean.bind(input, dims=dims), _count(shape, dims))
-    return keep_dims(average, shape, dims) if keepdim else average
+    dims = normalize_dims(dim, input.ndim)
+    average = Mean.bind(input, dims=dims)
+    return keep_dims(average, input.shape, dims) if keepdim else average
+
+
+class Mean(Composite):
+    """The sum over ``dims`` divided by the number of elements."""
+
+    name, saves_inputs = "mean", ()
+
+    def decompose(self, x: Value, *, dims: tuple[int, ...]) -> Value:
+        return apply_binary(Div.instance, reductions.SumOfMean.bind(x, dims=dims), _count(x.shape, dims))
+
+    def evaluate(self, x: np.ndarray, *, dims: tuple[int, ...]) -> np.ndarray:
+        total = reductions.Sum.instance.evaluate(x, dims=dims)
+        token = silence(IGNORE)
+        try:
+            return np.asarray(total / x.dtype.type(_count(x.shape, dims)))
+        finally:
+            restore(token)
+
+    def vjp(self, cotangent: Value, output: Value, x: Value, *, dims: tuple[int, ...]) -> tuple[Value]:
+        shape = tuple(x.shape)
+        share = apply_binary(Div.instance, cotangent, _count(shape, dims))
+        return (reductions.Spread.bind(share, shape=shape, dims=dims) if dims else share,)
 
 
 def nansum(input: Value, dim: Dim = None, keepdim: bool = False, *, dtype: DType | None = None) -> Value:
