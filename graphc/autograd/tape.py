@@ -273,14 +273,11 @@ class TapeNode(Node):
             first = _new(Unsaved)
             first.shape = shape
             first.dtype = dtype
-            if len(inputs) == 1:
-                types = (first,)
-            else:
-                types = [first]
-                for tensor in inputs[1:]:
-                    own = tensor._array.shape
-                    alike = own == shape and tensor.dtype is dtype
-                    types.append(first if alike else Unsaved(own, tensor.dtype))
+            types = [first]
+            for tensor in inputs[1:]:
+                own = tensor._array.shape
+                alike = own == shape and tensor.dtype is dtype
+                types.append(first if alike else Unsaved(own, tensor.dtype))
             self.location = None
         self.types = types
         kept = primitive.saves_inputs
@@ -300,11 +297,11 @@ class TapeNode(Node):
                     versions[position] = 0 if tensor._memory is None else tensor._memory.version
         else:
             self._saved, self._versions = types, ()
-        self._output = (
-            (output._wrap, output._array, output._storage, output._storage.version, output.dtype, output._chain)
-            if primitive.saves_output
-            else None
-        )
+        if primitive.saves_output:
+            memory = output._storage
+            self._output = (output._wrap, output._array, memory, memory.version, output.dtype, output._chain)
+        else:
+            self._output = None
         self.hooks = self.description = None
         self.released = False
         if switch.active:

@@ -407,11 +407,15 @@ def _shifted(input: Value, dim: int) -> Value:
     return input - amax(Detach.bind(input), dim, keepdim=True)
 
 
-def _powers(x: np.ndarray, dim: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The shifted elements, their exponentials, and the sums of those along the dimension."""
-    shifted = x - (np.maximum.reduce(x, dim, keepdims=True) if x.ndim and x.shape[dim] else x)
-    powers = np.exp(shifted)
-    return shifted, powers, kept_sum(powers, (dim,)) if x.ndim else powers
+def _shifted_array(x: np.ndarray, dim: int) -> np.ndarray:
+    return np.asarray(x - (np.maximum.reduce(x, dim, None, None, True) if x.ndim and x.shape[dim] else x))
+
+
+def _powers(x: np.ndarray, dim: int) -> tuple[np.ndarray, np.ndarray]:
+    """The exponentials of the shifted elements, and their sums along the dimension."""
+    powers = _shifted_array(x, dim)
+    np.exp(powers, powers)
+    return powers, kept_sum(powers, (dim,)) if x.ndim else powers
 
 
 class Softmax(Composite):
@@ -425,8 +429,8 @@ class Softmax(Composite):
 
     @quiet
     def evaluate(self, x: np.ndarray, *, dim: int) -> np.ndarray:
-        _, powers, total = _powers(x, dim)
-        return powers / total
+        powers, total = _powers(x, dim)
+        return np.divide(powers, total, powers if x.ndim else None)
 
     def vjp(self, cotangent: Value, output: Value, x: Value, *, dim: int) -> tuple[Value]:
         return (SoftmaxGradient.bind(cotangent, x, dim=dim),)
@@ -449,7 +453,7 @@ class SoftmaxGradient(Composite):
     @quiet
     def evaluate(self, cotangent: np.ndarray, x: np.ndarray, *, dim: int) -> np.ndarray:
         # The steps of the composition's own rules, rounded where they round.
-        _, powers, total = _powers(x, dim)
+        powers, total = _powers(x, dim)
         of_total = -cotangent * (powers / total / total)
         return (cotangent / total + (kept_sum(of_total, (dim,)) if x.ndim else of_total)) * powers
 
@@ -465,8 +469,10 @@ class LogSoftmax(Composite):
 
     @quiet
     def evaluate(self, x: np.ndarray, *, dim: int) -> np.ndarray:
-        shifted, _, total = _powers(x, dim)
-        return shifted - np.log(total)
+        shifted = _shifted_array(x, dim)
+        powers = np.exp(shifted)
+        total = kept_sum(powers, (dim,)) if x.ndim else powers
+        return np.subtract(shifted, np.log(total), shifted)
 
     def vjp(self, cotangent: Value, output: Value, x: Value, *, dim: int) -> tuple[Value]:
         return (LogSoftmaxGradient.bind(cotangent, x, dim=dim),)
@@ -487,7 +493,7 @@ class LogSoftmaxGradient(Composite):
 
     @quiet
     def evaluate(self, cotangent: np.ndarray, x: np.ndarray, *, dim: int) -> np.ndarray:
-        _, powers, total = _powers(x, dim)
+        powers, total = _powers(x, dim)
         of_logarithm = kept_sum(-cotangent, (dim,)) if x.ndim else -cotangent
         return cotangent + of_logarithm / total * powers
 

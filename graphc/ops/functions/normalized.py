@@ -101,6 +101,8 @@ def _by_samples(x: np.ndarray, work: Callable[[slice], None]) -> None:
     """``work`` done for a few samples of ``[n, c, ...]`` at a time, on all threads."""
     count = x.shape[0]
     step = max(1, _AT_ONCE * count // max(1, x.size))
+    if count <= step:
+        return work(slice(0, count))
     for_each([slice(start, start + step) for start in range(0, count, step)], work)
 
 
