@@ -75,11 +75,25 @@ def _require_rank(value: Any, rank: int, message: str) -> None:
         raise RuntimeError(message)
 
 
+def _are_factors(left: Any, right: Any) -> bool:
+    """Whether tensors are matrices, or equal batches of them, that can be multiplied."""
+    x, y = left.shape, right.shape
+    rank = len(x)
+    return (
+        1 < rank == len(y)
+        and x[-1] == y[-2]
+        and (rank == 2 or x[:-2] == y[:-2])
+        and left.dtype is right.dtype is not bool_
+    )
+
+
 def matmul(input: Any, other: Any) -> Any:
     """The product of vectors, matrices, or batches of matrices, whose batch dims broadcast.
 
     Raises RuntimeError, with PyTorch's words, for shapes or dtypes that do not fit.
     """
+    if broadcasts_itself(input) and _are_factors(input, other):
+        return contractions.Matmul.bind(input, other)
     if input.ndim == 0 or other.ndim == 0:
         raise RuntimeError(
             f"both arguments to matmul need to be at least 1D, but they are {input.ndim}D and {other.ndim}D"

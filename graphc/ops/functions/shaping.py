@@ -18,6 +18,7 @@ from graphc.ops import gathers, pointwise, views
 from graphc.ops.argument_kinds import require_tensors
 from graphc.ops.bit_views import BitView
 from graphc.ops.composites import Composite
+from graphc.ops.eager_views import permuted, reshaped
 from graphc.ops.operands import broadcast_shapes, broadcasts_itself, cast, normalize_dim
 from graphc.ops.promotion import promote_types
 from graphc.ops.type_names import tensor_type_name
@@ -129,7 +130,9 @@ def _resolve_size(input: Any, sizes: Sizes) -> Sizes:
 
 def reshape(input: Any, *sizes: Any, shape: Any = None) -> Any:
     """The elements in another shape; one size may be -1. A view where the memory allows, else a copy."""
-    return views.Reshape.bind(input, shape=_resolve_size(input, _sequence(sizes if shape is None else (shape,))))
+    sizes = sizes if shape is None else (shape,)
+    result = reshaped(input, sizes)
+    return views.Reshape.bind(input, shape=_resolve_size(input, _sequence(sizes))) if result is None else result
 
 
 def view(input: Any, *sizes: Any, size: Any = None, dtype: DType | None = None) -> Any:
@@ -139,6 +142,8 @@ def view(input: Any, *sizes: Any, size: Any = None, dtype: DType | None = None) 
     """
     if len(sizes) == 1 and isinstance(sizes[0], DType):
         (dtype,) = sizes
+    elif dtype is None and size is None and (result := reshaped(input, sizes)) is not None:
+        return result
     if dtype is not None:
         return input if dtype == input.dtype else BitView.bind(input, dtype=dtype)
     result = views.Reshape.bind(input, shape=_resolve_size(input, _sequence(sizes if size is None else (size,))))
@@ -227,7 +232,7 @@ def permute(input: Any, *arguments: Any, dims: Any = None) -> Any:
     wrapped = tuple(normalize_dim(dim, input.ndim) for dim in order)
     if len(set(wrapped)) != len(wrapped):
         raise RuntimeError("permute(): duplicate dims are not allowed.")
-    return views.Permute.bind(input, dims=wrapped)
+    return permuted(input, wrapped)
 
 
 def transpose(input: Any, dim0: int, dim1: int) -> Any:
@@ -237,7 +242,7 @@ def transpose(input: Any, dim0: int, dim1: int) -> Any:
         return views.Alias.bind(input)
     order = list(range(input.ndim))
     order[first], order[second] = second, first
-    return views.Permute.bind(input, dims=tuple(order))
+    return permuted(input, tuple(order))
 
 
 def swapaxes(input: Any, axis0: int, axis1: int) -> Any:
@@ -249,7 +254,7 @@ def t(input: Any) -> Any:
     """The transpose of a matrix; a vector stays."""
     if input.ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
-    return views.Permute.bind(input, dims=(1, 0)) if input.ndim == 2 else views.Alias.bind(input)
+    return permuted(input, (1, 0)) if input.ndim == 2 else views.Alias.bind(input)
 
 
 def movedim(input: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
@@ -426,15 +431,16 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
 # -- joining and cutting -------------------------------------------------------------------------------------------
 
 
-@stretches
+_WITHOUT_EXTENT = ((), (0,))
+
+
 def _alike(tensors: Sequence[Any]) -> bool:
     """Whether tensors have one dtype and one shape, which is neither that of a number nor of nothing."""
-    dtype, shape = tensors[0].dtype, tensors[0].shape
-    if not shape or shape == (0,):
-        return False
-    return all(tensor.dtype is dtype and tensor.shape == shape for tensor in tensors)
+    dtypes, shapes = {tensor.dtype for tensor in tensors}, {tensor.shape for tensor in tensors}
+    return len(dtypes) == len(shapes) == 1 and shapes.isdisjoint(_WITHOUT_EXTENT)
 
 
+@stretches
 def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     """Tensors one after the other along ``dim``; dtypes are promoted, vectors of no elements are passed over."""
     require_tensors("cat", tensors)
