@@ -29,7 +29,7 @@ Plan = tuple[tuple[int, str, bool], ...]
 class Naming:
     """How the nodes of one public function are described; made once, when the function becomes public."""
 
-    __slots__ = ("_choose", "_gathers", "_plans", "_positions", "_template", "before", "only_with", "whole")
+    __slots__ = ("_choose", "_gathers", "_of_one", "_plans", "_positions", "_template", "before", "only_with", "whole")
 
     def __init__(self, function: Callable[..., Any], node: str | Callable[..., str | None]):
         code = inspect.unwrap(function).__code__
@@ -43,12 +43,18 @@ class Naming:
         self._choose = None if isinstance(node, str) else node
         self._template = template(node) if isinstance(node, str) else None
         self._plans: dict[Template, Plan] = {}
+        # The template, where all that it says is which node the first argument has.
+        self._of_one = self._template if self._template is not None and self._is_of_first(self._template) else None
         # Without this keyword nothing is described.
         self.only_with = node.keyword if isinstance(node, OnlyWith) else None
         # Where the function may write to its argument, the argument's node is asked for before it does.
         self.before = "inplace" in names
         # Whatever the arguments, the function is one node: nothing within it needs words of its own.
         self.whole = isinstance(node, str) or getattr(node, "__annotations__", {}).get("return") == "str"
+
+    def _is_of_first(self, chosen: Template) -> bool:
+        plan = self._plan(chosen)
+        return len(plan) == 1 and plan[0][0] == 0 and not plan[0][2] and not chosen.saves and not chosen.saves_result
 
     def operands(
         self, arguments: tuple[Any, ...], keywords: dict[str, Any], result: Any = None
@@ -115,6 +121,12 @@ class Naming:
         node = getattr(result, "_grad_fn", None)
         if node is None and not isinstance(result, _SEVERAL):
             return
+        if self._of_one is not None and arguments and node is not None and not switch.active:
+            # The most common case: a function of one tensor, always of the same name.
+            edge = _edge(arguments[0])
+            if edge is not node:
+                node.description = (self._of_one, (edge,), 0)
+            return
         operands = self.operands(arguments, keywords, result)
         if operands is None:
             return
@@ -138,7 +150,7 @@ def _describe(
 ) -> None:
     for edge in edges:
         # The function gave back what it was given.
-        if edge is node or (type(edge) is list and any(each is node for each in edge)):
+        if edge is node or (type(edge) is list and node in edge):
             return
     node.description = (chosen, edges, number)
     if (saved or chosen.saves_result) and isinstance(node, TapeNode):

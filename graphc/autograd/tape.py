@@ -327,6 +327,9 @@ class TapeNode(Node):
         """Raise in the sweep where memory that PyTorch's node saves was written to after this version, though the rule
         here may not read it. Each operand comes with the version of its memory and its node; one that the function
         overwrote with its result is not saved."""
+        saves_result = saves_result and self._output is None  # else the rule looks at it
+        if not operands and not saves_result:
+            return
         watched = [
             _watched((tensor._storage, version, tensor.dtype, _shape(tensor), tensor._grad_fn, edge))
             for tensor, version, edge in operands
