@@ -63,11 +63,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class CudaKernel:
-    """A kernel in CUDA: its functions in the order in which they are launched, and the bytes that they work in."""
+    """A kernel in CUDA: its functions in the order in which they are launched, and the bytes that they work in. Of one
+    function that may stand beside others in a launch ``declarations`` and ``lines`` are its parameters and body."""
 
     definition: str
     parts: tuple[Part, ...]
     scratch_bytes: int = 0
+    declarations: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,8 @@ def function(
     declarations[len(arguments) : len(arguments)] = [f"int64_t {names(symbol)}" for symbol in symbols]
     text = [*opening(frame.guarded or printer.checks), *lines]
     definition = "\n".join([head(name, declarations, block), "{", *text, "}"])
-    return CudaKernel(definition, (Part(name, arguments, grid, block, symbols, tuple(extra)),), scratch)
+    part = Part(name, arguments, grid, block, symbols, tuple(extra))
+    return CudaKernel(definition, (part,), scratch, tuple(declarations), tuple(text))
 
 
 def opening(guarded: bool) -> list[str]:
@@ -295,6 +299,7 @@ def _vectors(printer: CudaStatements, plan: Schedule, vectors: Vectors) -> list[
         text = list(printer.block(rest, 2))
         text[0] = text[0].replace("rest = 0;", f"rest = {name};")
         lines += [*text, f"{INDENT * 2}return;", f"{INDENT}}}"]
+    lines += printer.block(vectors.before, 1)
     for each in vectors.vectors:
         kind = f"gc_{each.dtype.short}x{width}"
         own = names.fresh(each.name)

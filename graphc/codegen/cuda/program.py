@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from graphc.codegen.blocks import Item, arranged
 from graphc.codegen.c.expressions import Text
 from graphc.codegen.c.literals import c_type
-from graphc.codegen.c.names import Names, comment
+from graphc.codegen.c.names import Names, comment, wrapped
 from graphc.codegen.c.program import (
     KernelContext,
     RowFunction,
@@ -22,6 +23,7 @@ from graphc.codegen.c.program import (
     scalar_helpers,
 )
 from graphc.codegen.c.statements import COMBINE, POSITION_COMBINERS, identity
+from graphc.codegen.cuda.bundles import Bundles, bundle_launches, device_function, print_bundle
 from graphc.codegen.cuda.contractions import print_contraction
 from graphc.codegen.cuda.expressions import CudaExpressions
 from graphc.codegen.cuda.kernels import Calls, CudaKernel, Frame, Part, print_loops
@@ -57,6 +59,14 @@ from graphc.ir.types import DType, bool_
 
 # Bytes: what the driver's own allocations are multiples of, and a run of memory that a warp reads at once.
 ALIGNMENT = 256
+# Names of CUDA's that no kernel may have; those of C are known.
+_TAKEN_TEXT = """
+    rsqrt rcbrt cbrt min max norm norm3d norm4d rnorm hypot rhypot erfinv erfcinv erfcx normcdf normcdfinv sinpi cospi
+    sincospi cyl_bessel_i0 cyl_bessel_i1 exp10 fdivide saturate clock clock64 printf assert signbit isnan isinf
+    isfinite and or not xor new delete class template operator this namespace using try catch throw public private
+    protected virtual friend explicit export typename mutable concept requires
+"""
+_TAKEN = tuple(_TAKEN_TEXT.split())
 # A loop of launches is written out; one of more launches than this is refused.
 MOST_LAUNCHES = 20_000
 
@@ -109,6 +119,16 @@ class _Printed:
     kernels: tuple[CudaKernel, ...]
     of_launch: tuple[int, ...]
     calls: Calls
+    names: Names
+
+
+@dataclass(frozen=True, slots=True)
+class _Bundled:
+    """Launches side by side: of each bundle the kernels, by number, of more than one its function."""
+
+    bundles: Bundles
+    kernels: tuple[tuple[int, ...], ...]
+    functions: Mapping[tuple[int, ...], tuple[str, Part]]
 
 
 def compile_cuda(program: LoopProgram) -> CudaProgram:
@@ -122,18 +142,20 @@ def compile_cuda(program: LoopProgram) -> CudaProgram:
         program = order_for_memory(program)
     program = reuse_in_place(program)
     printed = _print_kernels(program)
+    bundled = _bundled(program, printed)
+    together = bundled.bundles.program
     scratch = tuple(
-        Scratch(position, f"scratch{position}", printed.kernels[number].scratch_bytes)
-        for position, number in enumerate(printed.of_launch)
-        if printed.kernels[number].scratch_bytes
+        Scratch(position, f"scratch{position}", printed.kernels[numbers[0]].scratch_bytes)
+        for position, numbers in enumerate(bundled.kernels)
+        if printed.kernels[numbers[0]].scratch_bytes
     )
-    plan = plan_memory(program, scratch, alignment=ALIGNMENT)
-    check_plan(program, plan)
+    plan = plan_memory(together, scratch, alignment=ALIGNMENT)
+    check_plan(together, plan)
     return CudaProgram(
         name=program.name,
-        source=_text(program, plan, printed),
-        launches=tuple(_launches(program, printed)),
-        program=program,
+        source=_text(program, plan, printed, bundled),
+        launches=tuple(_launches(program, printed, bundled)),
+        program=together,
         plan=plan,
         draws_random=draws_random(program),
         can_fail=any("launch" in part.extra for kernel in printed.kernels for part in kernel.parts),
@@ -161,7 +183,7 @@ def refuse_host_work(program: LoopProgram) -> None:
 
 def _print_kernels(program: LoopProgram) -> _Printed:
     calls = Calls()
-    names = Names()
+    names = Names(_TAKEN)
     numbers: dict[object, int] = {}
     kernels: list[CudaKernel] = []
     of_launch: list[int] = []
@@ -183,7 +205,20 @@ def _print_kernels(program: LoopProgram) -> _Printed:
             frame = Frame(symbols, key[-1], steps)
             kernels.append(_print_kernel(launch.kernel, names.fresh(launch.kernel.title), calls, frame))
         of_launch.append(numbers[key])
-    return _Printed(tuple(kernels), tuple(of_launch), calls)
+    return _Printed(tuple(kernels), tuple(of_launch), calls, names)
+
+
+def _bundled(program: LoopProgram, printed: _Printed) -> _Bundled:
+    bundles = bundle_launches(program, [printed.kernels[number] for number in printed.of_launch])
+    kernels = tuple(tuple(printed.of_launch[number] for number in members) for members in bundles.members)
+    functions: dict[tuple[int, ...], tuple[str, Part]] = {}
+    for numbers in kernels:
+        if len(numbers) > 1 and numbers not in functions:
+            members = [printed.kernels[number] for number in numbers]
+            titles = list(dict.fromkeys(member.parts[0].name for member in members))
+            name = f"{titles[0]}_{'x' if len(titles) == 1 else 'and'}_{len(numbers) - (len(titles) > 1)}"
+            functions[numbers] = print_bundle(members, printed.names.fresh(name))
+    return _Bundled(bundles, kernels, functions)
 
 
 def _step(start: Integer) -> int:
@@ -208,14 +243,14 @@ def _print_kernel(kernel: Kernel, name: str, calls: Calls, frame: Frame) -> Cuda
 # The text.
 
 
-def _text(program: LoopProgram, plan: MemoryPlan, printed: _Printed) -> str:
+def _text(program: LoopProgram, plan: MemoryPlan, printed: _Printed, bundled: _Bundled) -> str:
     calls = printed.calls
     combinations = _combinations(calls)
     used = calls.used
     context = ProgramContext(
         title=(
             comment(f"graphc: {program.name}"),
-            f"{len(program.launches)} launches of {len(printed.kernels)} kernels; arena: {plan.arena_bytes:,} bytes",
+            f"{len(bundled.kernels)} launches of {len(printed.kernels)} kernels; arena: {plan.arena_bytes:,} bytes",
         ),
         scalar_functions=scalar_helpers(used),
         library_functions=frozenset(f"{name}_{dtype.short}" for name, dtype in used.library),
@@ -228,17 +263,29 @@ def _text(program: LoopProgram, plan: MemoryPlan, printed: _Printed) -> str:
             for dtype, width in sorted(calls.vectors, key=lambda each: (each[0].short, each[1]))
         ),
         tables=literal_tables(used),
-        kernels=tuple(
-            KernelContext(
-                kernel_comment(
-                    [each for each, of in zip(program.launches, printed.of_launch, strict=True) if of == number]
-                ),
-                kernel.definition,
-            )
-            for number, kernel in enumerate(printed.kernels)
-        ),
+        kernels=tuple(_kernel_contexts(program, printed, bundled)),
     )
     return render("cuda/program.cu.j2", context)
+
+
+def _kernel_contexts(program: LoopProgram, printed: _Printed, bundled: _Bundled) -> Iterator[KernelContext]:
+    """The functions of kernels, as kernels and as parts of bundles, then the bundles."""
+    alone = {numbers for numbers in bundled.kernels if len(numbers) == 1}
+    within = {number for numbers in bundled.functions for number in numbers}
+    for number, kernel in enumerate(printed.kernels):
+        launches = [
+            launch for launch, other in zip(program.launches, printed.of_launch, strict=True) if other == number
+        ]
+        said = kernel_comment(launches)
+        if (number,) in alone:
+            yield KernelContext(said, kernel.definition)
+        if number in within:
+            yield KernelContext(said, device_function(kernel))
+    for numbers, (definition, _) in bundled.functions.items():
+        counts = Counter(printed.kernels[number].parts[0].name for number in numbers)
+        members = ", ".join(name if count == 1 else f"{name} x{count}" for name, count in counts.items())
+        said = "\n   ".join(wrapped(f"Side by side: {members}", 112))
+        yield KernelContext(f"/* {said} */", definition)
 
 
 def _combinations(calls: Calls) -> tuple[Combination, ...]:
@@ -277,9 +324,24 @@ def _shuffled(dtype: DType) -> str:
 # The launches.
 
 
-def _launches(program: LoopProgram, printed: _Printed) -> list[CudaLaunch]:
+def _launches(program: LoopProgram, printed: _Printed, bundled: _Bundled) -> list[CudaLaunch]:
     found: list[CudaLaunch] = []
-    _add(arranged(program), {}, program, printed, found)
+    if program.blocks:  # then no launches stand together
+        _add(arranged(program), {}, program, printed, found)
+        return found
+    for position, (members, numbers) in enumerate(zip(bundled.bundles.members, bundled.kernels, strict=True)):
+        if len(members) == 1:
+            launch = program.launches[members[0]]
+            found += [_launch(launch, position, part, {}) for part in printed.kernels[numbers[0]].parts]
+            continue
+        _, whole = bundled.functions[numbers]
+        arguments = [
+            argument
+            for member, number in zip(members, numbers, strict=True)
+            for argument in _launch(program.launches[member], position, printed.kernels[number].parts[0], {}).arguments
+        ]
+        origins = bundled.bundles.program.launches[position].origins
+        found.append(CudaLaunch(whole.name, whole.grid, whole.block, tuple(arguments), position, origins))
     return found
 
 

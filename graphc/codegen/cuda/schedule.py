@@ -100,11 +100,17 @@ def _parted(body: tuple[Statement, ...]) -> tuple[tuple[Statement, ...], tuple[L
     if not (isinstance(last, Loop) and last.kind == "parallel" and all(isinstance(each, Let) for each in before)):
         return (), (), body
     outer: list[Loop] = []
+    definitions: list[Statement] = []  # of what does not change in the loops further in
     inner: tuple[Statement, ...] = (last,)
-    while len(inner) == 1 and isinstance(inner[0], Loop) and inner[0].kind == "parallel":
-        outer.append(inner[0])
-        inner = inner[0].body
-    return before, tuple(outer), inner
+    while (
+        isinstance(inner[-1], Loop)
+        and inner[-1].kind == "parallel"
+        and all(isinstance(statement, Let) for statement in inner[:-1])
+    ):
+        definitions += inner[:-1]
+        outer.append(inner[-1])
+        inner = inner[-1].body
+    return before, tuple(outer), (*definitions, *inner)
 
 
 def _checks(body: Sequence[Statement]) -> bool:
@@ -115,7 +121,7 @@ def _mode(outer: tuple[Loop, ...], body: tuple[Statement, ...]) -> tuple[str, tu
     points = size_estimate(product(loop.stop - loop.start for loop in outer))
     rows = [vector_nest(statement) for statement in body if isinstance(statement, Loop)]
     if not rows or not all(loops and _is_shared(inner) for loops, inner in rows) or not _repeatable(body):
-        return "threads", (THREADS if points > 1 else 1, 1, 1)
+        return "threads", (THREADS, 1, 1)
     terms = max(size_estimate(product(loop.stop - loop.start for loop in loops)) for loops, _ in rows)
     if terms <= SHORT_ROW:
         return "threads", (THREADS, 1, 1)

@@ -21,13 +21,11 @@ _OWN: dict[str, tuple[str, int]] = {
         name: (name, 1)
         for name in (
             "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh", "erf",
-            "erfc", "erfcx", "rsqrt",
+            "erfc", "rsqrt",
         )
     },
     **{name: (f"a{name.removeprefix('a')}", 1) for name in ("asin", "acos", "atan", "asinh", "acosh", "atanh")},
     **{name: (name, 2) for name in ("pow", "atan2", "hypot")},
-    "erfinv": ("erfinv", 1),
-    "ndtri": ("normcdfinv", 1),
 }  # fmt: skip
 
 CUDA_SPELLING: dict[tuple[str, str], Spelling] = {

@@ -197,7 +197,7 @@ class CudaStatements(Statements):
 
     def look(self, statement: Statement, depth: int) -> Iterator[str]:
         """What the threads of a block do to look at indices, together for those of a nest of loops."""
-        loops, body = vector_nest(statement) if isinstance(statement, Loop) else ((), (statement,))
+        loops, body = _nest_around_all(statement)
         margin = INDENT * depth
         if loops:
             count = self.expressions.integer(_count(loops), ADD)
@@ -223,6 +223,18 @@ class CudaStatements(Statements):
         if combiner in POSITION_COMBINERS:
             return f"{function}(&{place}, &{self.names(name + '_position')});"
         return f"{place} = {function}({place});"
+
+
+def _nest_around_all(statement: Statement) -> tuple[tuple[Loop, ...], tuple[Statement, ...]]:
+    """The loops within each other, and all that is done at a point of the innermost."""
+    loops: list[Loop] = []
+    definitions: list[Statement] = []
+    body: tuple[Statement, ...] = (statement,)
+    while body and isinstance(body[-1], Loop):
+        definitions += body[:-1]
+        loops.append(body[-1])
+        body = body[-1].body
+    return tuple(loops), (*definitions, *body)
 
 
 def _accumulates(body: Sequence[Statement]) -> list[Accumulate]:

@@ -9,9 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from graphc.codegen.loops import Kernel, Let, Loop, Statement, Store
+from graphc.codegen.loops import Kernel, Let, Local, Loop, Statement, Store
 from graphc.codegen.statements import rewrite_statements, scalars_of
-from graphc.codegen.trace import Rewriter, deep_variables, parts, walk_all
+from graphc.codegen.trace import (
+    Rewriter,
+    deep_variables,
+    integer_variables,
+    integers_of,
+    parts,
+    walk_all,
+)
 from graphc.ir.integers import Integer, Opaque, Variable, variable
 from graphc.ir.scalars import Choose, Load, Scalar
 from graphc.ir.types import DType
@@ -34,9 +41,11 @@ class Vector:
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """A body for ``width`` elements: vectors, and what is done for element :data:`LANE` of each."""
+    """A body for ``width`` elements: what is the same for all of them, vectors, and what is done for element
+    :data:`LANE` of each."""
 
     width: int
+    before: tuple[Let, ...]
     vectors: tuple[Vector, ...]
     body: tuple[Statement, ...]
 
@@ -49,13 +58,15 @@ def in_vectors(
     if not outer or not all(isinstance(each, Let) or (isinstance(each, Store) and not each.combiner) for each in body):
         return None
     name = outer[-1].variable
+    before, body = _parted(body, name)
+    still = {each.name for each in before}
     dtypes = {parameter.name: parameter.dtype for parameter in kernel.parameters}
     places: dict[tuple[str, Integer], list[bool]] = {}  # loaded, stored
     others: set[str] = set()  # read in other ways
     for statement in body:
         for load in _certain_loads(scalars_of((statement,))):
             if load.source in dtypes:
-                moves = _moves(load.index[0], name)
+                moves = _moves(load.index[0], name, still)
                 if moves == "otherwise":
                     return None
                 if moves != "by one":
@@ -63,7 +74,7 @@ def in_vectors(
                 else:
                     places.setdefault((str(load.source), load.index[0]), [False, False])[0] = True
         if isinstance(statement, Store):
-            if _moves(statement.offset, name) != "by one":
+            if _moves(statement.offset, name, still) != "by one":
                 return None
             places.setdefault((statement.target, statement.offset), [False, False])[1] = True
     if not places:
@@ -86,7 +97,7 @@ def in_vectors(
         Vector(f"{parameter}_v{number or ''}", parameter, offset, dtypes[parameter], loaded, stored)
         for number, ((parameter, offset), (loaded, stored)) in enumerate(places.items())
     )
-    return Vectors(width, vectors, _of_lane(body, name, extent, vectors))
+    return Vectors(width, before, vectors, _of_lane(body, name, extent, vectors))
 
 
 def _certain_loads(scalars: Sequence[Scalar]) -> Iterator[Load]:
@@ -99,12 +110,41 @@ def _certain_loads(scalars: Sequence[Scalar]) -> Iterator[Load]:
         pending += (scalar.condition,) if isinstance(scalar, Choose) else parts(scalar)
 
 
-def _moves(offset: Integer, name: str) -> str:
-    """How an offset goes on with a loop's variable: "still", "by one", "anywhere" (as memory says), or "otherwise"."""
+def _parted(body: Sequence[Statement], name: str) -> tuple[tuple[Let, ...], tuple[Statement, ...]]:
+    """The definitions that are the same at all points of the innermost loop, and the other statements."""
+    before: list[Let] = []
+    rest: list[Statement] = []
+    stored = {each.target for each in body if isinstance(each, Store)}
+    known: set[str] = set()
+    for statement in body:
+        still = isinstance(statement, Let)
+        for part in walk_all(scalars_of((statement,))) if still else ():
+            if isinstance(part, Local):
+                still = still and part.name in known
+            elif any(name in integer_variables(value) for value in integers_of(part)):
+                still = False
+            else:
+                still = still and not (isinstance(part, Load) and part.source in stored)
+        if still:
+            assert isinstance(statement, Let)
+            known.add(statement.name)
+            before.append(statement)
+        else:
+            rest.append(statement)
+    return tuple(before), tuple(rest)
+
+
+def _moves(offset: Integer, name: str, still: set[str]) -> str:
+    """How an offset goes on with a loop's variable: "still", "by one", "anywhere" (as memory says), or "otherwise".
+    ``still`` are the locals that do not change with the variable."""
     if isinstance(offset, int):
         return "still"
     found = "still"
     for monomial, coefficient in offset.terms:
+        read = [atom for atom in monomial if isinstance(atom, Opaque)]
+        locals_read = {part.name for atom in read for part in walk_all((atom.value,)) if isinstance(part, Local)}
+        if locals_read - still:
+            return "anywhere"
         if not any(name in deep_variables(atom) for atom in monomial):
             continue
         if any(isinstance(atom, Opaque) for atom in monomial):

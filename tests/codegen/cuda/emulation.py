@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.capture.trace import capture
+from graphc.capture.trace import FromArgument, FromOutside, capture
 from graphc.codegen.cuda import (
     BufferArgument,
     CudaLaunch,
@@ -121,8 +121,22 @@ def run(
 
 def captured(function: Callable[..., Any], *arguments: Any) -> Graph:
     """The optimized graph of a function, which runs once on these arguments."""
+    return captured_with_inputs(function, *arguments)[0]
+
+
+def captured_with_inputs(function: Callable[..., Any], *arguments: Any) -> tuple[Graph, dict[str, np.ndarray]]:
+    """The optimized graph of a function, and what it would be given at the next call with the same arguments."""
     recording, _ = capture(function, arguments, {})
-    return optimize(recording.graph).graph
+    graph = optimize(recording.graph).graph
+    inputs: dict[str, np.ndarray] = {}
+    for node, binding in zip(graph.inputs, recording.bindings, strict=True):
+        if isinstance(binding, FromArgument):
+            inputs[node.name] = np.array(arguments[binding.position].detach()._value("a test"))
+        elif isinstance(binding, FromOutside):
+            inputs[node.name] = np.array(binding.tensor.detach()._value("a test"))
+        else:
+            inputs[node.name] = np.array(binding.scalar.current(), node.type.dtype.numpy)
+    return graph, inputs
 
 
 def differences(graph: Graph, inputs: Mapping[str, np.ndarray], relative: float = 2e-5, **options: Any) -> list[str]:

@@ -15,10 +15,12 @@ import pytest
 
 import graphc as gc
 import graphc.nn.functional as F
+from graphc import nn, optim
 from graphc.codegen.cuda import CudaProgram
-from graphc.ir.graph import Graph
+from graphc.codegen.lower import LoweringOptions, lower
+from graphc.codegen.target import GPU
 from graphc.runtime.cubin import build_cubin
-from tests.codegen.cuda.emulation import captured, cuda_program, differences
+from tests.codegen.cuda.emulation import captured, captured_with_inputs, cuda_program, differences, run
 
 needs_nvcc = pytest.mark.skipif(shutil.which("nvcc") is None, reason="nvcc is not on the PATH")
 RNG = np.random.default_rng(3)
@@ -41,11 +43,7 @@ class Case:
     """A function of arrays by name, as a graph and as a CUDA program."""
 
     def __init__(self, function: Callable[..., Any], **arrays: np.ndarray):
-        self.function = function
-        self.arrays = arrays
-        tensors = [gc.tensor(array) for array in arrays.values()]
-        self.graph: Graph = captured(function, *tensors)
-        self.inputs = dict(zip((node.name for node in self.graph.inputs), arrays.values(), strict=True))
+        self.graph, self.inputs = captured_with_inputs(function, *map(gc.tensor, arrays.values()))
 
     @property
     def program(self) -> CudaProgram:
@@ -215,3 +213,65 @@ def test_what_is_overwritten_is_read_first() -> None:
 
     case = Case(function, x=draw(64), y=draw(64), z=draw(64))
     assert differences(case.graph, case.inputs) == []
+
+
+def test_a_gather_of_rows_moves_vectors() -> None:
+    """What a row's index is read from is read once for a vector, where the vector lies within the row."""
+
+    def function(table, index):
+        return table[index] * 2, table.gather(0, index[:, None] % 3)
+
+    case = Case(function, table=draw(9, 32), index=RNG.integers(0, 9, 21))
+    assert re.search(r"gc_f32x4 in0_v = \*\(const gc_f32x4 \*\)&in0\[\(int\)\w+ \* 32", case.program.source)
+    assert differences(case.graph, case.inputs) == []
+
+
+def test_the_first_index_out_of_range_is_named() -> None:
+    """Of indices in several loops the first in order, whichever thread finds it; what comes after does nothing."""
+
+    def function(table, index, state):
+        state.add_(1)
+        return gc.zeros(4, 3).index_reduce(0, index[:, 0], table[:, :3], "amax"), table[index]
+
+    table, index, state = draw(40, 5), RNG.integers(0, 4, (40, 2)), draw(7)
+    graph, inputs = captured_with_inputs(function, *map(gc.tensor, (table, index, state)))
+    for place, wrong in ((0, 4), (17, -41), (39, 99)):
+        index = inputs["index"].copy()
+        index.reshape(-1)[2 * place :: 10] = wrong
+        for backwards in (False, True):
+            with pytest.raises((IndexError, RuntimeError), match=f"index {wrong} is out"):
+                run(cuda_program(graph), {**inputs, "index": index}, backwards=backwards)
+
+
+def training() -> tuple[Callable[..., Any], tuple[gc.Tensor, ...]]:
+    """A step of Adam on a small network with normalization."""
+    gc.manual_seed(1)
+    net = nn.Sequential(nn.Linear(20, 24, bias=False), nn.BatchNorm1d(24), nn.ReLU(), nn.Linear(24, 20), nn.LayerNorm(20))
+    optimizer = optim.AdamW(net.parameters(), lr=0.01)
+
+    def training(x, y):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(net(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return training, (gc.randn(18, 20), gc.arange(18))
+
+
+def test_small_launches_stand_side_by_side() -> None:
+    """The updates of many parameters are few launches; a step changes its state as numpy does."""
+    function, arguments = training()
+    graph, inputs = captured_with_inputs(function, *arguments)
+    program = cuda_program(graph)
+    alone = len(lower(graph, LoweringOptions(target=GPU)).launches)
+    assert len(program.launches) <= alone - 10
+    assert "Side by side" in program.source
+    assert differences(graph, inputs, 1e-4) == []
+
+
+@needs_nvcc
+def test_nvcc_takes_a_training_step() -> None:
+    """So it does where kernels are functions of others."""
+    function, arguments = training()
+    assert build_cubin(cuda_program(captured(function, *arguments)).source, name="step").path.exists()

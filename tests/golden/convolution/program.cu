@@ -1,5 +1,5 @@
 // graphc: convolution
-// 6 launches of 6 kernels; arena: 4,608 bytes
+// 5 launches of 6 kernels; arena: 4,608 bytes
 
 #include <math.h>
 #include <stdbool.h>
@@ -124,11 +124,11 @@ extern "C" __global__ void __launch_bounds__(256) max_pool_position_max_pool_spr
 
 /* convolution_weight_gradient, mul, add, mul, sub
    backward of tests/test_golden.py:68; update of tests/test_golden.py:70 */
-extern "C" __global__ void __launch_bounds__(128) convolution_weight_gradient_mul_add(const float *__restrict__ in0,
+static __device__ void convolution_weight_gradient_mul_add_block(const float *__restrict__ in0,
     const float *__restrict__ in1, const double *__restrict__ in2, const double *__restrict__ in3,
-    float *__restrict__ out0, float *__restrict__ out1, float *__restrict__ out2)
+    float *__restrict__ out0, float *__restrict__ out1, float *__restrict__ out2, int block)
 {
-    const int row = blockIdx.x;
+    const int row = block;
     const int b = row / 36;
     const int m = row / 9 % 4;
     const int n = row % 9;
@@ -150,15 +150,15 @@ extern "C" __global__ void __launch_bounds__(128) convolution_weight_gradient_mu
 
 /* sum, mul, add, mul, sub
    backward of tests/test_golden.py:68; update of tests/test_golden.py:70 */
-extern "C" __global__ void __launch_bounds__(128) sum_mul_add(const double *__restrict__ in0,
-    const double *__restrict__ in1, const float *__restrict__ in2, float *__restrict__ out0, float *__restrict__ out1,
-    float *__restrict__ out2)
+static __device__ void sum_mul_add_block(const double *__restrict__ in0, const double *__restrict__ in1,
+    const float *__restrict__ in2, float *__restrict__ out0, float *__restrict__ out1, float *__restrict__ out2,
+    int block)
 {
     const double t0 = in0[0];
     const float t1 = (float)t0;
     const double t2 = in1[0];
     const float t3 = (float)t2;
-    const int i0 = blockIdx.x;
+    const int i0 = block;
     float a0 = 0.0f;
     #pragma unroll 4
     for (int point = (int)threadIdx.x; point < 128; point += 128) {
@@ -175,4 +175,17 @@ extern "C" __global__ void __launch_bounds__(128) sum_mul_add(const double *__re
         const float t6 = out2[i0];
         out2[i0] = t6 - t5 * t3;
     }
+}
+
+/* Side by side: convolution_weight_gradient_mul_add, sum_mul_add */
+extern "C" __global__ void __launch_bounds__(128) convolution_weight_gradient_mul_add_and_1(
+    const float *__restrict__ in0_0, const float *__restrict__ in1_0, const double *__restrict__ in2_0,
+    const double *__restrict__ in3_0, float *__restrict__ out0_0, float *__restrict__ out1_0,
+    float *__restrict__ out2_0, const double *__restrict__ in0_1, const double *__restrict__ in1_1,
+    const float *__restrict__ in2_1, float *__restrict__ out0_1, float *__restrict__ out1_1, float *__restrict__ out2_1)
+{
+    if (blockIdx.x < 36)
+        convolution_weight_gradient_mul_add_block(in0_0, in1_0, in2_0, in3_0, out0_0, out1_0, out2_0, blockIdx.x);
+    else
+        sum_mul_add_block(in0_1, in1_1, in2_1, out0_1, out1_1, out2_1, blockIdx.x - 36);
 }

@@ -1,5 +1,5 @@
 // graphc: softmax_cross_entropy
-// 5 launches of 5 kernels; arena: 1,792 bytes
+// 4 launches of 5 kernels; arena: 1,792 bytes
 
 #include <math.h>
 #include <stdbool.h>
@@ -122,13 +122,13 @@ extern "C" __global__ void __launch_bounds__(256) amax_sub_exp(const float *__re
 
 /* check_target, eq, where, neg, sum, div, mul, add
    tests/test_golden.py:53; backward of tests/test_golden.py:53 */
-extern "C" __global__ void __launch_bounds__(256) check_target_eq_where(const int64_t *__restrict__ in0,
-    const float *__restrict__ in1, const float *__restrict__ in2, const float *__restrict__ in3,
-    float *__restrict__ out0, int64_t *__restrict__ error)
+static __device__ void check_target_eq_where_block(const int64_t *__restrict__ in0, const float *__restrict__ in1,
+    const float *__restrict__ in2, const float *__restrict__ in3, float *__restrict__ out0, int64_t *__restrict__ error,
+    int block)
 {
     if (error[0] != 0)
         return; /* a launch before has failed */
-    const int i0 = blockIdx.x * 256 + threadIdx.x;
+    const int i0 = block * 256 + threadIdx.x;
     if (i0 >= 4)
         return;
     float a0 = 0.0f;
@@ -143,8 +143,8 @@ extern "C" __global__ void __launch_bounds__(256) check_target_eq_where(const in
 
 /* sum, div
    tests/test_golden.py:53 */
-extern "C" __global__ void __launch_bounds__(256) sum_div(const float *__restrict__ in0, const float *__restrict__ in1,
-    float *__restrict__ out0, int64_t *__restrict__ error)
+static __device__ void sum_div_block(const float *__restrict__ in0, const float *__restrict__ in1,
+    float *__restrict__ out0, int64_t *__restrict__ error, int block)
 {
     if (error[0] != 0)
         return; /* a launch before has failed */
@@ -154,4 +154,16 @@ extern "C" __global__ void __launch_bounds__(256) sum_div(const float *__restric
     for (int r0 = 0; r0 < 4; ++r0)
         a0 += in0[r0];
     out0[0] = a0 / in1[0];
+}
+
+/* Side by side: check_target_eq_where, sum_div */
+extern "C" __global__ void __launch_bounds__(256) check_target_eq_where_and_1(const int64_t *__restrict__ in0_0,
+    const float *__restrict__ in1_0, const float *__restrict__ in2_0, const float *__restrict__ in3_0,
+    float *__restrict__ out0_0, int64_t *__restrict__ error_0, const float *__restrict__ in0_1,
+    const float *__restrict__ in1_1, float *__restrict__ out0_1, int64_t *__restrict__ error_1)
+{
+    if (blockIdx.x < 1)
+        check_target_eq_where_block(in0_0, in1_0, in2_0, in3_0, out0_0, error_0, blockIdx.x);
+    else
+        sum_div_block(in0_1, in1_1, out0_1, error_1, blockIdx.x - 1);
 }
