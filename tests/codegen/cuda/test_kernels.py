@@ -222,7 +222,7 @@ def test_a_gather_of_rows_moves_vectors() -> None:
         return table[index] * 2, table.gather(0, index[:, None] % 3)
 
     case = Case(function, table=draw(9, 32), index=RNG.integers(0, 9, 21))
-    assert re.search(r"gc_f32x4 in0_v = \*\(const gc_f32x4 \*\)&in0\[\(int\)\w+ \* 32", case.program.source)
+    assert re.search(r"gc_f32x4 in1_v = \*\(const gc_f32x4 \*\)&in1\[\(int\)\w+ \* 32", case.program.source)
     assert differences(case.graph, case.inputs) == []
 
 
