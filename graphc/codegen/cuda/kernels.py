@@ -105,7 +105,7 @@ def print_loops(kernel: Kernel, name: str, body: Sequence[Statement], calls: Cal
         room = max(most(each.pairs) for each in rows)
         scratch = PAIR_BYTES * room * at_once
         lines, grid = _rows(printer, plan, room, at_once), at_once // ROW_THREADS
-    elif plan.mode == "single":
+    elif plan.mode == "random":
         lines, grid = list(printer.block(body, 1)), 1
     elif plan.mode == "check":
         lines, grid = _checks(printer, body), 1

@@ -47,7 +47,7 @@ COLUMN_THREADS = 16  # threads that share out the sum of one column
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """``mode`` is one of the words above, "single" (one thread does it all), or "check" (one block looks at indices).
+    """``mode`` is one of the words above, "random" (one block draws), or "check" (one block looks at indices).
 
     ``before`` are definitions that stand ahead of the parallel loops ``outer``, and ``body`` is what is done at each
     point. ``block`` counts threads in x, y, z.
@@ -86,7 +86,7 @@ def schedule(body: Sequence[Statement]) -> Schedule:
     """How the statements of a kernel are shared out."""
     before, outer, inner = _parted(tuple(body))
     if any(isinstance(statement, Random) for statement in inner):
-        return Schedule("single", before, outer, inner, (1, 1, 1))
+        return Schedule("random", before, outer, inner, (THREADS, 1, 1))
     if _checks(inner):
         return Schedule("check", (), (), tuple(body), (1024, 1, 1))
     mode, threads = _mode(outer, inner)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from graphc.codegen.c.literals import c_type
+from graphc.codegen.c.literals import c_type, integer_literal
 from graphc.codegen.c.spelling import ADD, UNARY
-from graphc.codegen.c.statements import INDENT, POSITION_COMBINERS, Statements
+from graphc.codegen.c.statements import INDENT, POSITION_COMBINERS, Statements, literal_double
 from graphc.codegen.cuda.expressions import CudaExpressions
 from graphc.codegen.cuda.schedule import Schedule, vector_nest
 from graphc.codegen.loops import (
@@ -16,6 +16,7 @@ from graphc.codegen.loops import (
     If,
     LocalArray,
     Loop,
+    Random,
     Statement,
     Store,
 )
@@ -95,6 +96,44 @@ class CudaStatements(Statements):
                 yield from self._array(name, dtype, max(size, 1), margin)
             case _:
                 yield from super().statement(statement, depth)
+
+    def _random(self, statement: Random, margin: str) -> Iterator[str]:
+        """Draws by all threads of a block, but for a permutation, whose numbers depend on those before."""
+        function = statement.function.removeprefix("random_")
+        target, size = self.names(statement.target), self.expressions.integer(statement.size)
+        kind, used = statement.dtype.short, self.expressions.used.random
+        arguments = statement.arguments
+        unit, words = "gc_random_unit_f64(words)", 2
+        match function:
+            case "normal":
+                used.add(f"gc_random_normal_{kind}")
+                yield f"{margin}gc_random_normal_together_{kind}(state, {target}, {size});"
+                return
+            case "uniform":
+                words = 1 if statement.dtype.itemsize == 4 else 2
+                value = f"gc_random_unit_{kind}(words)"
+            case "exponential":
+                value = f"({c_type(statement.dtype)})(-1.0 / {literal_double(arguments[0])} * log1p(-{unit}))"
+            case "bernoulli":
+                value = f"{unit} < {literal_double(arguments[0])}"
+            case "integers":
+                low, span = (int(argument) for argument in arguments)
+                words = 2 if span >= 1 << 28 or span <= 0 else 1
+                drawn = "gc_random_64(words)" if words == 2 else "(uint64_t)words[0]"
+                rest = drawn if span % 2**64 == 0 else f"{drawn} % {integer_literal(span % 2**64)}"
+                value = f"(int64_t)((uint64_t){integer_literal(low)} + {rest})"
+            case "bits":
+                words = 2 if arguments[0] > 32 else 1
+                drawn = "gc_random_64(words)" if words == 2 else "words[0]"
+                value = f"(int64_t)({drawn} & (UINT64_MAX >> {64 - int(arguments[0])}))"
+            case _:
+                yield f"{margin}if (threadIdx.x == 0)"
+                yield from super()._random(statement, margin + INDENT)
+                return
+        used.add("gc_random_fill")
+        yield f"{margin}gc_random_fill<{words}>(state, {size}, [&](int64_t i, const uint32_t *words) {{"
+        yield f"{margin}{INDENT}{target}[i] = {value};"
+        yield f"{margin}}});"
 
     def _array(self, name: str, dtype: DType, size: int, margin: str) -> Iterator[str]:
         kind = c_type(dtype)

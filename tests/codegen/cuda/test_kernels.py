@@ -19,8 +19,11 @@ from graphc import nn, optim
 from graphc.codegen.cuda import CudaProgram
 from graphc.codegen.lower import LoweringOptions, lower
 from graphc.codegen.target import GPU
+from graphc.ir.interp import interpret
+from graphc.random_stream import RandomStream
 from graphc.runtime.cubin import build_cubin
 from tests.codegen.cuda.emulation import captured, captured_with_inputs, cuda_program, differences, run
+from tests.every_way import difference
 
 needs_nvcc = pytest.mark.skipif(shutil.which("nvcc") is None, reason="nvcc is not on the PATH")
 RNG = np.random.default_rng(3)
@@ -246,7 +249,8 @@ def test_the_first_index_out_of_range_is_named() -> None:
 def training() -> tuple[Callable[..., Any], tuple[gc.Tensor, ...]]:
     """A step of Adam on a small network with normalization."""
     gc.manual_seed(1)
-    net = nn.Sequential(nn.Linear(20, 24, bias=False), nn.BatchNorm1d(24), nn.ReLU(), nn.Linear(24, 20), nn.LayerNorm(20))
+    first, last = nn.Linear(20, 24, bias=False), nn.Linear(24, 20)
+    net = nn.Sequential(first, nn.BatchNorm1d(24), nn.ReLU(), last, nn.LayerNorm(20))
     optimizer = optim.AdamW(net.parameters(), lr=0.01)
 
     def training(x, y):
@@ -275,3 +279,25 @@ def test_nvcc_takes_a_training_step() -> None:
     """So it does where kernels are functions of others."""
     function, arguments = training()
     assert build_cubin(cuda_program(captured(function, *arguments)).source, name="step").path.exists()
+
+
+def test_random_numbers_are_those_of_eager_mode() -> None:
+    """All threads of a block draw from the one stream: the same numbers, and the stream goes on where it would."""
+
+    def draws(x):
+        return [
+            gc.rand(5), gc.rand(3), gc.rand(701), gc.rand(333, dtype=gc.float64), gc.randn(7), gc.randn(1000),
+            gc.randn(48, dtype=gc.float64), gc.randint(-5, 5, (99,)), gc.randint(0, 1 << 40, (400,)),
+            F.dropout(x, 0.3), gc.empty(50).exponential_(2.0), gc.randperm(20), gc.bernoulli(gc.full((9,), 0.5)),
+            gc.rand(1),
+        ]  # fmt: skip
+
+    case = Case(draws, x=draw(1300))
+    stream = RandomStream(11)
+    gc.manual_seed(11)
+    expected = interpret(case.graph, case.inputs).outputs
+    found = run(case.program, case.inputs, stream.buffer).outputs
+    for name, array in expected.items():
+        tolerance = 0.0 if array.dtype.kind in "ib" else 2e-6
+        assert difference(found[name], array, tolerance, tolerance) is None, name
+    assert (stream.buffer[:625] == gc.random.default_generator.buffer[:625]).all()
