@@ -2,7 +2,8 @@
 
 Every expression has a home: the innermost of the blocks that define what it depends on. One that is used twice, that is
 used deeper than its home, or that would make a line too long to read is defined at home, just before the statement that
-needs it first. What stands only on a side of a choice that guards its loads (padding) is never moved out of it.
+needs it first. What stands only on a side of a choice that guards its loads (padding), or is loaded only where a
+statement's condition holds, is never moved out of it.
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ class _Binder:
         self.overwritten = overwritten
         self.root = _Block(0)
         self.path = [self.root]
+        self.conditional = False  # within a condition: what is loaded there stays there
         self.scope: dict[str, _Block] = {}
         self.aliases: dict[str, _Expression] = {}
         self.mutable: set[str] = set(overwritten.values())
@@ -128,7 +130,9 @@ class _Binder:
                 inner = _Block(block.depth + 1)
                 self.blocks[id(statement)] = inner
                 self.path.append(inner)
+                around, self.conditional = self.conditional, True
                 self._visit(statement.body, inner)
+                self.conditional = around
                 self.path.pop()
             elif isinstance(statement, Let):
                 value = self.aliases[statement.name] = self._intern(statement.value, False)
@@ -159,7 +163,7 @@ class _Binder:
             self._use(statement.value)
 
     def _use(self, scalar: Scalar) -> None:
-        self._count(self._intern(scalar, False), False)
+        self._count(self._intern(scalar, self.conditional), self.conditional)
 
     def _use_integer(self, value: Integer) -> None:
         for scalar in opaque_values(value):

@@ -7,7 +7,6 @@ the host, and checks here.
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 from graphc.codegen.domains import Axis, integer_expressions, merge_axes
@@ -19,16 +18,14 @@ from graphc.codegen.loops import (
     Contract,
     Let,
     Local,
-    Loop,
     Random,
     Sliding,
     Span,
     Statement,
-    Store,
 )
 from graphc.codegen.nests import LoopWriter
+from graphc.codegen.scatters import write_scatter
 from graphc.codegen.statements import (
-    blocks,
     nest,
     outer_kinds,
     rewrite_statements,
@@ -43,7 +40,6 @@ from graphc.codegen.trace import (
     flat_offset,
     index_variable,
     index_variables,
-    linear_offset,
 )
 from graphc.ir.applications import applies
 from graphc.ir.graph import Node
@@ -71,7 +67,7 @@ def emit(group: Group, storage: Storage) -> list[Draft]:
     if group.kind == "check":
         return [Draft(_check(group, storage))]
     if group.kind == "scatter":
-        return [Draft(_scatter(group, storage))]
+        return [Draft(write_scatter(group, storage))]
     if any(axis.extent == 0 for axis in group.outer):
         return []
     if group.kind == "contraction":
@@ -141,39 +137,6 @@ def _transposed(contract: Contract) -> Contract:
         exchange.scalar(contract.left),
         rewrite_statements(contract.epilogue, exchange),
     )
-
-
-def _scatter(group: Group, storage: Storage) -> tuple[Statement, ...]:
-    (member,) = group.members
-    node = member.node
-    tracer = Tracer(storage.outside)
-    types = [operand.type for operand in node.inputs]
-    at = index_variables("i", types[2].shape)
-    place = linear_offset(tracer.target(node, at), node.type.shape)
-    value = tracer.element(node.inputs[2], at)
-    combiner = None if node.op.combiner == "put" else node.op.combiner  # type: ignore[attr-defined]
-    body: tuple[Statement, ...] = (Store(storage.values.key(node), place, value, node.type.dtype, combiner),)
-    domain = tuple(Axis(f"i{d}", extent) for d, extent in enumerate(types[2].shape) if extent != 1)
-    independent = {f"i{d}" for d in node.op.independent_dimensions(types, **node.attrs)}  # type: ignore[attr-defined]
-    expressions = [place, *integer_expressions((value, Load("place", (place,), int64)))]
-    borders = {
-        low.name for high, low in itertools.pairwise(domain) if (high.name in independent) != (low.name in independent)
-    }
-    domain, merged = merge_axes(domain, expressions, borders)
-    body = substitute_statements(body, merged)
-    free = [axis for axis in domain if axis.name in independent]
-    bound = [axis for axis in domain if axis.name not in independent]
-    if not free:
-        return nest(bound, body, ["serial"] * len(bound))
-    if bound and free[-1] is domain[-1] and group.target.lanes:
-        # The source's rows are taken in order by each thread, for a block of columns of its own.
-        axis = free.pop()
-        count, _, start, stop = blocks(axis)
-        rest = [*free, *bound]
-        inner = nest(rest, (Loop(axis.name, start, stop, body, "vector"),), ["serial"] * len(rest))
-        return (Loop("c", 0, count, inner, "parallel"),) if count != 1 else inner
-    kinds = [*outer_kinds(len(free), group.target), *["serial"] * len(bound)]
-    return nest([*free, *bound], body, kinds)
 
 
 def _rows(group: Group, storage: Storage) -> list[Draft]:

@@ -10,6 +10,7 @@ from graphc.codegen.loops import (
     CallOut,
     CallRow,
     Contract,
+    If,
     Kernel,
     Let,
     Loop,
@@ -122,6 +123,8 @@ def _rename(statements: Sequence[Statement], rewriter: Rewriter, target: Callabl
         if isinstance(statement, Loop):
             (atom,) = rewriter.variables[statement.variable].terms[0][0]  # type: ignore[union-attr]
             return replace(statement, variable=atom.name, body=tuple(renamed(inner) for inner in statement.body))
+        if isinstance(statement, If):
+            return replace(statement, body=tuple(renamed(inner) for inner in statement.body))
         return statement
 
     return tuple(renamed(statement) for statement in rewrite_statements(statements, rewriter))
@@ -139,6 +142,10 @@ def _uses(draft: Draft, buffer_of: Mapping[str, str]) -> dict[str, _Use]:
     def visit(statements: Sequence[Statement]) -> None:
         for statement in statements:
             if isinstance(statement, Loop):
+                visit(statement.body)
+                continue
+            if isinstance(statement, If):
+                load(statement.condition)
                 visit(statement.body)
                 continue
             for scalar in scalars_of((statement,)):

@@ -12,6 +12,7 @@ from graphc.codegen.loops import (
     Advance,
     CallRow,
     CheckIndex,
+    If,
     Let,
     Local,
     Loop,
@@ -90,6 +91,8 @@ def rewrite_statements(statements: Sequence[Statement], rewriter: Rewriter) -> t
             )
         elif isinstance(statement, Let | Advance):
             statement = replace(statement, value=rewriter.scalar(statement.value))
+        elif isinstance(statement, If):
+            statement = If(rewriter.scalar(statement.condition), rewrite_statements(statement.body, rewriter))
         elif isinstance(statement, CallRow):
             statement = _rewritten_call(statement, rewriter)
         elif isinstance(statement, CheckIndex):
@@ -117,6 +120,8 @@ def scalars_of(statements: Iterable[Statement]) -> list[Scalar]:
             found.append(statement.value)
         elif isinstance(statement, CallRow):
             found += [Load("offset", (span.offset,), int64) for span in statement.spans]
+        elif isinstance(statement, If):
+            found += [statement.condition, *scalars_of(statement.body)]
         elif isinstance(statement, Loop):
             found += scalars_of(statement.body)
     return found

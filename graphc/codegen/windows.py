@@ -86,7 +86,7 @@ def _moved(body: tuple[Statement, ...] | Contract, starts: dict[str, int]) -> tu
         for statement in statements:
             if isinstance(statement, Store) and statement.target in starts:
                 statement = replace(statement, offset=statement.offset - starts[statement.target])
-            elif isinstance(statement, Loop):
+            elif isinstance(statement, Loop | If):
                 statement = replace(statement, body=moved(statement.body))
             found.append(statement)
         return tuple(found)

@@ -164,8 +164,8 @@ def _is_shared(body: Sequence[Statement]) -> bool:
 def _repeatable(body: Sequence[Statement]) -> bool:
     """Whether what stands beside the loops may be done by every thread of a point."""
     for statement in body:
-        if isinstance(statement, Store) and statement.combiner is not None:
-            return False
+        if isinstance(statement, If) and _repeatable(statement.body):
+            continue
         if not isinstance(statement, Let | Accumulator | LocalArray | Store | Loop):
             return False
     return True
