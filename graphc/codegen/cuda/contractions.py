@@ -42,8 +42,8 @@ from graphc.codegen.render import render
 from graphc.codegen.statements import scalars_of
 from graphc.codegen.trace import index_variable, linear_terms, walk_all
 from graphc.ir.integers import Integer, bounds, product, variable
-from graphc.ir.scalars import Call, Load, Scalar
-from graphc.ir.types import float32, float64
+from graphc.ir.scalars import Call, Choose, Constant, Load, Scalar
+from graphc.ir.types import DType, float32, float64
 
 # Fewer rows or columns than this leave most of a tile empty, and so small a depth is not worth shared memory.
 FEWEST_ROWS = 16
@@ -53,6 +53,10 @@ FEW_TILES = 132
 MANY_BLOCKS = 264
 FEWEST_TERMS_OF_SPLIT = 128
 MOST_SPLITS = 128
+
+
+# CUDA's own types of halves.
+HALVES = {"f16": "__half", "bf16": "__nv_bfloat16"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,10 @@ class GemmContext:
     opening: tuple[str, ...]
     t: str
     i: str
+    e: str
+    half: str
+    gap: int
+    warps_across: int
     rows: str
     columns: str
     depth: str
@@ -205,7 +213,12 @@ def _tiled(
 ) -> CudaKernel:
     """The tiled function. It hands on partial sums where the depth is shared out."""
     epilogue = without_unused(epilogue)
-    factors = (contract.left, contract.right)
+    half, left, right = _halves(contract)
+    if half is not None:
+        tile = _tile_of_fragments(tile)
+        calls.halves.add(half)
+    warps_down = min(tile.rows // 16, 4)
+    factors = (left, right)
     stand_in = [Let("factor", contract.dtype, factor) for factor in factors]
     body = [*stand_in, *epilogue]
     names = kernel_names(
@@ -244,21 +257,25 @@ def _tiled(
             opening=tuple(opening(frame.guarded)),
             t=c_type(contract.dtype),
             i=index,
+            e=c_type(contract.dtype if half is None else half),
+            half="" if half is None else HALVES[half.short],
+            gap=4 if half is None else 8,
+            warps_across=8 // warps_down,
             rows=expressions.integer(contract.rows, ADD),
             columns=expressions.integer(contract.columns, ADD),
             depth=expressions.integer(contract.depth, ADD),
             tile_rows=tile.rows,
             tile_columns=tile.columns,
             tile_depth=tile.depth,
-            thread_rows=tile.rows // 16,
-            thread_columns=tile.columns // 16,
+            thread_rows=tile.rows // 16 if half is None else tile.rows // 16 // warps_down,
+            thread_columns=tile.columns // 16 if half is None else tile.columns // 16 // (8 // warps_down),
             row_run=min(tile.rows // 16, 4),
             column_run=min(tile.columns // 16, 4),
-            left=expressions.scalar(contract.left, OR),
-            right=expressions.scalar(contract.right, OR),
+            left=expressions.scalar(left, OR),
+            right=expressions.scalar(right, OR),
             left_along=_along(contract.left, "k", "m"),
             right_along=_along(contract.right, "k", "n"),
-            zero=literal(0, contract.dtype),
+            zero=literal(0, contract.dtype if half is None else half),
             splits=splits,
             batched=contract.batch != 1,
             epilogue=tuple(printer.block(epilogue, 4)),
@@ -270,6 +287,40 @@ def _tiled(
         contract.batch * splits,
     )
     return CudaKernel(text.rstrip("\n"), (Part(name, arguments, grid, block, symbols, tuple(extra)),))
+
+
+def _halves(contract: Contract) -> tuple[DType | None, Scalar, Scalar]:
+    """The kind of halves whose products a contraction sums in float32, and the factors as such; or None."""
+    kinds = {part.arguments[0].dtype for part in walk_all((contract.left, contract.right)) if _widens(part)}
+    if contract.dtype == float32 and len(kinds) == 1:
+        (half,) = kinds
+        left, right = _as_half(contract.left, half), _as_half(contract.right, half)
+        if left is not None and right is not None:
+            return half, left, right
+    return None, contract.left, contract.right
+
+
+def _widens(part: Scalar) -> bool:
+    return isinstance(part, Call) and part.function == "cast" and part.arguments[0].dtype.is_half
+
+
+def _as_half(value: Scalar, half: DType) -> Scalar | None:
+    """The half that a float32 expression widens; None where it may be no half."""
+    if isinstance(value, Call) and value.function == "cast" and value.arguments[0].dtype == half:
+        return value.arguments[0]
+    if isinstance(value, Choose):
+        chosen, otherwise = _as_half(value.chosen, half), _as_half(value.otherwise, half)
+        if chosen is not None and otherwise is not None:
+            return Choose(value.condition, chosen, otherwise, half)
+    if isinstance(value, Constant) and float(half.numpy.type(value.value)) == value.value:
+        return Constant(value.value, half)
+    return None
+
+
+def _tile_of_fragments(tile: Tile) -> Tile:
+    """A tile that gives each of the eight warps of a block a fragment."""
+    columns = 64 if tile.rows == tile.columns == 32 else tile.columns
+    return Tile(tile.rows, columns, 32)
 
 
 def _tiles(extent: Integer, side: int) -> Integer:

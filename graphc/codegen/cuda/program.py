@@ -101,6 +101,7 @@ class ProgramContext:
     """The holes of ``templates/cuda/program.cu.j2``, which describes them."""
 
     title: tuple[str, ...]
+    tensor_cores: bool
     scalar_functions: tuple[ScalarFunction, ...]
     library_functions: frozenset[str]
     row_functions: tuple[RowFunction, ...]
@@ -252,6 +253,7 @@ def _text(program: LoopProgram, plan: MemoryPlan, printed: _Printed, bundled: _B
             comment(f"graphc: {program.name}"),
             f"{len(bundled.kernels)} launches of {len(printed.kernels)} kernels; arena: {plan.arena_bytes:,} bytes",
         ),
+        tensor_cores=bool(calls.halves),
         scalar_functions=scalar_helpers(used),
         library_functions=frozenset(f"{name}_{dtype.short}" for name, dtype in used.library),
         row_functions=row_functions(used),
