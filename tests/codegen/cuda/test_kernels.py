@@ -20,7 +20,7 @@ from graphc.codegen.cuda import CudaProgram
 from graphc.codegen.lower import LoweringOptions, lower
 from graphc.codegen.target import GPU
 from graphc.ir.interp import interpret
-from graphc.random_stream import RandomStream
+from graphc.randomness.stream import RandomStream
 from graphc.runtime.cubin import build_cubin
 from tests.codegen.cuda.emulation import captured, captured_with_inputs, cuda_program, differences, run
 from tests.every_way import difference
