@@ -36,6 +36,7 @@ from graphc.codegen.trace import is_host_work
 from graphc.compiled.builds import Entry, Stages
 from graphc.compiled.checking import check_run, checked_call
 from graphc.compiled.execution import BoundProgram
+from graphc.compiled.many_steps import run_many
 from graphc.compiled.report import Report, describe_build
 from graphc.fork_safe import recursive_lock
 from graphc.garbage import paused_collection
@@ -133,13 +134,7 @@ class CompiledFunction:
         if self._eager:
             return self._eagerly(self._eager, arguments, keywords)
         tensors, description = flatten((arguments, keywords) if keywords else arguments)
-        key = (
-            description,
-            state.gradients,
-            state.autocast,
-            get_default_dtype(),
-            *[(tensor._array.shape, tensor.dtype.short, _wants_gradient(tensor)) for tensor in tensors],
-        )
+        key = self._key(description, tensors)
         missed: list[tuple[Entry, int]] = []
         entries = self._entries.get(key)
         if entries is None:
@@ -156,6 +151,44 @@ class CompiledFunction:
         if len(missed) and sum(1 for entry in entries if entry.path) >= self.max_paths:
             return self._too_many_paths(missed[-1], arguments, keywords)
         return self._first_call(key, tensors, arguments, keywords, missed)
+
+    def run(self, steps: int, *arguments: Any, **keywords: Any) -> Any:
+        """Run the function many times in one call, the loop in C, as far as nothing needs Python in between.
+
+        Args:
+            steps: how often, 1 or more.
+            arguments, keywords: as in a call, but each tensor holds what all steps take, one after the other along a
+                first dimension of that extent; ``x.expand(steps, *x.shape)`` where it is the same in every step.
+
+        Returns what the function returns, each tensor with the results of all steps along a new first dimension.
+        Parameters, other state, random numbers, and gradients are as after so many calls; run-time scalars such as a
+        learning rate are read once.
+
+        Raises ValueError for another first extent and for arguments that want gradients.
+        """
+        if state.recorder is not None:
+            raise RuntimeError(f"{self.__name__}.run can't be part of another compiled function; call it step by step")
+
+        def ready(tensors: list[Tensor]) -> list[Entry]:
+            if self._eager or self.check:
+                return []
+            _, description = flatten(described)
+            key = self._key(description, tensors)
+            return self._entries.get(key) or self._of_other_sizes(key, tensors)
+
+        described = (arguments, keywords) if keywords else arguments
+        return run_many(self, ready, steps, arguments, keywords)
+
+    @staticmethod
+    def _key(description: Any, tensors: Sequence[Tensor]) -> Any:
+        """What the kind of a call is."""
+        return (
+            description,
+            state.gradients,
+            state.autocast,
+            get_default_dtype(),
+            *[(tensor._array.shape, tensor.dtype.short, _wants_gradient(tensor)) for tensor in tensors],
+        )
 
     @staticmethod
     def _refilled(bound: BoundProgram, result: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:

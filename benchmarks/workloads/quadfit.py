@@ -44,7 +44,20 @@ def build(torch: ModuleType, compile: Compile) -> Step:
             loss = iteration(x, y)
         return loss
 
+    step.iteration, step.operands = iteration, (x, y)
     return step
 
 
-WORKLOADS = [Workload("quadfit", "w x^2 + b on 100 points, 800 steps written by hand", build)]
+def build_loop(torch: ModuleType, compile: Compile) -> Step:
+    """The same 800 iterations in one call, where the framework can: `run` of a compiled step."""
+    step = build(torch, compile)
+    iteration, x, y = step.iteration, *(part.expand(ITERATIONS, *part.shape) for part in step.operands)
+    if not hasattr(iteration, "run"):
+        return step
+    return lambda: iteration.run(ITERATIONS, x, y)[-1]
+
+
+WORKLOADS = [
+    Workload("quadfit", "w x^2 + b on 100 points, 800 steps written by hand", build),
+    Workload("quadfit_loop", "the same, all 800 steps in one call", build_loop),
+]

@@ -6,6 +6,7 @@ addresses of arguments and results, and runs.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ from graphc.compiled.differential import CompiledBackward, DifferentiableProgram
 from graphc.ir.graph import Graph
 from graphc.ir.integers import bind_attribute, bounds
 from graphc.ir.types import DType
+from graphc.ops.checks import GuardMissed
 from graphc.randomness.generator import default_generator
 from graphc.recording import generation, paused
 from graphc.runtime.abi import ffi
@@ -265,6 +267,83 @@ class BoundProgram:
                 if changed:
                     np.copyto(original, copy)
         return results
+
+    def repeats(self, stacked: Sequence[np.ndarray]) -> bool:
+        """Whether runs can follow each other within C: what is returned of each is values in new memory and no more,
+        no gradient is read before it is replaced, and each run finds its part of the arguments in dense memory.
+
+        ``stacked`` are the arrays of the arguments of all runs, one after the other along the first dimension.
+        """
+        recording = self.recording
+        shown = {result.place.output for result in recording.results if isinstance(result.place, Seen)}
+        gradients = {effect.place.output for effect in recording.gradients if effect.place is not None}
+        plain = all(
+            isinstance(result.place, Seen)
+            and not (result.place.chain or result.leaf or result.number or result.gradient is not None)
+            and (result.kind is Tensor and recording.orders[result.place.output] is None)
+            for result in recording.results
+        )
+        dense = all(
+            array[0].flags.c_contiguous and not (changed and (array.strides[0] == 0 or not array.flags.writeable))
+            for array, changed in ((stacked[position], changed) for _, position, changed in self._arguments)
+        )
+        return (
+            plain
+            and dense
+            and not (shown & gradients or recording.refilled or recording.flags)
+            and not (self._gradient_inputs and recording.gradients)
+            and all(
+                owner.tensor is not None and owner.tensor._grad._array.flags.c_contiguous
+                for _, owner, _ in self._gradient_inputs
+            )
+            and self._differentiable is None
+            and self.executable.check is None
+        )
+
+    def run_many(self, tensors: Sequence[Tensor], strides: Sequence[int], steps: int) -> tuple[Any, int]:
+        """Run on the arguments of one step, and of the steps after it as they lie in memory, each by so many bytes
+        behind the one before; on fewer where a guard misses.
+
+        Returns what the function returns, results stacked along a new first dimension, and how many steps were done.
+        Only after :meth:`repeats` and :meth:`holds`.
+        """
+        program, memory = self._program, self.executable.results
+        with program.lock:
+            moves = {}
+            for slot, position, _ in self._arguments:
+                program.pointers[slot] = _from_buffer(tensors[position]._array)
+                moves[slot] = strides[position]
+            for slot, owner, _ in self._gradient_inputs:
+                program.pointers[slot] = _from_buffer(owner.of(tensors)._grad._array)
+            for original, copy, _ in self._staged:
+                np.copyto(copy, original)
+            for owner in self._replaced:
+                owner.of(tensors)._grad = None
+            memory.begin()
+            gradients = {effect.place.output for effect in self.recording.gradients if effect.place is not None}
+            results = []
+            for output, (slot, shape, dtype) in enumerate(self._take_sizes(tensors) if self._places else self._outputs):
+                # Of a gradient only what the last step leaves is seen.
+                array = memory.empty(shape if output in gradients else (steps, *shape), dtype.numpy)
+                program.pointers[slot] = _from_buffer(array)
+                if output not in gradients:
+                    moves[slot] = array[0].nbytes
+                results.append((array, dtype))
+            with default_generator.lock if self._draws else contextlib.nullcontext():
+                if self._draws:
+                    program.pointers[self._random_slot] = _from_buffer(default_generator.buffer)
+                code, done = program.run_many(steps, moves)
+            if done:
+                self._count_writes(tensors)
+                for original, copy, changed in self._staged:
+                    if changed:
+                        np.copyto(original, copy)
+            if code:
+                failure = self.executable.failure()
+                if not isinstance(failure, GuardMissed):
+                    raise failure
+            seen = [(array if n in gradients else array[:done], dtype) for n, (array, dtype) in enumerate(results)]
+            return (self.returned(seen, tensors) if done else None), done
 
     def _count_writes(self, tensors: Sequence[Tensor]) -> None:
         """Let the tape see which memory a run has written."""

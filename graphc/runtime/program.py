@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -125,6 +125,23 @@ class NativeProgram:
             return self._run(self.pointers, self._extents, self._arena_pointer, setting.count, self._error)
         finally:
             self._release()
+
+    def run_many(self, steps: int, strides: Mapping[int, int]) -> tuple[int, int]:
+        """Runs many times, with the extents that were set last, in one call.
+
+        Args:
+            steps: how often.
+            strides: for slots of the table, by how many bytes what stands there moves on after each run; others stay.
+
+        Returns the code of the last run, and how many runs ended with 0.
+        """
+        count = self.buffer_count
+        with self.lock:
+            table = ffi.new("void *[]", list(self.pointers))
+            moves = ffi.new("int64_t[]", [strides.get(slot, 0) for slot in range(count)] or [0])
+            run = self._library.handle.graphc_run_many
+            code = run(table, moves, count, steps, self._extents, self._arena_pointer, setting.count, self._error)
+            return code, self._error[ERROR_WORDS - 1]
 
     def set_extents(self, extents: Sequence[int]) -> None:
         """Sets the run-time extents, in the declared order.

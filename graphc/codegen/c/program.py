@@ -148,7 +148,7 @@ def print_kernels(program: LoopProgram, vector_bytes: int = 16) -> PrintedKernel
     ``vector_bytes`` is the width of the target's vector registers.
     """
     used = Used()
-    names = Names(("graphc_run",))
+    names = Names(("graphc_run", "graphc_run_many"))
     numbers: dict[object, int] = {}
     texts: list[KernelText] = []
     of_launch: list[int] = []
@@ -215,7 +215,7 @@ def print_program(
     comes after all others in the table of buffers. With ``roll`` launches that repeat become loops.
     """
     functions = [phase.name for text in kernels.texts for phase in text.phases]
-    names = Names(("graphc_run", "stream", "done", "host", "none", "turn", *functions))
+    names = Names(("graphc_run", "graphc_run_many", "stream", "done", "host", "none", "turn", *functions))
     sizes = {symbol: names(symbol) for symbol in program.symbols}
     identifiers = {buffer.name: names(buffer.name) for buffer in (*caller_buffers(program), *program.buffers)}
     used = kernels.used

@@ -575,3 +575,21 @@ int64_t graphc_run(void *const *buffers, const int64_t *extents, unsigned char *
     sum_mul_add(momentum, lr, t12, bias_grad, bias_momentum_buffer, bias, 0, 4);
     return 0;
 }
+
+GC_STEP int64_t graphc_run_many(void **buffers, const int64_t *strides, int64_t buffer_count, int64_t steps,
+    const int64_t *extents, unsigned char *arena, int64_t threads, int64_t *error);
+
+/* As many steps, one after the other: after each, every buffer moves on by its stride in bytes. Ends at the first step that fails;
+   the last of the error's words tells how many were done. */
+int64_t graphc_run_many(void **buffers, const int64_t *strides, int64_t buffer_count, int64_t steps,
+    const int64_t *extents, unsigned char *arena, int64_t threads, int64_t *error)
+{
+    for (error[3] = 0; error[3] < steps; ++error[3]) {
+        const int64_t code = graphc_run(buffers, extents, arena, threads, error);
+        if (code != 0)
+            return code;
+        for (int64_t i = 0; i < buffer_count; ++i)
+            buffers[i] = (unsigned char *)buffers[i] + strides[i];
+    }
+    return 0;
+}
