@@ -55,6 +55,16 @@ class Recorder(Protocol):
     def attribute_written(self, holder: Any, name: str, value: Any) -> None:
         """A tensor was stored as an attribute of a module."""
 
+    def data_written(self, tensor: Tensor, value: Tensor) -> None:
+        """``tensor`` is about to get the memory of another tensor."""
+
+    def attribute_replaced(self, holder: Any, table: dict[str, Any], name: str, before: Any) -> bool:
+        """An attribute of a module is about to get another value in the dict that holds it; whether a program would
+        repeat that. ``before``: what it holds, or the module itself where there is none."""
+
+    def mode_written(self, module: Any) -> None:
+        """A module's ``training`` is about to be set."""
+
     def object_made(self, holder: Any) -> None:
         """A module is made while the function runs: what is stored on it is the function's own affair."""
 

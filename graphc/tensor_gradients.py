@@ -251,7 +251,7 @@ class Differentiation:
     @data.setter
     def data(self, value: Tensor) -> None:
         if state.recorder is not None:
-            state.recorder.attribute_written(self, "data", value)
+            state.recorder.data_written(self, value)
         self._array, self._memory, self._chain, self.dtype = value._array, value._storage, value._chain, value.dtype
         generation.advance()
 

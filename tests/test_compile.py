@@ -373,13 +373,13 @@ def test_tensors_from_outside_that_change_shape_or_dtype_are_seen():
         forward(gc.ones(1, 2))
 
 
-def rebind_variable(box):
-    total = gc.zeros(2)
+def rebind_number(box):
+    total = 0
 
     def step(x):
         nonlocal total
-        total = total + x
-        return total
+        total = total + 1
+        return x * total
 
     return step
 
@@ -387,7 +387,7 @@ def rebind_variable(box):
 def append_to_list(box):
     def step(x):
         box.append(x.sum())
-        return x
+        return x * len(box)
 
     return step
 
@@ -402,7 +402,7 @@ def count_calls(box):
     return step
 
 
-@pytest.mark.parametrize("make", [rebind_variable, append_to_list, count_calls])
+@pytest.mark.parametrize("make", [rebind_number, append_to_list, count_calls])
 def test_changing_python_state_is_refused(make):
     """What the program could not repeat is named, with the function's line, instead of staying as the first call left
     it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from graphc.capture.trace import argument_names
+from graphc.capture.names import argument_names
 from graphc.ir.integers import IntegerExpression, variable
 from graphc.tensor import Tensor
 

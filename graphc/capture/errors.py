@@ -11,3 +11,7 @@ class CaptureError(RuntimeError):
     def __init__(self, message: str, location: Location | None = None):
         self.location = location
         super().__init__(f"{location}: {message}" if location is not None else message)
+
+
+class OverlapError(CaptureError):
+    """Memory is written that two inputs of the graph show; they may be recorded as parts of one input."""

@@ -7,16 +7,17 @@ a memory from outside whose value changed is state, one that was only read is a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from graphc.autograd.tape import next_sequence
-from graphc.capture.errors import CaptureError
+from graphc.capture.errors import CaptureError, OverlapError
 from graphc.capture.guards import Guard, SizeGuard
+from graphc.capture.places import MISSING, Place
 from graphc.ir.graph import Builder, Location, Node, Projection
 from graphc.ir.integers import IntegerExpression, bind_attribute, substitute, variables
 from graphc.ir.primitive import PRIMITIVES, Attributes, Primitive
@@ -48,6 +49,8 @@ class Memory:
     prefix: tuple[View, ...] = ()  # how `tensor` lies within its storage
     written_at: Location | None = None
     at_entry: np.ndarray | None = None  # a copy from before the first write, to undo a capture that is refused
+    joined: bool = False  # all of the memory that arguments show parts of
+    owner: Tensor | None = None  # the tensor whose memory it was at entry, where that has been given other memory
 
 
 @dataclass(slots=True)
@@ -94,6 +97,12 @@ class GraphRecorder:
         self._saved: list[Memory] = []  # in the order of their first writes
         self._made: dict[int, Tensor] = {}  # views that were made within
         self._objects: dict[int, Any] = {}  # modules that were made within
+        # Attributes of modules that were given other values: where, what they were at entry, and the first line.
+        self.attributes: dict[tuple[int, str], tuple[Place, Any, Location]] = {}
+        # Modules whose mode was set, the mode at entry, and whether it was looked at before.
+        self._modes: dict[int, tuple[Any, bool, bool]] = {}
+        # Tensors that were given other memory, with what they had at entry.
+        self.rebound: dict[int, tuple[Tensor, Tensor]] = {}
         self.first_sequence = next_sequence()
         self._generator_at_entry = default_generator.buffer.copy()
         self._find_names = find_names
@@ -132,6 +141,14 @@ class GraphRecorder:
             self.symbols[str(symbol)] = tensor._array.shape[dim]
         return self._enter(tensor, tensor._chain, name, "argument", symbols)
 
+    def joined_argument(self, tensor: Tensor, name: str) -> Memory:
+        """Make all of the memory that a tensor shows a part of an argument of the graph."""
+        known = self._find(tensor)
+        if known is None:
+            known = self._enter(whole_of(tensor), (), name, "argument")
+            known.joined = True
+        return known
+
     def _enter(
         self,
         tensor: Tensor,
@@ -157,9 +174,7 @@ class GraphRecorder:
         if self._memories.get(tensor._storage):
             # Another window on memory that an argument shows in part: a value of its own unless something is written.
             return self._enter(tensor, tensor._chain, name, "constant")
-        storage = tensor._storage
-        whole = Tensor._wrap(storage.array, dtype_of(storage.array.dtype), storage) if tensor._chain else tensor
-        return self._enter(whole, (), name, "constant")
+        return self._enter(whole_of(tensor) if tensor._chain else tensor, (), name, "constant")
 
     def refuse_leaked(self, tensor: Tensor) -> None:
         """Raise CaptureError for a tensor that was made in the body of a structured operation."""
@@ -347,6 +362,48 @@ class GraphRecorder:
             self.location(),
         )
 
+    def attribute_replaced(self, holder: Any, table: dict[str, Any], name: str, before: Any) -> bool:
+        if id(holder) in self._objects:
+            return False
+        place = Place(table, name, f"{type(holder).__name__}.{name}", noted=True)
+        held = MISSING if before is holder else before
+        self.attributes.setdefault((id(holder), name), (place, held, self.location()))
+        return True
+
+    def data_written(self, tensor: Tensor, value: Tensor) -> None:
+        if self.made(tensor) or self.made_within(tensor):
+            return
+        if tensor._base is not None or (tensor.dtype, tensor._array.shape) != (value.dtype, value._array.shape):
+            self.attribute_written(tensor, "data", value)
+        self.node_of(value)  # memory from outside is entered as it was
+        was = Tensor._wrap(tensor._array, tensor.dtype, tensor._storage, tensor._chain)
+        self.rebound.setdefault(id(tensor), (tensor, was))
+        memory = self._find(tensor)
+        if memory is not None and memory.tensor is tensor:
+            memory.tensor, memory.owner = was, tensor
+
+    def mode_written(self, module: Any) -> None:
+        self._modes.setdefault(id(module), (module, module.training, (id(module), "training") in self.guards))
+
+    def modes(self, read: bool) -> Iterator[tuple[Place, bool]]:
+        """The modes that the function set, with what they were at entry. The recording rests on that where they were
+        looked at before, as all were where they were ``read`` by code that does not say so."""
+        for module, before, known in self._modes.values():
+            if read and not known:
+                self.guards[id(module), "training"] = Guard(module, "training", before)
+            elif not known:
+                self.guards.pop((id(module), "training"), None)
+            yield Place(module.__dict__, "training", f"{type(module).__name__}.training", noted=True), before
+
+    def carried(self) -> Iterator[tuple[Any, Place]]:
+        """The attributes that compiled functions give other values, of the modules that the recording rests on."""
+        for guard in self.guards.values():
+            if guard.key == "_changes" and hasattr(guard.holder, "named_parameters"):
+                module = guard.holder
+                for name in module._carried:
+                    table = module._buffers if name in module._buffers else module.__dict__
+                    yield module, Place(table, name, f"{type(module).__name__}.{name}", noted=True)
+
     def refuse_value(self, tensor: Tensor, what: str) -> None:
         raise CaptureError(
             f"{what} needs the value of a tensor of shape {list(tensor._array.shape)} while the program is being "
@@ -411,12 +468,18 @@ class GraphRecorder:
             slot.tensor._grad = slot.at_entry
         for tensor, flag in self.flags.values():
             tensor._requires_grad = flag
+        for place, before, _ in self.attributes.values():
+            place.put(before)
+        for module, mode, _ in self._modes.values():
+            module.training = mode
+        for tensor, was in self.rebound.values():
+            tensor.data = was
         np.copyto(default_generator.buffer, self._generator_at_entry)
 
     def made_within(self, tensor: Tensor) -> bool:
         """Whether the tensor's memory was made while the function ran."""
         memory = self._find(tensor)
-        return memory is not None and memory.input is None
+        return memory is not None and memory.input is None and id(tensor) not in self.rebound
 
     def swept(self, sequence: int, name: str) -> None:
         if sequence < self.first_sequence:
@@ -490,6 +553,24 @@ class GraphRecorder:
         """Every memory that was there at entry, in the order in which it was met."""
         return [memory for group in self._memories.values() for memory in group if memory.input is not None]
 
+    def knows(self, tensor: Tensor) -> bool:
+        """Whether the function computed with a tensor, or gave it a gradient."""
+        return tensor._storage in self._memories or id(tensor) in self.gradients
+
+    def writes(self, array: np.ndarray) -> bool:
+        """Whether the function wrote to memory that an array shows."""
+        return any(
+            memory.written_at is not None and np.may_share_memory(memory.tensor._array, array)
+            for memory in self.memories()
+        )
+
+    def settle_changes(self) -> None:
+        """Let guards of modules whose attributes the function gave other values hold at the next call."""
+        for holder, _ in self.attributes:
+            guard = self.guards.get((holder, "_changes"))
+            if guard is not None:
+                self.guards[holder, "_changes"] = replace(guard, value=guard.current())
+
     def made(self, tensor: Tensor) -> bool:
         """Whether a view was made by the function, rather than found."""
         return id(tensor) in self._made
@@ -503,7 +584,7 @@ class GraphRecorder:
         return self._find(tensor)
 
     def refuse_overlaps(self) -> None:
-        """Raise CaptureError where memory was written that another value of the graph shows too."""
+        """Raise OverlapError where memory was written that another value of the graph shows too."""
         ranges = [(*byte_range(memory.tensor._array), memory) for memory in self.memories()]
         ranges.sort(key=lambda each: each[0])
         for position, (_, stop, memory) in enumerate(ranges):
@@ -512,11 +593,17 @@ class GraphRecorder:
                     break
                 written, shown = (memory, other) if memory.written_at is not None else (other, memory)
                 if written.written_at is not None and np.may_share_memory(memory.tensor._array, other.tensor._array):
-                    raise CaptureError(
+                    raise OverlapError(
                         f"{written.input.name} is written in place while {shown.input.name} shows the same memory; "
                         "give one of them memory of its own with clone()",
                         written.written_at,
                     )
+
+
+def whole_of(tensor: Tensor) -> Tensor:
+    """All of the memory that a tensor shows a part of."""
+    storage = tensor._storage
+    return Tensor._wrap(storage.array, dtype_of(storage.array.dtype), storage)
 
 
 def _names_in(value: Any) -> set[str]:

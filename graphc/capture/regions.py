@@ -12,9 +12,9 @@ from types import MappingProxyType
 from typing import Any
 
 from graphc.capture.errors import CaptureError
+from graphc.capture.names import outside_names
 from graphc.capture.recorder import GraphRecorder, Memory
 from graphc.capture.surroundings import Surroundings
-from graphc.capture.trace import outside_names
 from graphc.ir.graph import Builder, Graph, Location, Node, Output
 from graphc.ir.integers import Dimension, IntegerExpression
 from graphc.ir.primitive import PRIMITIVES
@@ -100,6 +100,15 @@ class RegionRecorder(GraphRecorder):
 
     def attribute_written(self, holder: Any, name: str, value: Any) -> None:
         self.outer.attribute_written(holder, name, value)
+
+    def data_written(self, tensor: Tensor, value: Tensor) -> None:
+        self._refuse("a tensor is given other data")
+
+    def attribute_replaced(self, holder: Any, table: dict[str, Any], name: str, before: Any) -> bool:
+        if id(holder) in self._objects:
+            return False
+        self._refuse(f"{type(holder).__name__}.{name} is given a value")
+        raise AssertionError
 
     def fix_sizes(self, names: Iterable[str], reason: str) -> None:
         self.outer.fix_sizes([name for name in names if name in self.outer.symbols], reason)

@@ -19,11 +19,13 @@ class Sharing:
     """What the recording took for granted about its arguments' memory.
 
     ``same``: this argument is that earlier one seen through views. ``pinned``: this argument's memory is that of a
-    tensor that the function also reaches from outside.
+    tensor that the function also reaches from outside. ``joined``: this argument is that part of memory which it shares
+    with the argument at the second position, all of which has this shape and dtype.
     """
 
     same: tuple[tuple[int, int, tuple[View, ...]], ...] = ()
     pinned: tuple[tuple[int, Storage], ...] = ()
+    joined: tuple[tuple[int, int, tuple[View, ...], tuple[int, ...], np.dtype], ...] = ()
 
 
 NOTHING_SHARED = Sharing()
@@ -38,7 +40,7 @@ class SharingCheck:
         """``written``: the positions of arguments that the program writes; ``count``: how many arguments there are."""
         self._sharing = sharing
         self._written = tuple(written)
-        one = {position: first for position, first, _ in sharing.same}
+        one = {position: first for position, first, *_ in (*sharing.same, *sharing.joined)}
         self._apart = tuple(
             (position, other)
             for position in written
@@ -53,7 +55,9 @@ class SharingCheck:
         """Take note of the tensors from outside, each with whether it is written."""
         self._outside = frozenset(tensor._storage for tensor, _ in outside)
         self._outside_written = frozenset(tensor._storage for tensor, changed in outside if changed)
-        self._trivial = not (self._sharing.same or self._sharing.pinned or self._written or self._outside_written)
+        sharing = self._sharing
+        shared = sharing.same or sharing.pinned or sharing.joined
+        self._trivial = not (shared or self._written or self._outside_written)
 
     def holds(self, tensors: Sequence[Tensor]) -> bool:
         """Whether the program is right for arguments that share memory as these do."""
@@ -62,6 +66,12 @@ class SharingCheck:
         for position, first, chain in self._sharing.same:
             tensor, earlier = tensors[position], tensors[first]
             if tensor._storage is not earlier._storage or tensor._chain != earlier._chain + chain:
+                return False
+        for position, first, chain, shape, dtype in self._sharing.joined:
+            tensor, storage = tensors[position], tensors[first]._storage
+            if tensor._storage is not storage or tensor._chain != chain:
+                return False
+            if storage.array.shape != shape or storage.array.dtype != dtype:
                 return False
         for position, storage in self._sharing.pinned:
             if tensors[position]._storage is not storage:

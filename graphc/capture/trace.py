@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,10 +10,20 @@ from typing import Any
 from graphc.autograd.function_node import hooked_below, python_rule_below
 from graphc.autograd.partition import Differentiable, split_backward, take_over_loops
 from graphc.capture.containers import Containers, Refilled, fill_in, is_container
-from graphc.capture.errors import CaptureError
+from graphc.capture.errors import CaptureError, OverlapError
 from graphc.capture.guards import GradientGuard, Guard, Owner, RequiresGradGuard, SizeGuard
+from graphc.capture.names import argument_names, outside_names
+from graphc.capture.places import (
+    KindGuard,
+    LengthGuard,
+    Placed,
+    Replacement,
+    VariablesGuard,
+    is_whole,
+    replace_first,
+)
 from graphc.capture.recorder import GradientSlot, GraphRecorder, Memory, Scalar
-from graphc.capture.results import Outputs, Result, Seen, give_own_memory
+from graphc.capture.results import Outputs, Result, Seen, Shared, give_own_memory
 from graphc.capture.sharing import NOTHING_SHARED, Sharing
 from graphc.capture.surroundings import Surroundings, reached_by
 from graphc.capture.trees import flatten, flatten_results, unflatten
@@ -24,7 +34,7 @@ from graphc.ir.rewrite import live_nodes
 from graphc.ops.functions import matrices
 from graphc.recording import state
 from graphc.source_lines import user_location
-from graphc.tensor import RunTimeNumber, Tensor, View
+from graphc.tensor import RunTimeNumber, Storage, Tensor, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +45,19 @@ class FromArgument:
 
 
 @dataclass(frozen=True, slots=True)
+class FromArgumentMemory:
+    """A graph input that is all of the memory of which the tensor at this position shows a part."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
 class FromOutside:
-    """A graph input that is memory of a tensor from outside, bound by reference; written where it is state."""
+    """A graph input that is memory of a tensor from outside, bound by reference; written where it is state. One
+    that is ``placed`` is looked for at each call."""
 
     tensor: Tensor
+    placed: Placed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +77,7 @@ class FromScalar:
 # Of the error for which sizes are taken as numbers so many characters are told.
 MOST_WORDS = 200
 
-Binding = FromArgument | FromOutside | FromGradient | FromScalar
+Binding = FromArgument | FromArgumentMemory | FromOutside | FromGradient | FromScalar
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +98,14 @@ class FlagEffect:
 
 
 @dataclass(frozen=True, slots=True)
+class DataEffect:
+    """After the run the owner has the memory of this tensor."""
+
+    owner: Owner
+    place: Seen | Shared
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """A captured function: its graph, and how inputs, results, and side effects relate to Python objects."""
 
@@ -88,7 +115,7 @@ class Recording:
     results: tuple[Result, ...]
     description: Any
     gradients: tuple[GradientEffect, ...]
-    guards: tuple[Guard | GradientGuard | RequiresGradGuard, ...]
+    guards: tuple[Guard | GradientGuard | RequiresGradGuard | KindGuard | LengthGuard | VariablesGuard, ...]
     # What is differentiated from outside, and the outputs that are; and the output that saves each value for it.
     differentiable: Differentiable | None = None
     differentiated: tuple[int, ...] = ()
@@ -103,11 +130,14 @@ class Recording:
     # The results that are leaves, made within, that other results may be differentiated by.
     made_leaves: Mapping[str, int] = field(default_factory=dict)
     flags: tuple[FlagEffect, ...] = ()
+    data: tuple[DataEffect, ...] = ()
     # How the dimensions of each output are permuted, where it is not in row-major order.
     orders: tuple[tuple[int, ...] | None, ...] = ()
     # Containers among the arguments that the function changed, and what is new in them: a tree after that of results.
     refilled: tuple[Refilled, ...] = ()
     contents: Any = None
+    # What the function stored in variables, containers, and modules from outside; its values end the contents.
+    replacements: tuple[Replacement, ...] = ()
 
 
 def capture(
@@ -116,13 +146,15 @@ def capture(
     keywords: dict[str, Any],
     symbols: Sequence[Mapping[int, IntegerExpression]] = (),
     use: Callable[[Recording], None] = lambda recording: None,
+    joined: bool = False,
 ) -> tuple[Recording, Any]:
     """Run the function on the arguments and record it.
 
     ``symbols`` tells for each tensor among the arguments, in order, which dimensions' sizes are known at run time only.
     Returns the recording and what the function returned. Raises CaptureError, naming the user's line, for what a graph
     can't express; whatever the function itself raises passes through. ``use`` is called with the recording: where it
-    raises, as where nothing can be recorded, everything is given back as it was.
+    raises, as where nothing can be recorded, everything is given back as it was. With ``joined``, arguments that share
+    memory, and those whose memory the function also reaches from outside, are parts of an input that is all of it.
     """
     if state.recorder is not None:
         raise CaptureError("a compiled function is called while another is being recorded", user_location())
@@ -132,9 +164,24 @@ def capture(
     surroundings = Surroundings(function, [(name, value) for name, value in given if not is_container(value)])
     containers = Containers(arguments, keywords)
     entered: list[Memory] = []
+    users = Counter(tensor._storage for tensor in tensors)
+
+    def is_shared(tensor: Tensor) -> bool:
+        return users[tensor._storage] > 1 or recorder.reaches(tensor._storage)
+
+    overlap = False
     unknown: Exception | None = None
     for position, (tensor, name) in enumerate(zip(tensors, argument_names(function, arguments, keywords), strict=True)):
-        entered.append(recorder.argument(tensor, name, symbols[position] if symbols else {}))
+        if joined and is_shared(tensor):
+            entered.append(recorder.joined_argument(tensor, name))
+        else:
+            entered.append(recorder.argument(tensor, name, symbols[position] if symbols else {}))
+
+    def give_back() -> None:
+        recorder.undo()
+        containers.restore()
+        surroundings.restore()
+
     state.recorder = recorder
     try:
         with paused_collection():
@@ -142,21 +189,26 @@ def capture(
         recorder.refuse_overlaps()
         _guard_modes(recorder, function)
     except Exception as error:
+        wanted = any(tensor.requires_grad for tensor in tensors if is_shared(tensor))
+        overlap = isinstance(error, OverlapError) and not joined and not wanted
         updating = any(node.location and node.location.phase == "update" for node in recorder.builder.nodes)
-        if any(symbols) and not updating:
+        if overlap:
+            pass
+        elif any(symbols) and not updating:
             unknown = error
         elif isinstance(error, CaptureError):
-            recorder.undo()
-            containers.restore()
+            give_back()
             raise
         else:
             raise
     finally:
         state.recorder = None
+    if overlap:
+        give_back()
+        return capture(function, arguments, keywords, symbols, use, joined=True)
     if unknown is not None:
         # Perhaps it was asked of a size that is known at run time only: what eager mode accepts, numbers do too.
-        recorder.undo()
-        containers.restore()
+        give_back()
         reason = f"what can't be done otherwise: {type(unknown).__name__}: {str(unknown)[:MOST_WORDS]}"
         fixed = recorder.fixed | dict.fromkeys(recorder.symbols, reason)
         recording, returned = capture(
@@ -164,18 +216,23 @@ def capture(
         )
         return replace(recording, fixed=fixed), returned
     try:
-        surroundings.refuse_changes(recorder)
         refilled, contents = containers.changes()
+        replacements, stored, kinds = surroundings.changes(recorder)
+        contents += stored
         with paused_collection():
-            recording = replace(_finish(recorder, tensors, entered, returned, contents), refilled=refilled)
+            recording = replace(
+                _finish(recorder, tensors, entered, returned, contents, surroundings, kinds),
+                refilled=refilled,
+                replacements=tuple(replacements),
+            )
         use(recording)
         returned, contents = _handed_out(recording, returned, contents, tensors)
         fill_in(refilled, contents, arguments, keywords)
+        replace_first(replacements, contents[len(contents) - len(stored) :])
         return recording, returned
     except BaseException:
         # The function itself ran well: what can't be recorded leaves everything as it was.
-        recorder.undo()
-        containers.restore()
+        give_back()
         raise
 
 
@@ -224,17 +281,33 @@ def trace(function: Callable[..., Any] | Tensor | None = None, *example: Any, **
 
 
 def _finish(
-    recorder: GraphRecorder, arguments: list[Tensor], entered: list[Memory], returned: Any, contents: list[Any]
+    recorder: GraphRecorder,
+    arguments: list[Tensor],
+    entered: list[Memory],
+    returned: Any,
+    contents: list[Any],
+    surroundings: Surroundings,
+    kinds: list[Any],
 ) -> Recording:
     tensors, description = flatten_results(returned)
     more, described_contents = flatten_results(contents)
     tensors += more
     slots = list(recorder.gradients.values())
-    outputs = Outputs(recorder, {id(tensor): tensor for tensor in (*tensors, *_final_gradients(slots))}.values())
+    rebound = {
+        key: Tensor._wrap(tensor._array, tensor.dtype, tensor._storage, tensor._chain)
+        for key, (tensor, was) in recorder.rebound.items()
+        if not _same_memory(tensor, was)
+    }
+    outputs = Outputs(
+        recorder,
+        {id(tensor): tensor for tensor in (*tensors, *_final_gradients(slots), *rebound.values())}.values(),
+    )
     first: dict[int, int] = {}
     results: list[Result] = []
     pending: dict[int, None] = {}
     for position, tensor in enumerate(tensors):
+        if id(tensor) in rebound:
+            recorder.attribute_written(tensor, "data", tensor)
         if first.setdefault(id(tensor), position) != position:
             known = results[first[id(tensor)]]
             results.append(Result(known.place, number=known.number, twin=first[id(tensor)]))
@@ -249,7 +322,13 @@ def _finish(
                 _refuse_python_rules(recorder, origin)
                 pending[place.output] = None
     gradients: list[GradientEffect] = []
-    guards: list[Any] = list(recorder.guards.values())
+    surroundings.guard_modules(recorder)
+    recorder.settle_changes()
+    loose, fixed_objects = surroundings.places(recorder)
+    held = [*surroundings.variables(), *fixed_objects]
+    guards: list[Any] = [*recorder.guards.values(), *kinds]
+    guards += [*surroundings.carried(recorder), *surroundings.others()]
+    guards += [VariablesGuard(tuple(held))] if held else []
     for slot in slots:
         final = slot.tensor._grad
         if outputs.is_new(slot.tensor):
@@ -265,15 +344,20 @@ def _finish(
             gradients.append(GradientEffect(owner, None))
         elif final is not slot.at_entry or not slot.read_first:
             if outputs.is_new(final):
-                memory = recorder.memory_of(slot.tensor)
+                _, was = recorder.rebound.get(id(slot.tensor), (None, slot.tensor))
+                memory = recorder.memory_of(was)
                 name = "tensor" if memory is None else memory.input.name
                 gradients.append(GradientEffect(owner, outputs.place(final, f"{name}.grad")))
             else:
                 gradients.append(GradientEffect(owner, None, final))
+    data: list[DataEffect] = []
+    for key, shown in rebound.items():
+        tensor, was = recorder.rebound[key]
+        data.append(DataEffect(_owner(tensor, arguments), outputs.place(shown, f"{recorder.name_of(was)}.data")))
     memories = recorder.memories()
     updates = [(memory.input, memory.node) for memory in memories if memory.node is not memory.input]
     whole = recorder.builder.build(outputs.named, updates)
-    written = {state for state, _ in updates}
+    written = {state for state, _ in updates} | {memory.input for memory in memories if memory.owner is not None}
     differentiable: Differentiable | None = None
     leaves: dict[str, Tensor] = {}
     made_leaves: dict[str, int] = {}
@@ -288,14 +372,18 @@ def _finish(
             whole = recorder.builder.build(outputs.named, updates)
             differentiable, leaves = _differentiable(recorder, whole, arguments, entered, ends, written, made)
             half = split_backward(differentiable)
+        left = {memory.input: memory.owner for memory in memories if memory.owner is not None}
         for node in half.saved:
+            if node in left:  # eager rules read what the tensor holds when the sweep comes
+                recorder.attribute_written(left[node], "data", left[node])
             saved[node] = outputs.save(f"saved_{len(saved) + 1}", node)
     named = tuple(Output(*output) for output in outputs.named)
     graph = _tidy(Graph(whole.name, whole.inputs, whole.nodes, named, whole.updates))
-    bindings = _bind(recorder, graph, entered, arguments)
+    bindings = _bind(recorder, graph, entered, arguments, loose)
     outside = {id(binding.tensor._storage) for binding in bindings if isinstance(binding, FromOutside)}
     for tensor, flag in recorder.leaves.values():
-        if id(tensor._storage) in outside and id(tensor) not in recorder.flags:
+        known = id(tensor._storage) in outside or id(tensor) in rebound
+        if known and id(tensor) not in recorder.flags and tensor._storage not in loose:
             guards.append(RequiresGradGuard(tensor, flag))
     flags: list[FlagEffect] = []
     for tensor, flag in recorder.flags.values():
@@ -325,6 +413,7 @@ def _finish(
         leaves,
         made_leaves,
         tuple(flags),
+        tuple(data),
         tuple(outputs.orders),
         contents=described_contents,
     )
@@ -353,14 +442,19 @@ def _sharing(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Mem
     """How the arguments share memory with each other and with what the function reaches by itself."""
     first: dict[int, int] = {}
     same: list[tuple[int, int, tuple[View, ...]]] = []
+    joined: list[tuple[int, int, tuple[View, ...], tuple[int, ...], Any]] = []
     for position, (tensor, memory) in enumerate(zip(arguments, entered, strict=True)):
+        if memory.joined:
+            array, one = tensor._storage.array, first.setdefault(id(memory), position)
+            joined.append((position, one, tensor._chain, array.shape, array.dtype))
+            continue
         earlier = first.setdefault(id(memory), position)
         if earlier != position:
             same.append((position, earlier, tensor._chain[len(memory.prefix) :]))
     pinned = [
         (position, tensor._storage) for position, tensor in enumerate(arguments) if recorder.reaches(tensor._storage)
     ]
-    return Sharing(tuple(same), tuple(pinned))
+    return Sharing(tuple(same), tuple(pinned), tuple(joined))
 
 
 def _differentiable(
@@ -389,6 +483,11 @@ def _differentiable(
         memory = recorder.memory_of(tensor)
         values = recorder.leaf_values.get(id(tensor))
         if not values or memory is None:
+            continue
+        if id(tensor) in recorder.rebound:
+            name = f"{recorder.name_of(recorder.rebound[id(tensor)][1])}.leaf_{len(leaves)}"
+            leaves[name] = tensor
+            wanted.setdefault(name, {}).update(values)
             continue
         if memory.input is None or recorder.made(tensor):
             if id(tensor) in names_of_made:
@@ -424,6 +523,11 @@ def _tidy(graph: Graph) -> Graph:
     )
 
 
+def _same_memory(one: Tensor, other: Tensor) -> bool:
+    own, its = one._array, other._array
+    return one._storage is other._storage and (own.strides, own.ctypes.data) == (its.strides, its.ctypes.data)
+
+
 def _final_gradients(slots: Sequence[GradientSlot]) -> list[Tensor]:
     return [slot.tensor._grad for slot in slots if slot.tensor._grad is not None]
 
@@ -436,7 +540,11 @@ def _owner(tensor: Tensor, arguments: Sequence[Tensor]) -> Owner:
 
 
 def _bind(
-    recorder: GraphRecorder, graph: Graph, entered: list[Memory], arguments: Sequence[Tensor]
+    recorder: GraphRecorder,
+    graph: Graph,
+    entered: list[Memory],
+    arguments: Sequence[Tensor],
+    loose: Mapping[Storage, Placed],
 ) -> tuple[Binding, ...]:
     of_argument = {memory.input.name: position for position, memory in reversed(list(enumerate(entered)))}
     of_scalar = {scalar.node.name: scalar for scalar in recorder.scalars}
@@ -444,25 +552,23 @@ def _bind(
     of_gradient = {
         id(slot.at_entry._storage): _owner(slot.tensor, arguments)
         for slot in recorder.gradients.values()
-        if slot.at_entry is not None and _is_whole(slot.at_entry)
+        if slot.at_entry is not None and is_whole(slot.at_entry)
     }
     bindings: list[Binding] = []
     for node in graph.inputs:
         if node.name in of_argument:
-            bindings.append(FromArgument(of_argument[node.name]))
+            position = of_argument[node.name]
+            binding = FromArgumentMemory if entered[position].joined else FromArgument
+            bindings.append(binding(position))
         elif node.name in of_scalar:
             bindings.append(FromScalar(of_scalar[node.name]))
         elif id(of_memory[node.name].tensor._storage) in of_gradient:
             bindings.append(FromGradient(of_gradient[id(of_memory[node.name].tensor._storage)]))
         else:
-            bindings.append(FromOutside(of_memory[node.name].tensor))
+            memory = of_memory[node.name]
+            tensor = memory.tensor if memory.owner is None else memory.owner
+            bindings.append(FromOutside(tensor, loose.get(tensor._storage)))
     return tuple(bindings)
-
-
-def _is_whole(tensor: Tensor) -> bool:
-    """Whether a tensor shows all of its memory as it lies."""
-    own, whole = tensor._array, tensor._storage.array
-    return (own.shape, own.strides, own.ctypes.data) == (whole.shape, whole.strides, whole.ctypes.data)
 
 
 def _forward_part(recorder: GraphRecorder, graph: Graph) -> Graph:
@@ -492,46 +598,12 @@ def _forward_part(recorder: GraphRecorder, graph: Graph) -> Graph:
     )
 
 
-def argument_names(function: Callable[..., Any], arguments: Sequence[Any], keywords: dict[str, Any]) -> list[str]:
-    """A name for every tensor among the arguments, from the function's signature; a module's is that of forward()."""
-    names: list[str] = []
-    try:
-        called = function.forward if hasattr(function, "named_parameters") else function
-        bound = inspect.signature(called).bind_partial(*arguments).arguments
-        named = list(bound.items())
-    except (AttributeError, TypeError, ValueError):
-        named = [(f"argument_{position}", value) for position, value in enumerate(arguments)]
-    for name, value in (*named, *keywords.items()):  # in the order in which they are given
-        inside, _ = flatten(value)
-        names.extend(f"{name}_{position}" if len(inside) > 1 else name for position in range(len(inside)))
-    return names
-
-
 def _guard_modes(recorder: GraphRecorder, function: Callable[..., Any]) -> None:
     """Guard the modes of all modules that the function reaches: it may read the flag of one that it doesn't call."""
     for _, value in reached_by(function):
         if hasattr(value, "named_parameters"):
             for module in value.modules():
                 recorder.guard(module, "training", module.training)
-
-
-def outside_names(function: Callable[..., Any]) -> dict[int, str]:
-    """Names for tensors that the function reaches: by its variables, and the modules and optimizers among them."""
-    names: dict[int, str] = {}
-    found = reached_by(function)
-    modules = [(name, value) for name, value in found if hasattr(value, "named_parameters")]
-    for name, value in found:
-        if isinstance(value, Tensor):
-            names.setdefault(id(value._storage), name)
-    for name, value in modules:
-        prefix = "" if len(modules) == 1 else f"{name}."
-        for inner, tensor in (*value.named_parameters(), *value.named_buffers()):
-            names.setdefault(id(tensor._storage), f"{prefix}{inner}")
-    for _, value in found:
-        if hasattr(value, "named_state"):
-            for inner, owner, tensor in value.named_state():
-                names.setdefault(id(tensor._storage), f"{names.get(id(owner._storage), 'parameter')}.{inner}")
-    return names
 
 
 __all__ = ["Recording", "capture", "trace", "unflatten"]

@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 
 from graphc.capture.guards import GradientGuard, Owner
+from graphc.capture.places import ArraysGuard, KindGuard, LengthGuard, Placed, SameGuard, VariablesGuard, replace_all
+from graphc.capture.recorder import whole_of
 from graphc.capture.results import Result, Seen, Shared
 from graphc.capture.sharing import SharingCheck
 from graphc.capture.trace import (
     FromArgument,
+    FromArgumentMemory,
     FromGradient,
     FromOutside,
     FromScalar,
@@ -52,16 +55,23 @@ class BoundProgram:
         graph = recording.graph
         written = {update.state for update in graph.updates}
         self._arguments: list[tuple[int, int, bool]] = []
+        self._memories: list[tuple[int, int, bool]] = []  # arguments that are given with all of their memory
         self.outside: list[tuple[int, Tensor, bool]] = []
+        # Of those from outside, the ones that are whatever certain places hold.
+        self._placed: list[tuple[int, Placed]] = []
         self._gradient_inputs: list[tuple[int, Owner, bool]] = []
         self._scalars: list[tuple[FromScalar, np.ndarray]] = []
         self._kept: list[Any] = []
         for slot, (node, binding) in enumerate(zip(graph.inputs, recording.bindings, strict=True)):
             if isinstance(binding, FromArgument):
                 self._arguments.append((slot, binding.position, node in written))
+            elif isinstance(binding, FromArgumentMemory):
+                self._memories.append((slot, binding.position, node in written))
             elif isinstance(binding, FromGradient):
                 self._gradient_inputs.append((slot, binding.owner, node in written))
             elif isinstance(binding, FromOutside):
+                if binding.placed is not None:
+                    self._placed.append((len(self.outside), binding.placed))
                 self.outside.append((slot, binding.tensor, node in written))
             else:
                 value = np.zeros((), node.type.dtype.numpy)
@@ -87,7 +97,7 @@ class BoundProgram:
         self._written: list[Storage] = []
         self._sharing = SharingCheck(
             recording.sharing,
-            [position for _, position, changed in self._arguments if changed],
+            [position for _, position, changed in (*self._arguments, *self._memories) if changed],
             recording.arguments,
         )
         # Gradients that every run replaces: let go before their successors get memory, where nothing can fail between.
@@ -101,8 +111,10 @@ class BoundProgram:
         ]
         self._draws = any(node.op.effect == "random" for node in graph.nodes)
         self._random_slot = first + len(graph.outputs)
-        self._checked_every_call = [guard for guard in recording.guards if isinstance(guard, GradientGuard)]
-        self._checked_on_change = [guard for guard in recording.guards if not isinstance(guard, GradientGuard)]
+        self._checked_every_call = [guard for guard in recording.guards if _changes_unnoted(guard)]
+        self._checked_on_change = [guard for guard in recording.guards if not _changes_unnoted(guard)]
+        # Places that may hold another tensor without that being noted.
+        self._looked_at = [(at, place) for at, placed in self._placed for place in placed.places if not place.noted]
         self._staged: list[tuple[np.ndarray, np.ndarray, bool]] = []
         self._generation = -1
         self._extents: tuple[int, ...] = ()
@@ -164,7 +176,10 @@ class BoundProgram:
         """Whether the recording is right for these arguments and the state of the world now; binds anew what has
         moved."""
         seen = generation.count  # before the guards look: what another thread changes meanwhile is looked at next time
-        if seen != self._generation:
+        moved = self._looked_at and any(place.get() is not self.outside[at][1] for at, place in self._looked_at)
+        if seen != self._generation or moved:
+            if self._placed and not self._follow_places():
+                return False
             if not all(guard.holds() for guard in self._checked_on_change) or not self._outside_fits():
                 return False
             self._bind(seen)
@@ -177,11 +192,11 @@ class BoundProgram:
         for guard in self._checked_on_change:
             if not guard.holds():
                 return f"no longer {guard}"
-        if not self._outside_fits():
+        if (self._placed and not self._follow_places()) or not self._outside_fits():
             return "a tensor from outside has another shape or dtype"
         for guard in self._checked_every_call:
             if not guard.holds(tensors):
-                return f"no longer: {guard}"
+                return f"no longer: {guard.broken() if isinstance(guard, VariablesGuard) else guard}"
         return "" if self._sharing.holds(tensors) else "arguments share memory in another way"
 
     def guards(self) -> list[str]:
@@ -189,6 +204,18 @@ class BoundProgram:
         sizes = [f"{guard}, since {location} decides by it" for guard, location in self.recording.sizes]
         fixed = [f"{name} is fixed: {reason}" for name, reason in self.recording.fixed.items()]
         return [*sizes, *fixed, *map(str, (*self._checked_on_change, *self._checked_every_call))]
+
+    def _follow_places(self) -> bool:
+        """Take the tensors that certain places hold now. Whether the program may be bound to them."""
+        self._generation = -1
+        for at, placed in self._placed:
+            tensor = placed.tensor()
+            if tensor is None:
+                return False
+            slot, _, changed = self.outside[at]
+            self.outside[at] = (slot, tensor, changed)
+        storages = [tensor._storage for _, tensor, _ in self.outside]
+        return all(storages.count(self.outside[at][1]._storage) == 1 for at, _ in self._placed)
 
     def _outside_fits(self) -> bool:
         """Whether tensors from outside still have the shapes and dtypes that the program was built for."""
@@ -227,6 +254,12 @@ class BoundProgram:
             staged: list[tuple[np.ndarray, np.ndarray, bool]] = []
             for slot, position, changed in self._arguments:
                 array = tensors[position]._array
+                if not array.flags.c_contiguous or (changed and not array.flags.writeable):
+                    staged.append((array, np.ascontiguousarray(array), changed))
+                    array = staged[-1][1]
+                pointers[slot] = _from_buffer(array)
+            for slot, position, changed in self._memories:
+                array = tensors[position]._storage.array
                 if not array.flags.c_contiguous or (changed and not array.flags.writeable):
                     staged.append((array, np.ascontiguousarray(array), changed))
                     array = staged[-1][1]
@@ -349,7 +382,7 @@ class BoundProgram:
         """Let the tape see which memory a run has written."""
         for storage in self._written:
             storage.version += 1
-        for _, position, changed in self._arguments:
+        for _, position, changed in (*self._arguments, *self._memories):
             if changed:
                 tensors[position]._storage.version += 1
         for _, owner, changed in self._gradient_inputs:
@@ -360,8 +393,8 @@ class BoundProgram:
         """The tensors behind the graph's inputs in one call, by name; numbers as they are now."""
         recording = self.recording
         inputs = {
-            node.name: self._bound_to(binding, tensors)
-            for node, binding in zip(recording.graph.inputs, recording.bindings, strict=True)
+            node.name: self._bound_to(slot, tensors)
+            for slot, (node, binding) in enumerate(zip(recording.graph.inputs, recording.bindings, strict=True))
             if not isinstance(binding, FromScalar)
         }
         scalars = [node.name for node in recording.graph.inputs if node.kind == "scalar"]
@@ -391,6 +424,10 @@ class BoundProgram:
             call = CompiledBackward.of_call(self._differentiable, inputs, saved)
             for place, output in enumerate(recording.differentiated):
                 call.result(place, memories[output])
+        # All are looked up before any is replaced: tensors may exchange their memory.
+        data = [(effect.owner, self._at(effect.place, memories, tensors, sizes)) for effect in recording.data]
+        for owner, value in data:
+            owner.of(tensors).data = value
         for effect in recording.gradients:
             gradient = effect.value if effect.place is None else _seen(effect.place, memories, sizes)
             effect.owner.of(tensors)._grad = gradient
@@ -407,21 +444,27 @@ class BoundProgram:
             if result.kind is not Tensor and isinstance(result.place, Seen):
                 tensor.__class__ = result.kind
             returned.append(tensor.item() if result.number else tensor)
-        if recording.description is Tensor and not recording.refilled:
+        if recording.description is Tensor and not recording.refilled and not recording.replacements:
             return returned[0]
         numbers = {**sizes, **recording.fixed_values}
         rest = iter(returned)
         whole = unflatten(recording.description, rest, numbers)
-        return (whole, unflatten(recording.contents, rest, numbers)) if recording.refilled else whole
+        if not recording.refilled and not recording.replacements:
+            return whole
+        contents = unflatten(recording.contents, rest, numbers)
+        new = sum(each.source is None for each in recording.replacements)
+        replace_all(recording.replacements, contents[len(contents) - new :])
+        return (whole, contents) if recording.refilled else whole
 
     def _at(
         self, place: Seen | Shared, memories: list[Tensor], tensors: Sequence[Tensor], sizes: Mapping[str, int]
     ) -> Tensor:
         if isinstance(place, Seen):
             return _seen(place, memories, sizes)
-        if place.same is not None:
+        binding = self.recording.bindings[place.input]
+        if place.same is not None and not (isinstance(binding, FromOutside) and binding.placed):
             return place.same
-        return _follow(self._bound_to(self.recording.bindings[place.input], tensors), place.chain, sizes)
+        return _follow(self._bound_to(place.input, tensors), place.chain, sizes)
 
     def _leaf(
         self, result: Result, memories: list[Tensor], tensors: Sequence[Tensor], sizes: Mapping[str, int]
@@ -432,11 +475,16 @@ class BoundProgram:
         leaf._requires_grad = True
         return leaf
 
-    @staticmethod
-    def _bound_to(binding: FromArgument | FromGradient | FromOutside, tensors: Sequence[Tensor]) -> Tensor:
+    def _bound_to(self, slot: int, tensors: Sequence[Tensor]) -> Tensor:
+        """The tensor that an input of the graph is in one call."""
+        binding = self.recording.bindings[slot]
         if isinstance(binding, FromArgument):
             return tensors[binding.position]
-        return binding.owner.of(tensors)._grad if isinstance(binding, FromGradient) else binding.tensor
+        if isinstance(binding, FromArgumentMemory):
+            return whole_of(tensors[binding.position])
+        if isinstance(binding, FromGradient):
+            return binding.owner.of(tensors)._grad
+        return next(tensor for at, tensor, _ in self.outside if at == slot) if binding.placed else binding.tensor
 
 
 def _seen(place: Seen, memories: list[Tensor], sizes: Mapping[str, int]) -> Tensor:
@@ -450,3 +498,10 @@ def _follow(tensor: Tensor, chain: Sequence[View], sizes: Mapping[str, int]) -> 
             bound = {name: bind_attribute(value, sizes) for name, value in attrs.items()} if sizes else attrs
             tensor = tensor.apply(primitive, (tensor,), bound)
     return tensor
+
+
+def _changes_unnoted(guard: Any) -> bool:
+    """Whether what a guard looks at may change without that being noted, so that every call looks."""
+    if isinstance(guard, KindGuard):
+        return not guard.place.noted
+    return isinstance(guard, GradientGuard | LengthGuard | VariablesGuard | SameGuard | ArraysGuard)

@@ -34,6 +34,7 @@ class Module(HasHooks, HasStateDict):
     training: bool
     call_super_init: bool = False
     _compiled_call_impl: Callable[..., Any] | None = None
+    _internal_names: frozenset[str]
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         if not self.call_super_init and (keywords or arguments):
@@ -114,10 +115,12 @@ class Module(HasHooks, HasStateDict):
             self._set_buffer(name, value)
         elif name == "training":
             # A compiled step is guarded by the flag itself, and holds again when the flag is back.
+            if state.recorder is not None:
+                state.recorder.mode_written(self)
             self.__dict__["training"] = value
             generation.advance()
         else:
-            self._note_change(name, self.__dict__.get(name), value)
+            self._note_change(name, self.__dict__.get(name, self), value, self.__dict__)
             object.__setattr__(self, name, value)
 
     def _discard(self, name: str, *tables: dict[str, Any]) -> None:
@@ -140,16 +143,22 @@ class Module(HasHooks, HasStateDict):
                 "the persistent argument is not allowed."
             )
 
-    def _note_change(self, name: str, before: Any, value: Any) -> None:
-        """Let compiled steps know that an attribute gets another value. Raises under a capture, which could not
-        repeat it."""
+    def _note_change(self, name: str, before: Any, value: Any, table: dict[str, Any] | None = None) -> None:
+        """Let compiled steps know that an attribute gets another value. A capture repeats it where ``table`` holds the
+        attribute, and raises for a parameter or a part."""
         if before is value or (
             isinstance(value, int | float | str) and type(before) is type(value) and before == value
         ):
             return
         if state.recorder is not None:
-            state.recorder.attribute_written(self, name, value)
-        self.__dict__["_changes"] += 1
+            if table is None:
+                state.recorder.attribute_written(self, name, value)
+            elif state.recorder.attribute_replaced(self, table, name, before):
+                self.__dict__["_changes"] += name not in self._carried
+                self._carried.add(name)
+                generation.advance()
+                return
+        self.__dict__["_changes"] += table is None or name not in self._carried
         generation.advance()
 
     def _note_read(self) -> None:
@@ -214,7 +223,7 @@ class Module(HasHooks, HasStateDict):
                 f"cannot assign '{typename(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
             )
         tensor = hooks.registered(everywhere.buffer_registration, self, name, tensor)
-        self._note_change(name, self._buffers.get(name, self), tensor)
+        self._note_change(name, self._buffers.get(name, self), tensor, self._buffers)
         self._buffers[name] = tensor
         (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(name)
 
@@ -525,6 +534,7 @@ def _fresh_attributes() -> dict[str, Any]:
     return {
         "training": True,
         "_changes": 0,  # how often parts or attributes were replaced: a compiled step holds while it stays
+        "_carried": set(),  # attributes that compiled steps replace: what rests on those looks at them themselves
         "_parameters": {},
         "_buffers": {},
         "_non_persistent_buffers_set": set(),
@@ -542,6 +552,9 @@ def _fresh_attributes() -> dict[str, Any]:
         "_load_state_dict_post_hooks": OrderedDict(),
         "_modules": {},
     }
+
+
+Module._internal_names = frozenset(_fresh_attributes())
 
 
 def _require_targets(targets: tuple[Any, ...], keywords: dict[str, Any]) -> None:

@@ -99,8 +99,9 @@ class Program:
     def cond(self, values: int, depth: int, level: int) -> Expression:
         by = self.expression(values, depth, level)
         yes, no = (self.expression(values, depth, level + 1) for _ in range(2))
+        # Not by the sign of what may be zero but for rounding, as the sum of what has no mean is.
         return lambda given: graphc.cond(
-            by(given).sum() > 0, lambda *each: yes(list(each)), lambda *each: no(list(each)), tuple(given)
+            by(given).sum() > -0.0317, lambda *each: yes(list(each)), lambda *each: no(list(each)), tuple(given)
         )
 
     def counted(self, values: int, depth: int, level: int) -> Expression:
