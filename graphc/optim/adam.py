@@ -150,7 +150,7 @@ class Adam(MomentOptimizer):
         note_writes(entry["exp_avg"], entry["exp_avg_sq"])
         if dict.__getitem__(group, "amsgrad"):
             greatest = entry["max_exp_avg_sq"]._array
-            square = np.maximum(greatest, square, greatest)
+            square = np.maximum(greatest, square, out=greatest)
             note_writes(entry["max_exp_avg_sq"])
         np.sqrt(square, change)
         np.divide(change, numbers((1 - second**steps) ** 0.5), change)
