@@ -9,20 +9,16 @@ that computes with one thread uses none of that machinery, and workers, of which
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import threading
 import time
 from collections.abc import Iterator
 
 import numpy as np
 
-from graphc.blas_threads import loaded_openblas
+from graphc.blas_threads import single_threaded_blas
 from graphc.runtime.threads import quiet_numpy_threads
 
 __all__ = ["single_threaded_numpy"]
-
-_PREFIXES = ("scipy_openblas_", "openblas_")
-_SUFFIXES = ("64_", "", "_64")
 
 
 @contextlib.contextmanager
@@ -34,18 +30,8 @@ def single_threaded_numpy() -> Iterator[None]:
     if threading.active_count() > 1:
         quiet_numpy_threads()
         _wait_for_jobs()
-    before = []
-    for path in loaded_openblas():
-        library = ctypes.CDLL(path)
-        read, write = _function(library, "get_num_threads"), _function(library, "set_num_threads")
-        if read is not None and write is not None and read() > 1:
-            before.append((write, read()))
-            write(1)
-    try:
+    with single_threaded_blas():
         yield
-    finally:
-        for write, count in before:
-            write(count)
 
 
 def _wait_for_jobs() -> None:
@@ -54,8 +40,3 @@ def _wait_for_jobs() -> None:
     matrix = np.ones((256, 256))
     np.matmul(matrix, matrix)
     time.sleep(0.01)
-
-
-def _function(library: ctypes.CDLL, name: str) -> ctypes._CFuncPtr | None:
-    names = (prefix + name + suffix for prefix in _PREFIXES for suffix in _SUFFIXES)
-    return next((getattr(library, full) for full in names if hasattr(library, full)), None)
