@@ -263,20 +263,7 @@ def vhp(
 ) -> tuple[Any, Any]:
     """What a scalar function gives, and the product of a vector with its Hessian. Arguments as for :func:`vjp`."""
     with enable_grad():
-        several, given = _as_tuple(inputs, "inputs", "vhp")
-        given = _prepared(given, create_graph, True)
-        _, vectors = _vectors(
-            v,
-            given,
-            "vhp",
-            False,
-            "The vector v can only be None if the input to the user-provided function is a "
-            "single Tensor with a single element.",
-        )
-        output = _scalar(func, given, "vhp")
-        _check_requires_grad((output,), "outputs", strict)
-        first = _filled(_gradients((output,), given, create_graph=True), given, strict, False, "back")
-        _check_requires_grad(first, "jacobian", strict)
+        several, given, vectors, output, first = _first_derivative(func, inputs, v, create_graph, strict, "vhp")
     with enable_grad() if create_graph else nullcontext():
         found = _gradients(first, given, vectors, create_graph)
         product = _filled(found, given, strict, create_graph, "double_back")
@@ -288,22 +275,30 @@ def hvp(
 ) -> tuple[Any, Any]:
     """What a scalar function gives, and the product of its Hessian with a vector. Arguments as for :func:`vjp`."""
     with enable_grad():
-        several, given = _as_tuple(inputs, "inputs", "hvp")
-        given = _prepared(given, create_graph, True)
-        _, vectors = _vectors(
-            v,
-            given,
-            "hvp",
-            False,
-            "The vector v can only be None if the input to the user-provided function is a "
-            "single Tensor with a single element.",
-        )
-        output = _scalar(func, given, "hvp")
-        _check_requires_grad((output,), "outputs", strict)
-        first = _filled(_gradients((output,), given, create_graph=True), given, strict, False, "back")
-        _check_requires_grad(first, "jacobian", strict)
+        several, given, vectors, output, first = _first_derivative(func, inputs, v, create_graph, strict, "hvp")
         product = _forward(first, given, vectors, create_graph, strict, "double_back", "double_back_trick")
     return _released(output, create_graph), _given_back(several, _released(product, create_graph))
+
+
+def _first_derivative(
+    func: Callable[..., Any], inputs: Any, v: Any, create_graph: bool, strict: bool, function: str
+) -> tuple[bool, Tensors, Tensors, Tensor, Tensors]:
+    """Whether there are several inputs, these, the vectors for them, what a scalar function gives, and its gradient."""
+    several, given = _as_tuple(inputs, "inputs", function)
+    given = _prepared(given, create_graph, True)
+    _, vectors = _vectors(
+        v,
+        given,
+        function,
+        False,
+        "The vector v can only be None if the input to the user-provided function is a single Tensor with a single "
+        "element.",
+    )
+    output = _scalar(func, given, function)
+    _check_requires_grad((output,), "outputs", strict)
+    first = _filled(_gradients((output,), given, create_graph=True), given, strict, False, "back")
+    _check_requires_grad(first, "jacobian", strict)
+    return several, given, vectors, output, first
 
 
 def _scalar(func: Callable[..., Any], inputs: Tensors, function: str) -> Tensor:
