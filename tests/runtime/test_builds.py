@@ -269,7 +269,7 @@ def test_a_library_lost_between_building_and_loading_is_built_again(monkeypatch:
                 shutil.rmtree(build.path.parent)
         return build
 
-    monkeypatch.setattr("graphc.runtime.build_library", build_and_lose)
+    monkeypatch.setattr("graphc.codegen.executable.build_library", build_and_lose)
 
     @gc.compile
     def step(x: gc.Tensor) -> gc.Tensor:
