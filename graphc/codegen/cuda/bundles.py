@@ -34,30 +34,52 @@ class Bundles:
 def bundle_launches(program: LoopProgram, kernels: Sequence[CudaKernel]) -> Bundles:
     """Small launches that do not depend on each other together; ``kernels`` are those of the program's launches."""
     groups: list[tuple[int, ...]] = []
-    waiting: list[int] = []
+    waiting: list[list[int]] = []  # in turns: what waits in one stands side by side, and depends on the turns before
     held = {buffer.name: most_bytes(buffer) for buffer in program.buffers if buffer.kind == "temporary"}
     touched = [_touched(launch, kernel) for launch, kernel in zip(program.launches, kernels, strict=True)]
 
-    def go() -> None:
-        groups.extend(_side_by_side(waiting, kernels))
-        waiting.clear()
+    def go(needed: set[int]) -> None:
+        """Run those that are needed, what they depend on, and what may stand beside them."""
+        for at in reversed(range(len(waiting))):
+            before = [other for turn in waiting[:at] for other in turn]
+            for number in needed.intersection(waiting[at]):
+                needed |= {other for other in before if _depend(touched[number], touched[other])}
+        left: list[int] = []
+        for turn in waiting:
+            shapes = {kernels[number].parts[0].block for number in turn if number in needed}
+            for number in turn:
+                beside = kernels[number].parts[0].block in shapes
+                if number in needed or (beside and not any(_depend(touched[number], touched[o]) for o in left)):
+                    needed.add(number)
+            left += [number for number in turn if number not in needed]
+            groups.extend(_side_by_side([number for number in turn if number in needed], kernels))
+        waiting[:] = [rest for turn in waiting if (rest := [number for number in turn if number not in needed])]
 
     for number, launch in enumerate(program.launches):
-        if any(_depend(touched[number], touched[other]) for other in waiting):
-            go()
-        waits = not program.blocks and _is_small(kernels[number]) and applies("run side by side", launch)
-        if not waits:
+        depends = [{other for other in turn if _depend(touched[number], touched[other])} for turn in waiting]
+        if program.blocks or not _is_small(kernels[number]) or not applies("run side by side", launch):
+            go(set().union(*depends))
             groups.append((number,))
             continue
-        waiting.append(number)
-        names = {name for other in waiting for name in program.launches[other].buffers}
-        arguments = sum(len(program.launches[other].buffers) + 1 for other in waiting)
-        many = len(waiting) >= MOST_MEMBERS or arguments >= MOST_ARGUMENTS
-        if many or sum(held.get(name, 0) for name in names) > MOST_WAITING_BYTES:
-            go()
-    go()
+        at = 1 + max((at for at, others in enumerate(depends) if others), default=-1)
+        while at < len(waiting) and _is_full([*waiting[at], number], program):
+            at += 1
+        if at == len(waiting):
+            waiting.append([])
+        waiting[at].append(number)
+        everything = {other for turn in waiting for other in turn}
+        names = {name for other in everything for name in program.launches[other].buffers}
+        if sum(held.get(name, 0) for name in names) > MOST_WAITING_BYTES:
+            go(everything)
+    go({other for turn in waiting for other in turn})
     launches = tuple(_together([program.launches[number] for number in group]) for group in groups)
     return Bundles(replace(program, launches=launches), tuple(groups))
+
+
+def _is_full(numbers: Sequence[int], program: LoopProgram) -> bool:
+    """Whether these are too many to stand side by side."""
+    arguments = sum(len(program.launches[number].buffers) + 1 for number in numbers)
+    return len(numbers) > MOST_MEMBERS or arguments > MOST_ARGUMENTS
 
 
 def _touched(launch: Launch, kernel: CudaKernel) -> tuple[set[str], set[str]]:

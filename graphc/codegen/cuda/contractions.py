@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 
 from graphc.codegen.c.contractions import split_images
 from graphc.codegen.c.kernels import integers_of, names_in_integer, sources, statements_within, without_unused
@@ -48,11 +48,14 @@ from graphc.ir.types import DType, float32, float64
 # Fewer rows or columns than this leave most of a tile empty, and so small a depth is not worth shared memory.
 FEWEST_ROWS = 16
 FEWEST_TERMS = 8
-# Blocks that keep a GPU busy, and how the depth is shared out where a result has too few tiles for that.
-FEW_TILES = 132
+# Tiles that are enough for a GPU; where even the smallest are fewer than half of that, blocks share the depth of larger
+# ones, which takes a second launch, up to so many blocks.
+ENOUGH_TILES = 100
+FEW_TILES = 66
 MANY_BLOCKS = 264
 FEWEST_TERMS_OF_SPLIT = 128
 MOST_SPLITS = 128
+MOST_BLOCKS = 65535  # along y and z
 
 
 # CUDA's own types of halves.
@@ -106,9 +109,11 @@ def print_contraction(kernel: Kernel, name: str, calls: Calls, frame: Frame) -> 
     assert isinstance(contract, Contract)
     most = [size_estimate(size) for size in (contract.rows, contract.columns, contract.depth)]
     small = min(most[:2]) < FEWEST_ROWS or most[2] < FEWEST_TERMS
-    if contract.dtype not in (float32, float64) or small:
+    split = split_images(contract)
+    blocks = size_estimate(split.rows) / SMALLEST_TILE.rows, size_estimate(split.batch)
+    if contract.dtype not in (float32, float64) or small or max(blocks) > MOST_BLOCKS:
         return print_loops(kernel, name, contract_loops(contract), calls, frame)
-    contract = split_images(contract)
+    contract = split
     if contract.batch == 1:
         change = substitution({"b": 0})
         contract = contract.changed(
@@ -172,32 +177,39 @@ def _place(contract: Contract, split: str) -> Integer:
     return variable(split, 0, MOST_SPLITS - 1) * _results(contract) + within
 
 
+SMALLEST_TILE = Tile(32, 32, 16)
+
+
 def choose_tile(contract: Contract) -> Tile:
-    """The tile of a block: large where there is work for many such blocks."""
+    """The tile of a block: the largest of which there are enough, counting as many as may share the depth of each where
+    there are few in any case."""
+    depth = size_estimate(contract.depth)
+    shares = depth // FEWEST_TERMS_OF_SPLIT if _tile_count(contract, SMALLEST_TILE) < FEW_TILES else 1
+    shares = max(1, min(shares, MOST_SPLITS))
     rows, columns = size_estimate(contract.rows), size_estimate(contract.columns)
-    batch = size_estimate(contract.batch)
-    best = Tile(32, 32, 32)
-    largest = 64 if contract.dtype == float64 else 128
-    for side_rows in (32, 64, 128):
-        for side_columns in (32, 64, 128):
-            if max(side_rows, side_columns) > largest:
-                continue
-            if (side_rows > 32 and side_rows / 2 >= rows) or (side_columns > 32 and side_columns / 2 >= columns):
-                continue
-            tiles = batch * -(-rows // side_rows) * -(-columns // side_columns)
-            blocks = tiles * max(1, size_estimate(contract.depth) // FEWEST_TERMS_OF_SPLIT)
-            if blocks >= FEW_TILES and side_rows * side_columns > best.rows * best.columns:
-                best = Tile(side_rows, side_columns, 8 if side_rows * side_columns > 64 * 64 else 16)
+    best = SMALLEST_TILE
+    sides = (32, 64) if contract.dtype == float64 else (32, 64, 128)
+    for tile_rows, tile_columns in itertools.product(sides, sides):
+        if (tile_rows > 32 and tile_rows / 2 >= rows) or (tile_columns > 32 and tile_columns / 2 >= columns):
+            continue
+        tile = Tile(tile_rows, tile_columns, 8 if tile_rows * tile_columns > 64 * 64 else 16)
+        larger = tile_rows * tile_columns > best.rows * best.columns
+        if larger and _tile_count(contract, tile) * shares >= ENOUGH_TILES:
+            best = tile
     return best
+
+
+def _tile_count(contract: Contract, tile: Tile) -> float:
+    rows, columns = size_estimate(contract.rows), size_estimate(contract.columns)
+    return size_estimate(contract.batch) * -(-rows // tile.rows) * -(-columns // tile.columns)
 
 
 def split_count(contract: Contract, tile: Tile) -> int:
     """How many blocks share the depth of one tile."""
-    depth = size_estimate(contract.depth)
-    tiles = size_estimate(contract.batch)
-    tiles *= -(-size_estimate(contract.rows) // tile.rows) * -(-size_estimate(contract.columns) // tile.columns)
-    if tiles >= FEW_TILES:
+    tiles = _tile_count(contract, tile)
+    if _tile_count(contract, SMALLEST_TILE) >= FEW_TILES:
         return 1
+    depth = size_estimate(contract.depth)
     return int(max(1, min(MANY_BLOCKS // tiles, depth // FEWEST_TERMS_OF_SPLIT, MOST_SPLITS)))
 
 
@@ -227,7 +239,7 @@ def _tiled(
     for variable_name in ("b", "m", "n", "k", "total", "split", "partial"):
         names.bind(variable_name, variable_name)
     statements = list(statements_within(body))
-    integers = list(all_integers(scalars_of(body), chain.from_iterable(map(integers_of, statements))))
+    integers = list(all_integers(scalars_of(body), itertools.chain.from_iterable(map(integers_of, statements))))
     extents = [each.size for each in kernel.parameters]
     extents += [contract.batch, contract.rows, contract.columns, contract.depth, _results(contract) * splits]
     known = [extent if isinstance(extent, int) else bounds(extent)[1] or extent for extent in extents]

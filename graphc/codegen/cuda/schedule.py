@@ -42,6 +42,7 @@ SHORT_ROW = 16  # terms that one thread sums as fast as several would
 MANY_POINTS = 1 << 15  # points that keep a GPU busy with one thread each
 WARP_ROW = 1024  # the longest row for which a warp is enough where there are many rows
 FEW_ROWS = 256
+MOST_SHARED_BYTES = 40 << 10  # for values of rows, of the 48 KiB that a block may declare
 COLUMN_THREADS = 16  # threads that share out the sum of one column
 
 
@@ -129,7 +130,8 @@ def _mode(outer: tuple[Loop, ...], body: tuple[Statement, ...]) -> tuple[str, tu
         if points >= MANY_POINTS or terms <= 2 * SHORT_ROW:
             return "threads", (THREADS, 1, 1)
         return "columns", (WARP, COLUMN_THREADS, 1)
-    if terms <= WARP_ROW and points >= FEW_ROWS:
+    kept = sum(each.size * each.dtype.itemsize for each in body if isinstance(each, LocalArray))
+    if terms <= WARP_ROW and points >= FEW_ROWS and WARPS * kept <= MOST_SHARED_BYTES:
         return "warp", (WARP, WARPS, 1)
     threads = WARP
     while threads < 1024 and threads * 4 < terms:

@@ -317,3 +317,19 @@ def test_random_numbers_are_those_of_eager_mode() -> None:
         tolerance = 0.0 if array.dtype.kind in "ib" else 2e-6
         assert difference(found[name], array, tolerance, tolerance) is None, name
     assert (stream.buffer[:625] == gc.random.default_generator.buffer[:625]).all()
+
+
+def test_what_a_block_can_not_hold() -> None:
+    """Rows of many kept values get a block each rather than a warp; a contraction of more batches than blocks in z go
+    is no tiles."""
+
+    def many_rows(x):
+        one, other = (x * 2).exp(), (x * 3).exp()
+        return one / one.sum(1, keepdim=True) + other / other.sum(1, keepdim=True)
+
+    program = cuda_program(captured(many_rows, gc.zeros(500, 1000, dtype=gc.float64)))
+    declared = re.findall(r"__shared__ double row\w+?(?:\[(\d+)\])?\[(\d+)\];", program.source)
+    assert declared
+    assert 8 * sum(int(rows or 1) * int(size) for rows, size in declared) <= 48 << 10
+    tiles = cuda_program(captured(lambda a: a @ a, gc.zeros(70000, 16, 16)))
+    assert all(extent <= 65535 for launch in tiles.launches for extent in launch.grid[1:])
