@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from graphc.codegen.cuda import (
 from graphc.codegen.lower import LoweringOptions, lower
 from graphc.codegen.target import GPU
 from graphc.ir.graph import Graph
-from graphc.ir.integers import substitute
+from graphc.ir.integers import IntegerExpression, substitute
 from graphc.ir.interp import Evaluation, bind_sizes, interpret
 from graphc.ir.passes.pipeline import optimize
 from graphc.ir.primitive import PRIMITIVES
@@ -124,9 +124,12 @@ def captured(function: Callable[..., Any], *arguments: Any) -> Graph:
     return captured_with_inputs(function, *arguments)[0]
 
 
-def captured_with_inputs(function: Callable[..., Any], *arguments: Any) -> tuple[Graph, dict[str, np.ndarray]]:
-    """The optimized graph of a function, and what it would be given at the next call with the same arguments."""
-    recording, _ = capture(function, arguments, {})
+def captured_with_inputs(
+    function: Callable[..., Any], *arguments: Any, symbols: Sequence[Mapping[int, IntegerExpression]] = ()
+) -> tuple[Graph, dict[str, np.ndarray]]:
+    """The optimized graph of a function, and what it would be given at the next call with the same arguments.
+    ``symbols`` are sizes that are known at run time only, as :func:`graphc.capture.trace.capture` takes them."""
+    recording, _ = capture(function, arguments, {}, symbols)
     graph = optimize(recording.graph).graph
     inputs: dict[str, np.ndarray] = {}
     for node, binding in zip(graph.inputs, recording.bindings, strict=True):

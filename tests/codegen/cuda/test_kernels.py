@@ -17,8 +17,10 @@ import graphc as gc
 import graphc.nn.functional as F
 from graphc import nn, optim
 from graphc.codegen.cuda import CudaProgram
+from graphc.codegen.loops import symbols_of
 from graphc.codegen.lower import LoweringOptions, lower
 from graphc.codegen.target import GPU
+from graphc.ir.integers import variable
 from graphc.ir.interp import interpret
 from graphc.randomness.stream import RandomStream
 from graphc.runtime.cubin import build_cubin
@@ -333,3 +335,21 @@ def test_what_a_block_can_not_hold() -> None:
     assert 8 * sum(int(rows or 1) * int(size) for rows, size in declared) <= 48 << 10
     tiles = cuda_program(captured(lambda a: a @ a, gc.zeros(70000, 16, 16)))
     assert all(extent <= 65535 for launch in tiles.launches for extent in launch.grid[1:])
+
+
+def test_sizes_known_at_run_time() -> None:
+    """One text serves every size of the first dimension: grids, rests, tiles, and stages of sums follow it."""
+
+    def dynamic(x, w, index):
+        w = w.detach().requires_grad_()
+        y = (x @ w).relu()
+        (y.softmax(1).square().mean() + x.sum() * 0).backward()
+        return [y, w.grad, x.sum(0), x.mean(), x.cumsum(0), x.sort(0)[0], x * 2 + 1, w.detach()[index], x.t().argmax(1)]
+
+    rows = variable("N", 2, 400)
+    arguments = [gc.tensor(draw(37, 24)), gc.tensor(draw(24, 20)), gc.tensor(RNG.integers(0, 24, 37))]
+    graph, _ = captured_with_inputs(dynamic, *arguments, symbols=[{0: rows}, {}, {0: rows}])
+    assert symbols_of(graph) == ("N",)
+    for size in (2, 37, 400):
+        inputs = {"x": draw(size, 24), "w": draw(24, 20), "index": RNG.integers(0, 24, size)}
+        assert differences(graph, inputs, 1e-4) == []
