@@ -131,7 +131,8 @@ def _mode(outer: tuple[Loop, ...], body: tuple[Statement, ...]) -> tuple[str, tu
             return "threads", (THREADS, 1, 1)
         return "columns", (WARP, COLUMN_THREADS, 1)
     kept = sum(each.size * each.dtype.itemsize for each in body if isinstance(each, LocalArray))
-    if terms <= WARP_ROW and points >= FEW_ROWS and WARPS * kept <= MOST_SHARED_BYTES:
+    enough = outer and (terms <= 2 * WARP or (terms <= WARP_ROW and points >= FEW_ROWS))
+    if enough and WARPS * kept <= MOST_SHARED_BYTES:
         return "warp", (WARP, WARPS, 1)
     threads = WARP
     while threads < 1024 and threads * 4 < terms:
