@@ -503,8 +503,9 @@ def _along(composite: type[Composite], input: Value, dim: int, dtype: DType | No
     if dtype is not None:
         input = cast(input, dtype)
     axis = normalize_dim(dim, input.ndim)
-    place = "lastdim_kernel_impl" if axis + 1 >= input.ndim else "kernel_impl"
-    _require_float(f"{composite.name}_{place}", input)
+    if not input.dtype.is_floating_point:
+        place = "lastdim_kernel_impl" if axis + 1 >= input.ndim else "kernel_impl"
+        _require_float(f"{composite.name}_{place}", input)
     return composite.bind(input, dim=axis)
 
 

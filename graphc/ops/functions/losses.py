@@ -24,7 +24,7 @@ from graphc.ops.functions.loss_reduction import chosen_reduction, reduced, requi
 from graphc.ops.functions.reduction import sum
 from graphc.ops.functions.shaping import unsqueeze
 from graphc.ops.functions.special_functions import xlogy
-from graphc.ops.gathers import GatherAlong, IndexSelect
+from graphc.ops.gathers import GatherAlong, IndexSelect, first_outside
 from graphc.ops.half_precision import rounded_once
 from graphc.ops.operands import cast
 from graphc.ops.promotion import require_castable
@@ -447,10 +447,14 @@ class NegativeLikelihood(Composite):
     def evaluate(
         self, logarithm: np.ndarray, target: np.ndarray, *, axis: int, ignore_index: int, reduction: str
     ) -> np.ndarray:
-        counted, chosen = _counted_classes(target, ignore_index)
-        CheckTarget.instance.evaluate(chosen, extent=logarithm.shape[axis])
+        classes = logarithm.shape[axis]
+        if not 0 <= ignore_index < classes and first_outside(target, classes) is None:
+            counted, chosen = None, target
+        else:
+            counted, chosen = _counted_classes(target, ignore_index)
+            CheckTarget.instance.evaluate(chosen, extent=classes)
         classes_last = logarithm if axis == logarithm.ndim - 1 else np.moveaxis(logarithm, axis, -1)
-        rows = classes_last.reshape(-1, logarithm.shape[axis])
+        rows = classes_last if classes_last.ndim == 2 else classes_last.reshape(-1, classes)
         loss = -rows[np.arange(chosen.size), chosen.reshape(-1)].reshape(target.shape)
         if counted is not None:
             loss = np.where(counted, loss, loss.dtype.type(0))
@@ -544,6 +548,9 @@ def _class_indices(logarithm: Value, target: Value, weight: Value | None, axis: 
 def _require_targets(logarithm: Value, target: Value, weight: Value | None, axis: int) -> None:
     """Raises, with PyTorch's class and words, for targets or weights that do not fit."""
     shape, rank = tuple(logarithm.shape), logarithm.ndim
+    alike = rank == 2 and target.ndim == 1 and target.dtype is int64 and logarithm.dtype.is_floating_point
+    if alike and weight is None and target.shape[0] == shape[0]:
+        return  # the common case
     if rank < 1:
         raise ValueError(f"Expected 1 or more dimensions (got {rank})")
     if rank > 1 and target.ndim and target.shape[0] != shape[0]:
