@@ -37,6 +37,7 @@ OPERATORS: dict[str, tuple[tuple[tuple[int, ...], ...], Callable[[ModuleType], F
     "x * row": (((4, 5), (5,)), lambda torch: lambda x, y: x * y),
     "x / y": (((4, 5), (4, 5)), lambda torch: lambda x, y: x / y),
     "x ** 2": (((100,),), lambda torch: lambda x: x**2),
+    "sigmoid": (((4, 5),), lambda torch: lambda x: x.sigmoid()),
     "exp": (((4, 5),), lambda torch: lambda x: x.exp()),
     "relu": (((4, 5),), lambda torch: torch.nn.functional.relu),
     "gelu": (((4, 5),), lambda torch: torch.nn.functional.gelu),
@@ -44,14 +45,27 @@ OPERATORS: dict[str, tuple[tuple[tuple[int, ...], ...], Callable[[ModuleType], F
     "mean": (((100,),), lambda torch: lambda x: x.mean()),
     "mean of a dim": (((4, 5),), lambda torch: lambda x: x.mean(1)),
     "var": (((4, 5),), lambda torch: lambda x: x.var(1)),
+    "sum of a dim": (((4, 5),), lambda torch: lambda x: x.sum(1)),
     "max of a dim": (((4, 5),), lambda torch: lambda x: x.max(1).values),
+    "topk": (((4, 5),), lambda torch: lambda x: x.topk(2).values),
     "norm": (((4, 5),), lambda torch: lambda x: x.norm()),
     "x @ w": (((4, 5), (5, 6)), lambda torch: lambda x, w: x @ w),
+    "batches of matrices": (((2, 4, 5), (2, 5, 3)), lambda torch: torch.matmul),
     "x.t()": (((4, 5),), lambda torch: lambda x: x.t()),
+    "transpose": (((4, 5),), lambda torch: lambda x: x.transpose(0, 1)),
+    "permute": (((2, 4, 5),), lambda torch: lambda x: x.permute(2, 0, 1)),
     "x[0]": (((4, 5),), lambda torch: lambda x: x[0]),
     "x[:, 1:3]": (((4, 5),), lambda torch: lambda x: x[:, 1:3]),
+    "x[indices]": (((4, 5),), lambda torch: _indexed(torch)),
     "view": (((4, 5),), lambda torch: lambda x: x.view(5, 4)),
+    "reshape": (((4, 5),), lambda torch: lambda x: x.reshape(2, -1)),
+    "flatten": (((4, 5),), lambda torch: lambda x: x.flatten()),
+    "unsqueeze": (((4, 5),), lambda torch: lambda x: x.unsqueeze(1)),
+    "expand": (((1, 5),), lambda torch: lambda x: x.expand(4, 5)),
+    "split": (((4, 5),), lambda torch: lambda x: x.split(2)[0]),
     "cat": (((4, 5), (4, 5)), lambda torch: lambda x, y: torch.cat((x, y))),
+    "stack": (((4, 5), (4, 5)), lambda torch: lambda x, y: torch.stack((x, y))),
+    "masked_fill": (((4, 5),), lambda torch: lambda x: x.masked_fill(x > 0, 1.0)),
     "where": (((4, 5), (4, 5)), lambda torch: lambda x, y: torch.where(x > 0, x, y)),
     "softmax": (((4, 5),), lambda torch: lambda x: torch.nn.functional.softmax(x, 1)),
     "log_softmax": (((4, 5),), lambda torch: lambda x: torch.nn.functional.log_softmax(x, 1)),
@@ -84,6 +98,11 @@ def _batch_norm(torch: ModuleType) -> Forward:
 def _cross_entropy(torch: ModuleType) -> Forward:
     target = torch.tensor([0, 1, 4, 2])
     return lambda x: torch.nn.functional.cross_entropy(x, target)
+
+
+def _indexed(torch: ModuleType) -> Forward:
+    rows = torch.tensor([2, 0])
+    return lambda x: x[rows]
 
 
 def _embedding(torch: ModuleType) -> Forward:
