@@ -35,6 +35,12 @@ def reshaped(input: Any, sizes: tuple[Any, ...]) -> Any | None:
     return input._view(array, views.Reshape.instance, attrs, ((views.Reshape.instance, attrs),))
 
 
+def in_shape(input: Any, shape: tuple[Any, ...]) -> Any:
+    """The elements in another shape of as many; of any value."""
+    found = reshaped(input, (shape,))
+    return views.Reshape.bind(input, shape=shape) if found is None else found
+
+
 def permuted(input: Any, dims: tuple[int, ...]) -> Any:
     """The dims in another order, each named once and counted from the front; of any value."""
     if state.recorder is not None or not input.is_eager:

@@ -214,6 +214,10 @@ class GatherAlong(Gather):
         if x.ndim != index.ndim:
             raise ValueError(f"gather of rank {x.ndim} with an index of rank {index.ndim}")
         require_inside(self, index, x.shape[dim], dim=dim)
+        if dim == x.ndim - 1 and index.size and index.shape[:-1] == x.shape[:-1]:
+            # Each row's places in all elements: what numpy's function does takes it four times as long.
+            begins = np.arange(0, x.size, x.shape[dim]).reshape(*x.shape[:-1], 1)
+            return x.reshape(-1).take(index + begins)
         corner = tuple(slice(None) if position == dim else slice(extent) for position, extent in enumerate(index.shape))
         return np.take_along_axis(x[corner], index.astype(np.int64, copy=False), dim)
 

@@ -65,6 +65,8 @@ def _stable_order(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
     if not descending:
         return np.argsort(x, axis, kind="stable")
     # Of the reversed row, so that equal elements keep their order.
+    if axis in (-1, x.ndim - 1):
+        return x.shape[-1] - 1 - np.argsort(x[..., ::-1], -1, kind="stable")[..., ::-1]
     return x.shape[axis] - 1 - np.flip(np.argsort(np.flip(x, axis), axis, kind="stable"), axis)
 
 
@@ -116,7 +118,7 @@ def _ranks(rows: np.ndarray, descending: bool = False) -> np.ndarray:
 
 def _rows(x: np.ndarray, dim: int) -> np.ndarray:
     """The rows along a dimension as a matrix."""
-    moved = np.moveaxis(x, dim, -1)
+    moved = x if dim == x.ndim - 1 else np.moveaxis(x, dim, -1)
     return np.ascontiguousarray(moved).reshape(math.prod(moved.shape[:-1]), moved.shape[-1])
 
 
@@ -214,7 +216,8 @@ class TopPositions(Positions):
             for row in np.flatnonzero(tied).tolist():
                 chosen[row] = _first(_ranks(flat[row], largest), k)
         others = x.shape[:dim] + x.shape[dim + 1 :]
-        return np.ascontiguousarray(np.moveaxis(chosen.reshape(*others, k), -1, dim))
+        placed = chosen.reshape(*others, k)
+        return placed if dim == x.ndim - 1 else np.ascontiguousarray(np.moveaxis(placed, -1, dim))
 
 
 def _first(ranks: np.ndarray, k: int) -> list[int]:

@@ -362,6 +362,20 @@ def read(viewed: Any, lookups: Sequence[Lookup]) -> Any:
     return gathers.IndexSelect.bind(_merge_dims(viewed, order, dim, len(lookups)), index, dim=dim)
 
 
+def rows_at(input: Any, index: Any) -> Any | None:
+    """``input[index]`` of one tensor of integers within bounds, none of them negative; None for all else, and where
+    anything is recorded."""
+    if not (runs_alone(input) and index.is_eager) or index.dtype is not int64:
+        return None
+    array, places = input._array, index._array
+    if (
+        not (places.ndim and places.size and array.ndim and array.size)
+        or gathers.first_outside(places, array.shape[0]) is not None
+    ):
+        return None
+    return LookUp.bind(input, index, dims=(0,))
+
+
 def runs_alone(value: Any) -> bool:
     """Whether a value is a tensor that runs without being recorded: numpy may take it at one go."""
     return value.is_eager and state.recorder is None
@@ -389,6 +403,8 @@ class LookUp(Gather):
     saves_inputs = range(1, 64)
 
     def evaluate(self, x: np.ndarray, *indices: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
+        if len(dims) == 1:
+            return x.take(indices[0], dims[0])
         found = x[numpy_key(x.ndim, dims, indices)]
         return found if found.flags.c_contiguous else found.copy(order="C")
 

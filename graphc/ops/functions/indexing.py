@@ -31,6 +31,7 @@ from graphc.ops.subscripts import (
     read,
     require_one_dtype,
     require_truth_values,
+    rows_at,
     runs_alone,
     view_and_lookups,
     without_leading_ones,
@@ -66,6 +67,8 @@ def getitem(input: Any, index: Any) -> Any:
     Without tensors the result is a view. A tensor of truth values selects as many elements as it has true ones, so its
     values must be known: TypeError in a graph. Raises IndexError, with PyTorch's words, for an index out of range.
     """
+    if is_value(index) and (found := rows_at(input, index)) is not None:
+        return found
     viewed, lookups = _view_and_lookups(input, index)
     return read(viewed, integer_lookups(lookups)) if lookups else viewed
 

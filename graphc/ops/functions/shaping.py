@@ -18,7 +18,7 @@ from graphc.ops import gathers, pointwise, views
 from graphc.ops.argument_kinds import require_tensors
 from graphc.ops.bit_views import BitView
 from graphc.ops.composites import Composite
-from graphc.ops.eager_views import permuted, reshaped
+from graphc.ops.eager_views import in_shape, permuted, reshaped
 from graphc.ops.operands import broadcast_shapes, broadcasts_itself, cast, normalize_dim
 from graphc.ops.promotion import promote_types
 from graphc.ops.type_names import tensor_type_name
@@ -180,7 +180,7 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     if start == end:
         return input
     shape = tuple(input.shape)
-    return views.Reshape.bind(input, shape=(*shape[:start], product(shape[start : end + 1]), *shape[end + 1 :]))
+    return in_shape(input, (*shape[:start], product(shape[start : end + 1]), *shape[end + 1 :]))
 
 
 def unflatten(input: Any, dim: int, sizes: Sequence[int]) -> Any:
@@ -201,14 +201,13 @@ def unflatten(input: Any, dim: int, sizes: Sequence[int]) -> Any:
 def squeeze(input: Any, dim: int | Sequence[int] | None = None) -> Any:
     """Without dims of size 1: all of them, or those given (which stay where their size is another)."""
     dims = range(input.ndim) if dim is None else wrap_dims(dim, input.ndim)
-    kept = tuple(size for position, size in enumerate(input.shape) if position not in dims or size != 1)
-    return views.Reshape.bind(input, shape=kept)
+    return in_shape(input, tuple(size for place, size in enumerate(input.shape) if place not in dims or size != 1))
 
 
 def unsqueeze(input: Any, dim: int) -> Any:
     """With a dim of size 1 put in before ``dim``."""
     dim, shape = normalize_dim(dim, input.ndim + 1), tuple(input.shape)
-    return views.Reshape.bind(input, shape=(*shape[:dim], 1, *shape[dim:]))
+    return in_shape(input, (*shape[:dim], 1, *shape[dim:]))
 
 
 def contiguous(input: Any) -> Any:
