@@ -17,6 +17,7 @@ from graphc.ir.integers import Dimension, product
 from graphc.ir.primitive import Gather
 from graphc.ir.types import DType, bool_, int64
 from graphc.ops import arithmetic, comparisons, gathers, scatters, sources, views
+from graphc.ops.composites import Composite
 from graphc.ops.operands import broadcast_shapes, cast, expand, is_value
 from graphc.ops.sources import number_like
 from graphc.ops.type_names import type_name
@@ -409,12 +410,28 @@ class LookUp(Gather):
         return found if found.flags.c_contiguous else found.copy(order="C")
 
     def vjp(self, cotangent: Any, output: Any, x: Any, *indices: Any, dims: tuple[int, ...]) -> tuple[Any, ...]:
+        shape = tuple(x.shape)
+        if len(dims) == 1:
+            return LookUpGradient.bind(cotangent, indices[0], shape=shape, dim=dims[0]), None
         lookups = [Lookup(dim, index) for dim, index in zip(dims, indices, strict=True)]
-        zeros = number_like(cotangent, 0, shape=tuple(x.shape))
+        zeros = number_like(cotangent, 0, shape=shape)
         return (written(zeros, lookups, cotangent, accumulate=True), *(None for _ in indices))
 
 
 LookUp.instance = LookUp()
+
+
+class LookUpGradient(Composite):
+    """The cotangent of what was looked up along one dim."""
+
+    name, differentiable = "look_up_gradient", False
+
+    def decompose(self, cotangent: Any, index: Any, *, shape: tuple[int, ...], dim: int) -> Any:
+        return written(number_like(cotangent, 0, shape=shape), [Lookup(dim, index)], cotangent, accumulate=True)
+
+    def evaluate(self, cotangent: np.ndarray, index: np.ndarray, *, shape: tuple[int, ...], dim: int) -> np.ndarray:
+        rows = cotangent.reshape(*shape[:dim], index.size, *shape[dim + 1 :])
+        return scatters.IndexAdd.instance.evaluate(np.zeros(shape, rows.dtype), index.reshape(-1), rows, dim=dim)
 
 
 def numpy_key(rank: int, dims: Sequence[int], indices: Sequence[np.ndarray]) -> tuple[Any, ...]:
