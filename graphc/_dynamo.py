@@ -10,7 +10,7 @@ from graphc.missing_names import lazy_names
 from graphc.recording import state
 
 __all__ = ["config", "disable", "is_compiling", "list_backends", "reset"]
-__getattr__ = lazy_names(__name__)
+__getattr__ = lazy_names(__name__, {"OptimizedModule": "graphc.compiled_module:OptimizedModule"})
 # Programs write their wishes here.
 config = SimpleNamespace(suppress_errors=False, verbose=False, cache_size_limit=8, capture_scalar_outputs=False)
 
@@ -38,8 +38,8 @@ def is_exporting() -> bool:
 
 
 def list_backends(exclude_tags: Any = ()) -> list[str]:
-    """No other compilers."""
-    return []
+    """The one compiler that there is, by the name of PyTorch's own."""
+    return ["inductor"]
 
 
 def cudagraph_mark_step_begin() -> None:

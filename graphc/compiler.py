@@ -11,6 +11,7 @@ import functools
 import os
 import time
 import warnings
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -104,7 +105,7 @@ class CompiledFunction:
     ):
         check_declared(dynamic)
         self._most_bytes = None if memory_limit is None else byte_count(memory_limit, "memory_limit")
-        if hasattr(function, "named_parameters"):
+        if is_module(function):
             self.__name__, self.__doc__ = type(function).__name__, type(function).__doc__
         else:
             functools.update_wrapper(self, function)
@@ -118,6 +119,7 @@ class CompiledFunction:
         # Builds by the exact kind of arguments, and all of them by their kind but for shapes.
         self._entries: dict[Any, list[Entry]] = {}
         self._families: dict[Any, list[Entry]] = {}
+        self._of_classes: weakref.WeakKeyDictionary[type, CompiledFunction] = weakref.WeakKeyDictionary()
         self._newest: Entry | None = None
         self._stages: Stages | None = None
         self._lock = recursive_lock()
@@ -256,7 +258,13 @@ class CompiledFunction:
                 made.append(self._built(recording, reason))
 
             self._captures += 1
-            _, returned = capture(self.function, arguments, keywords, symbols or (), use)
+            try:
+                _, returned = capture(self.function, arguments, keywords, symbols or (), use)
+            except CaptureError as error:
+                if not self.fallback or self.fullgraph:
+                    raise
+                self._run_eagerly(f"it can't be recorded: {error}", 4)
+                return self._eagerly(self._eager, arguments, keywords)
             (executable,) = made
             if executable is None:
                 return returned
@@ -282,15 +290,19 @@ class CompiledFunction:
         except CompileError as error:
             if not self.fallback:
                 raise
-            line = defined_at(self.function)
-            self._eager = f"the C compiler refused a program (its reason: {reason}): {error}"
-            warnings.warn(
-                f"{self.__name__}{f' ({line})' if line is not None else ''} keeps running eagerly, whatever its "
-                f"arguments: {self._eager}",
-                RuntimeWarning,
-                stacklevel=6,
-            )
+            self._run_eagerly(f"the C compiler refused a program (its reason: {reason}): {error}", 7)
         return None
+
+    def _run_eagerly(self, reason: str, stacklevel: int) -> None:
+        """From now on, and say so."""
+        line = defined_at(self.function)
+        self._eager = reason
+        warnings.warn(
+            f"{self.__name__}{f' ({line})' if line is not None else ''} keeps running eagerly, whatever its "
+            f"arguments: {reason}",
+            RuntimeWarning,
+            stacklevel=stacklevel,
+        )
 
     def _backward_of(self, graph: Graph) -> Executable | None:
         """A backward part, built and loaded; None where there is no program for it, and numpy carries it out."""
@@ -435,20 +447,15 @@ class CompiledFunction:
         sizes = None if self._newest is None else self._newest.bound.last_sizes
         return plan if sizes is None else replace(plan, sizes=sizes)
 
-    def __getattr__(self, name: str) -> Any:
-        """A module that is compiled still has what modules have: parameters, modes, its parts."""
-        module = self.__dict__.get("function")
-        if not name.startswith("__") and hasattr(module, "named_parameters"):
-            return getattr(module, name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        """A method that is compiled is bound for each object on its own."""
+        """A method that is compiled is bound for each object on its own, a method of a class for each class."""
         if instance is None:
             return self
-        function = self.function.__get__(instance, owner)
-        bound = CompiledFunction(function, **self._options())
-        instance.__dict__[self.__name__] = bound
+        kept = self._of_classes if isinstance(instance, type) else instance.__dict__
+        name = instance if isinstance(instance, type) else self.__name__
+        bound = kept.get(name)
+        if bound is None:
+            bound = kept[name] = CompiledFunction(self.function.__get__(instance, owner), **self._options())
         return bound
 
     def __repr__(self) -> str:
@@ -511,7 +518,8 @@ def observe_builds(observer: Callable[[str, Stages], None]) -> Iterator[None]:
 def compile(
     function: Callable[..., Any] | None = None,
     *,
-    fallback: bool = False,
+    model: Callable[..., Any] | None = None,
+    fallback: bool | None = None,
     max_paths: int = MOST_PATHS,
     check: bool = False,
     fullgraph: bool = False,
@@ -521,12 +529,16 @@ def compile(
     mode: str | None = None,
     backend: Any = None,
     options: Any = None,
+    **more: Any,
 ) -> Any:
     """Compile a function of tensors: a model, or a whole training step with backward() and optimizer.step().
 
     Args:
-        function: what to compile; left out, ``compile(...)`` is a decorator. A module compiles as its call.
-        fallback: keep running eagerly, with a warning, where the C compiler refuses the program.
+        function: what to compile; left out, ``compile(...)`` is a decorator. A module compiles as its call, and the
+            result is a module around it (:class:`graphc.compiled_module.OptimizedModule`). PyTorch's name for it is
+            ``model``.
+        fallback: keep running eagerly, with a warning, where the function can't be recorded or the C compiler refuses
+            the program. None: so it is where graphc stands in PyTorch's place, whose compiler runs such functions too.
         max_paths: how many ways through ``if`` and ``while`` on values of tensors get a program of their own; further
             ones run eagerly, with a warning that names the line.
         check: after every call, and every sweep through its results, compute it again node by node with numpy; the
@@ -545,7 +557,8 @@ def compile(
             with no row or one is recorded as it is. Not seen, and as in the call that was recorded: a size within
             formatted text, and whether reshape() and contiguous() copied, where one row alone would be a view.
         disable: give the function back as it is.
-        mode, backend, options: taken for programs written for PyTorch; there is one way to compile.
+        mode, backend, options: taken for programs written for PyTorch, as further arguments of its ``compile`` are;
+            there is one way to compile. A backend of the caller's own is not called, and a warning says so.
         memory_limit: the most bytes that the program may hold for itself while it runs, a number or text such as
             ``"48MiB"``: its arena, that is every value between its operations and what kernels work in, on as many
             threads as this process may use, for the greatest sizes declared. Arguments, parameters, state, results, and
@@ -563,10 +576,16 @@ def compile(
         the command that installs one.
 
     Raises (at calls):
-        CaptureError: naming the Python line, for what a program can't express.
+        CaptureError: naming the Python line, for what a program can't express, where ``fallback`` is off.
         CompileError: where the C compiler refuses the program and ``fallback`` is off.
         MemoryLimitError: where the program does not fit into ``memory_limit``, naming the least that it can do with.
     """
+    function = model if function is None else function
+    _check_options(mode, backend, options, more)
+    if fallback is None:
+        from graphc.as_torch import stands_for_torch
+
+        fallback = stands_for_torch()
     given: dict[str, Any] = {
         "fallback": fallback,
         "max_paths": max_paths,
@@ -581,7 +600,12 @@ def compile(
         return function
     if not callable(function):
         raise TypeError(f"compile expects a function or a module, got {type(function).__name__}")
-    if not hasattr(function, "__name__") and not hasattr(function, "named_parameters"):
+    if is_module(function):
+        from graphc.compiled_module import OptimizedModule
+
+        module = function._orig_mod if isinstance(function, OptimizedModule) else function
+        return OptimizedModule(module, CompiledFunction(module, **given))
+    if not hasattr(function, "__name__"):
         called = function
 
         @functools.wraps(type(called).__call__)
@@ -590,3 +614,33 @@ def compile(
 
         function.__name__ = type(called).__name__
     return CompiledFunction(function, **given)
+
+
+def is_module(function: Any) -> bool:
+    """Whether what is compiled is a module of :mod:`graphc.nn`, which this room does not know."""
+    return hasattr(function, "named_parameters")
+
+
+# What PyTorch's function of this name takes beside what is taken here, and the names that it knows.
+_MORE = frozenset(("isolate_recompiles", "name", "recompile_limit", "shapes_spec"))
+_MODES = ("default", "lite", "reduce-overhead", "max-autotune-no-cudagraphs", "max-autotune")
+_BACKENDS = frozenset(("aot_eager", "aot_ts", "cudagraphs", "eager", "graphc", "inductor", "onnxrt", "openxla", "tvm"))
+
+
+def _check_options(mode: str | None, backend: Any, options: Any, more: dict[str, Any]) -> None:
+    """Raises, in PyTorch's words, for what its own ``compile`` refuses."""
+    for name in more:
+        if name not in _MORE:
+            raise TypeError(f"compile() got an unexpected keyword argument {name!r}")
+    if mode is not None and options is not None:
+        raise RuntimeError("Either mode or options can be specified, but both can't be specified at the same time.")
+    if isinstance(backend, str) and backend not in _BACKENDS:
+        raise RuntimeError(f"Invalid backend: {backend!r}, see `torch._dynamo.list_backends()` for available backends.")
+    if mode is not None and mode not in _MODES:
+        raise RuntimeError(f"Unrecognized mode={mode}, should be one of: {', '.join(_MODES)}")
+    if callable(backend):
+        warnings.warn(
+            f"the backend {getattr(backend, '__name__', backend)!r} is not called: graphc compiles to C itself",
+            RuntimeWarning,
+            stacklevel=3,
+        )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 # By PyTorch's module, without "torch.": the classes in it.
 CLASSES: dict[str, str] = {
+    "_dynamo.eval_frame": "OptimizedModule",
     "amp.autocast_mode": "autocast",
     "amp.grad_scaler": "GradScaler",
     "autograd.anomaly_mode": "detect_anomaly set_detect_anomaly",

@@ -491,24 +491,3 @@ def test_two_threads_call_one_compiled_function():
     for thread in threads:
         thread.join()
     assert not failures
-
-
-def test_a_compiled_module_is_used_as_the_module() -> None:
-    """As PyTorch's programs do: its parameters to an optimizer, its modes, its state dict; and PyTorch's options."""
-    net = nn.Sequential(nn.Linear(2, 3), nn.Dropout(0.5))
-    compiled = gc.compile(net, backend="inductor", mode="max-autotune")
-    optimizer = optim.SGD(compiled.parameters(), lr=0.1)
-    compiled.eval()
-    assert not net.training
-    x = gc.ones(4, 2)
-    compiled(x)
-    before = net[0].weight.clone()
-    compiled(x).sum().backward()
-    optimizer.step()
-    assert not gc.equal(before, net[0].weight)
-    assert list(compiled.state_dict()) == ["0.weight", "0.bias"]
-    assert gc.compile(net, disable=True) is net
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        compiled.nothing  # noqa: B018
-    with pytest.raises(AttributeError, match="no attribute 'parameters'"):
-        gc.compile(lambda x: x).parameters  # noqa: B018
