@@ -64,6 +64,7 @@ from graphc.ops.functions.matrices import *
 from graphc.ops.functions.memory_views import *
 from graphc.ops.functions.native_layers import *
 from graphc.ops.functions.normalization import *
+from graphc.ops.functions.outdated import *
 from graphc.ops.functions.padding import *
 from graphc.ops.functions.pixels import *
 from graphc.ops.functions.pooling import *

@@ -10,7 +10,8 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, Self
 
-from graphc.ir.types import DType, bfloat16, float16, float32
+from graphc.ir.types import DType, bfloat16, float16
+from graphc.notices import warn
 from graphc.recording import generation, state
 from graphc.tensor import Tensor
 
@@ -81,15 +82,20 @@ class autocast:
         self._enabled = bool(enabled)
         if device_type != "cpu" and enabled:
             warnings.warn(
-                f"User provided device_type of '{device_type}', but {device_type.upper()} is not available. Disabling",
+                f"{device_type.upper()} is not available or torch_xla is imported. Disabling autocast."
+                if device_type == "cuda"
+                else f"User provided device_type of '{device_type}', but {device_type.upper()} is not available. "
+                "Disabling",
                 stacklevel=2,
             )
             self._enabled = False
         elif device_type == "cpu" and enabled and self.fast_dtype not in _CPU_DTYPES:
-            words = "In CPU autocast, but the target dtype is not supported. Disabling autocast.\n"
-            if self.fast_dtype != float32:
-                words += "CPU Autocast only supports dtype of torch.bfloat16, torch.float16 currently."
-            warnings.warn(words, stacklevel=2)
+            warnings.warn(
+                "In CPU autocast, but the target dtype is not supported. Disabling autocast.\nCPU Autocast only "
+                "supports "
+                "dtypes of torch.bfloat16, torch.float16 currently.",
+                stacklevel=2,
+            )
             self._enabled = False
         self._outer: list[DType | None] = []
 
@@ -275,3 +281,42 @@ def custom_fwd(function: Any = None, **keywords: Any) -> Any:
 def custom_bwd(function: Any = None, **keywords: Any) -> Any:
     """A decorator for ``backward`` of functions that know mixed precision: the function as it is."""
     return function if function is not None else (lambda backward: backward)
+
+
+def older_autocast(device_type: str) -> type[autocast]:
+    """``autocast`` as it is called in the namespace of a kind of device: without its name, and with a warning."""
+
+    class Autocast(autocast):
+        """Mixed precision on one kind of device; :class:`graphc.amp.autocast` is in its place."""
+
+        def __init__(self, enabled: bool = True, dtype: Any = None, cache_enabled: bool = True):
+            warn(_instead("autocast", device_type), FutureWarning)
+            super().__init__(device_type, dtype, enabled, cache_enabled)
+
+    return _called(Autocast, "autocast", device_type)
+
+
+def older_scaler(device_type: str) -> type[GradScaler]:
+    """``GradScaler`` as it is called in the namespace of a kind of device: without its name, and with a warning."""
+
+    class Scaler(GradScaler):
+        """Scaled losses on one kind of device; :class:`graphc.amp.GradScaler` is in its place."""
+
+        def __init__(self, *arguments: Any, **keywords: Any):
+            warn(_instead("GradScaler", device_type), FutureWarning)
+            super().__init__(device_type, *arguments, **keywords)
+
+    return _called(Scaler, "GradScaler", device_type)
+
+
+def _instead(name: str, device_type: str) -> str:
+    return (
+        f"`torch.{device_type}.amp.{name}(args...)` is deprecated. Please use `torch.amp.{name}('{device_type}', "
+        "args...)` instead."
+    )
+
+
+def _called(kind: type, name: str, device_type: str) -> type:
+    kind.__name__ = kind.__qualname__ = name
+    kind.__module__ = f"graphc.{device_type}.amp"
+    return kind

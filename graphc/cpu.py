@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
-from graphc import amp
+from graphc.amp import older_autocast, older_scaler
 from graphc.missing_names import lazy_names
 
 __all__ = ["amp", "current_device", "device_count", "is_available", "synchronize"]
+amp = SimpleNamespace(autocast=older_autocast("cpu"), GradScaler=older_scaler("cpu"))
 __getattr__ = lazy_names(__name__)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from graphc.factory import factory, sequence_shape, shape_of
 from graphc.ir.types import DType, bool_, int64
 from graphc.layouts import MemoryFormat, contiguous_format
+from graphc.notices import warn_once
 from graphc.ops.functions.creation import empty_like, full_like, ones_like, zeros_like
 from graphc.ops.functions.random_draws import integer_range, integers
 from graphc.ops.functions.random_values import drawn, require_drawable, require_generator
@@ -72,6 +73,11 @@ def tensor(data: Any, *, dtype: DType | None = None) -> Tensor:
             "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
             stacklevel=3,
         )
+    elif isinstance(data, (list, tuple)) and data and all(isinstance(item, np.ndarray) for item in data):
+        warn_once(
+            "Creating a tensor from a list of numpy.ndarrays is extremely slow. Please consider converting the list to "
+            "a single numpy.ndarray with numpy.array() before converting to a tensor."
+        )
     array = _array(data, dtype)
     return Tensor.from_array(array.copy("C") if dtype is None else np.array(converted(array, dtype), order="C"))
 
@@ -101,6 +107,12 @@ def from_numpy(array: np.ndarray) -> Tensor:
             "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
             "currently supported. (You can probably work around this by making a copy of your array  with "
             "array.copy().) "
+        )
+    if not array.flags.writeable:
+        warn_once(
+            "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. A write to this "
+            "tensor is refused. You may want to copy the array, or make it writable before converting it to a tensor. "
+            "This type of warning will be suppressed for the rest of this program."
         )
     return Tensor.from_array(array)
 

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import mmap
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from graphc.creation import as_tensor, from_numpy, tensor
 from graphc.factory import factory, known_dtype, with_gradient
 from graphc.ir.types import DType
+from graphc.notices import warn_once
 from graphc.ops.promotion import get_default_dtype
 from graphc.recording import refuse_in_capture
 from graphc.tensor import Tensor
-
-if TYPE_CHECKING:
-    from graphc.tensor import Tensor
 
 __all__ = ["asarray", "from_dlpack", "from_file", "frombuffer", "to_dlpack"]
 
@@ -55,7 +53,15 @@ def frombuffer(buffer: Any, *, dtype: DType, count: int = -1, offset: int = 0, r
             f"buffer length ({size - offset} bytes) after offset ({offset} bytes) must be a multiple of element size "
             f"({dtype.itemsize})"
         )
-    found = from_numpy(np.frombuffer(buffer, dtype.numpy, count, offset))
+    array = np.frombuffer(buffer, dtype.numpy, count, offset)
+    if not array.flags.writeable:
+        warn_once(
+            "The given buffer is not writable, and PyTorch does not support non-writable tensors. A write to this "
+            "tensor "
+            "is refused. You may want to copy the buffer. This type of warning will be suppressed for the rest of this "
+            "program."
+        )
+    found = Tensor.from_array(array)
     return with_gradient(found) if requires_grad else found
 
 

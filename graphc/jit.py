@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn, TypeVar
 from graphc.autograd.modes import no_grad
 from graphc.missing_names import lazy_names
 from graphc.nn.module import Module
+from graphc.notices import warn
 
 __all__ = [
     "Attribute",
@@ -46,6 +47,7 @@ __all__ = [
 ]
 __getattr__ = lazy_names(__name__)
 Given = TypeVar("Given")
+_OUTDATED = "`torch.jit.{}` is deprecated. Please switch to `torch.compile` or `torch.export`."
 
 
 class ScriptModule(Module):
@@ -64,6 +66,7 @@ def script(
     example_inputs: Any = None,
 ) -> Given:
     """The function, class, or module itself."""
+    warn(_OUTDATED.format("script"), DeprecationWarning)
     return obj
 
 
@@ -82,6 +85,7 @@ def trace(
     _store_inputs: bool = True,
 ) -> Given:
     """The function or module itself, after one run with the example, so that what fails does so here."""
+    warn(_OUTDATED.format("trace"), DeprecationWarning)
     arguments = example_inputs if type(example_inputs) in (tuple, list) else (example_inputs,)
     with no_grad():
         if example_kwarg_inputs is not None:

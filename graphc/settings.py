@@ -13,6 +13,7 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
+from graphc import notices
 from graphc.device import Device
 
 __all__ = [
@@ -138,13 +139,13 @@ def set_num_interop_threads(num: int) -> None:
 
 
 def set_warn_always(b: bool) -> None:
-    """Whether warnings that PyTorch gives once shall be given each time; Python's filters decide here."""
-    _switches.warns_always = bool(b)
+    """Whether warnings that PyTorch gives once shall be given each time."""
+    notices.switch.always = bool(b)
 
 
 def is_warn_always_enabled() -> bool:
     """What :func:`set_warn_always` was given last."""
-    return _switches.warns_always
+    return notices.switch.always
 
 
 def set_default_device(device: Any) -> None:

@@ -15,6 +15,7 @@ from graphc.device import Device
 from graphc.ir.types import DType, bfloat16, dtype_of, float64
 from graphc.layouts import MemoryFormat, contiguous_format, preserve_format
 from graphc.memory_views import rebuilt
+from graphc.notices import warn_once
 from graphc.ops.functions.conversion import as_dtype
 from graphc.ops.pointwise import Cast, Copy
 from graphc.ops.sources import as_number
@@ -74,12 +75,22 @@ class Conversion:
         return bool(self._read("bool()").item())
 
     def __int__(self) -> int:
+        self._note_lost_gradient()
         return int(_real(self._only("int()")))
 
     def __float__(self) -> float:
+        self._note_lost_gradient()
         return float(_real(self._only("float()")))
 
+    def _note_lost_gradient(self) -> None:
+        if self.requires_grad:
+            warn_once(
+                "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\nConsider "
+                "using tensor.detach() first."
+            )
+
     def __complex__(self) -> complex:
+        self._note_lost_gradient()
         return complex(self._only("complex()"))
 
     def __index__(self) -> int:

@@ -13,6 +13,7 @@ from graphc.autograd.naming import describe_written
 from graphc.autograd.tape import AccumulateGrad, TapeNode, dressed, gradient_edge
 from graphc.hook_handles import RemovableHandle, entered
 from graphc.layouts import copied_as, lay_out_as
+from graphc.notices import warn
 from graphc.ops.argument_kinds import kind_of
 from graphc.ops.arithmetic import Add
 from graphc.ops.type_names import scalar_name, type_name
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
 
 # Why a tensor that was made in inference mode can't be written to.
 INFERENCE = "inference"
+_NO_LEAF = (
+    "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
+    "populated "
+    "during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf Tensor, use "
+    ".retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you access the "
+    "leaf "
+    "Tensor instead."
+)
 
 # What lies above the tensors.
 _given: dict[str, Callable[..., None]] = {}
@@ -97,6 +106,11 @@ class Differentiation:
 
     @property
     def grad(self) -> Tensor | None:
+        if self._grad is None and not self._retains_grad and self._node() is not None:
+            warn(_NO_LEAF)
+        return self._gradient_now()
+
+    def _gradient_now(self) -> Tensor | None:
         if state.recorder is not None:
             state.recorder.gradient_read(self)
         return self._grad
@@ -191,7 +205,7 @@ class Differentiation:
         grad = self._grad
         if grad is not None and not state.gradients and grad._updated(Add.instance, cotangent):
             return  # what programs do at every step
-        if self.grad is None:
+        if self._gradient_now() is None:
             # A cotangent may be another leaf's too, or the caller's: a gradient has memory of its own, in which its
             # elements lie as the leaf's do.
             if state.gradients:

@@ -13,6 +13,7 @@ from graphc.device import Device, cpu
 from graphc.ir.types import DType, contiguous_strides
 from graphc.layouts import Layout, MemoryFormat, contiguous_format, strided
 from graphc.memory_views import rebuilt
+from graphc.notices import warn_once
 from graphc.ops.describing import described
 from graphc.ops.functions import complex_numbers
 from graphc.ops.overriding import DisableTorchFunctionSubclass
@@ -40,7 +41,7 @@ def _warn_of_turned(rank: int) -> None:
             "throw an error in a future release. Consider `x.mT` to transpose batches of matrices or `x.permute(*"
             "torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor."
         )
-    warnings.warn(text, stacklevel=3)
+    warn_once(text)
 
 
 # Shapes of tensors, kept since programs ask for few different ones, and often.

@@ -59,8 +59,8 @@ def test_what_other_names_mean_is_there(name: str) -> None:
 @pytest.mark.parametrize(
     ("place", "name", "nearest"),
     [
-        ("", "symeig", "graphc.linalg.eigh"),
-        ("Tensor", "lstsq", "graphc.linalg.lstsq"),
+        ("", "potrf", "graphc.linalg.cholesky"),
+        ("Tensor", "gels", "graphc.linalg.lstsq"),
         ("", "Linear", "graphc.nn.Linear"),
         ("", "Adam", "graphc.optim.Adam"),
         ("", "sofmax", "softmax"),
@@ -113,7 +113,7 @@ def test_names_as_torch() -> None:
 import graphc
 graphc.install_as_torch()
 import torch
-for holder, name in ((torch, "symeig"), (torch.linalg, "choleski"), (torch.ones(1), "gelu")):
+for holder, name in ((torch, "gesv"), (torch.linalg, "choleski"), (torch.ones(1), "gelu")):
     try:
         getattr(holder, name)
     except AttributeError as error:
@@ -121,8 +121,8 @@ for holder, name in ((torch, "symeig"), (torch.linalg, "choleski"), (torch.ones(
 """
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
     assert found.splitlines() == [
-        "module 'torch' has no attribute 'symeig': graphc does not offer it; the nearest name there is "
-        "'torch.linalg.eigh'",
+        "module 'torch' has no attribute 'gesv': graphc does not offer it; the nearest name there is "
+        "'torch.linalg.solve'",
         "module 'torch.linalg' has no attribute 'choleski': graphc does not offer it; the nearest name there is "
         "'cholesky'",
         "'Tensor' object has no attribute 'gelu': graphc does not offer it; the nearest name there is "

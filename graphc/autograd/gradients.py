@@ -12,6 +12,7 @@ from typing import Any
 from graphc.autograd.engine import sweep
 from graphc.autograd.graph import GradientEdge
 from graphc.autograd.tape import AccumulateGrad, Node, gradient_edge
+from graphc.notices import warn_once
 from graphc.ops.functions.shaping import stack
 from graphc.ops.operands import cast
 from graphc.ops.sources import number_like
@@ -21,6 +22,13 @@ from graphc.tensor_gradients import register_backward
 
 Given = Tensor | GradientEdge
 _KINDS = (Tensor, GradientEdge)
+_CYCLE = (
+    "Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient "
+    "which "
+    "can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid this. If you have to "
+    "use "
+    "this function, make sure to reset the .grad fields of your parameters to None after use."
+)
 
 
 def backward(
@@ -42,6 +50,8 @@ def backward(
                 "use `grad_tensors`."
             )
         grad_tensors = grad_variables
+    if create_graph:
+        warn_once(_CYCLE)
     targets: dict[Node, Given] | None = None
     if inputs is not None:
         chosen = _several(inputs)

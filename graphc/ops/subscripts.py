@@ -16,6 +16,7 @@ import numpy as np
 from graphc.ir.integers import Dimension, product
 from graphc.ir.primitive import Gather
 from graphc.ir.types import DType, bool_, int64
+from graphc.notices import warn_once
 from graphc.ops import arithmetic, comparisons, gathers, scatters, sources, views
 from graphc.ops.composites import Composite
 from graphc.ops.operands import broadcast_shapes, cast, expand, is_value
@@ -257,6 +258,7 @@ def _part(input: Any, part: Any) -> Any:
 
 def _index_tensor(part: Any) -> Any:
     if part.dtype.name == "uint8":
+        warn_once("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.")
         return cast(part, bool_)
     if part.ndim == 0 and part.dtype.is_integer:
         # It selects as an int does, and gives a view. What is recorded must not depend on its value, so that it looks

@@ -14,6 +14,7 @@ from graphc.autograd.function import Function
 from graphc.autograd.gradients import backward
 from graphc.autograd.graph import saved_tensors_hooks
 from graphc.autograd.modes import enable_grad, no_grad
+from graphc.notices import warn
 from graphc.randomness.generator import default_generator
 from graphc.recording import state
 from graphc.tensor import Tensor
@@ -69,6 +70,8 @@ def checkpoint(
     if use_reentrant:
         if kwargs:
             raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
+        if not any(value.requires_grad for value in args if isinstance(value, Tensor)):
+            warn("None of the inputs have requires_grad=True. Gradients will be None")
         if state.recorder is not None:
             # A program decides itself what it keeps, and draws random numbers once.
             reached = any(value.requires_grad for value in args if isinstance(value, Tensor))

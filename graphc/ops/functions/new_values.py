@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.ir.types import DType
+from graphc.notices import warn
 from graphc.ops.functions.new_options import finished
 from graphc.ops.pointwise import Copy
 from graphc.ops.sources import number_like
@@ -75,6 +76,10 @@ def new_tensor(input: Value, data: Any, *, dtype: DType | None = None, **options
 
     wanted = input.dtype if dtype is None else dtype
     if hasattr(data, "apply"):
+        warn(
+            "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+            "sourceTensor.detach().clone().requires_grad_(True), rather than tensor.new_tensor(sourceTensor)."
+        )
         return finished(data.detach().to(wanted, copy=True), None, options.get("requires_grad", False))
     if wanted.is_integer and dtype is None:
         made = tensor(data)

@@ -12,6 +12,7 @@ from graphc.ops.argument_kinds import refuse_wrong_kinds
 from graphc.ops.autocasting import in_precision, precision_of
 from graphc.ops.describing import describer_of, here
 from graphc.ops.functions.older_calls import in_newer_form
+from graphc.ops.functions.outdated import NOTICES, noticed
 from graphc.ops.functions.return_types import out_type
 from graphc.ops.memory_overlap import require_apart
 from graphc.ops.operands import cast, is_value
@@ -58,6 +59,8 @@ def public(
     ``out_may_overlap``: what is given as ``out=`` may share memory with what is read.
     """
     name = function.__name__.strip("_")
+    if namespace is None and name in NOTICES:
+        function = noticed(function, NOTICES[name])
     naming = describer_of(function, namespace)
     precision = precision_of(f"{namespace}.{name}" if namespace else name)
     only_with = None if naming is None else naming.only_with

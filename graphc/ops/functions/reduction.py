@@ -15,6 +15,7 @@ import numpy as np
 from graphc.ir.integers import Dimension, product
 from graphc.ir.primitive import Primitive
 from graphc.ir.types import DType, bool_, int64, uint8
+from graphc.notices import warn
 from graphc.ops import reductions
 from graphc.ops.complex_numbers import parts
 from graphc.ops.composites import Composite, runs_whole
@@ -207,9 +208,11 @@ def _squared_deviations(
     if correction is None:
         correction = 1 if unbiased is None else int(unbiased)
     if not input.dtype.is_differentiable:
+        name = "std and var" if name in ("std", "var") else name
         raise RuntimeError(f"{name} only support floating point and complex dtypes")
     shape, dims = input.shape, normalize_dims(dim, input.ndim)
     count = _count(shape, dims)
+    _note_freedom(name, count, correction)
     average = apply_binary(Div.instance, reductions.Sum.bind(input, dims=dims), count)
     kept = keep_dims(average, shape, dims)
     deviation = apply_binary(Sub.instance, input, kept)
@@ -239,12 +242,30 @@ def var(
     correction: float | None = None,
 ) -> Value:
     """The variance along ``dim``, divided by n - ``correction`` (1; ``unbiased=False`` is 0)."""
+    return _variance("var", input, dim, unbiased, keepdim, correction)
+
+
+def _variance(
+    name: str, input: Value, dim: Dim, unbiased: bool | None, keepdim: bool, correction: float | None
+) -> Value:
+    """The variance of the function with a name, ``var`` or ``std``."""
     if runs_whole(input) and input.dtype.is_floating_point and not isinstance(dim, bool):
         chosen = correction if correction is not None else 1 if unbiased is None else int(unbiased)
         dims = normalize_dims(dim, input.ndim)
+        _note_freedom(name, _count(input.shape, dims), chosen)
         variance = Variance.bind(input, input, dims=dims, correction=chosen)
         return keep_dims(variance, input.shape, dims) if keepdim else variance
-    return _squared_deviations("std and var", input, dim, unbiased, keepdim, correction)[0]
+    return _squared_deviations(name, input, dim, unbiased, keepdim, correction)[0]
+
+
+def _note_freedom(name: str, count: Any, correction: float) -> None:
+    """Warn where too few elements are left for a variance."""
+    if type(count) is int and count <= correction:
+        warn(
+            f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor "
+            f"(input "
+            "numel divided by output numel)."
+        )
 
 
 class Variance(Composite):
@@ -294,7 +315,7 @@ def std(
     correction: float | None = None,
 ) -> Value:
     """The standard deviation along ``dim``, as ``var``; its gradient is 0 where it is 0."""
-    return _root(var(input, dim, unbiased, keepdim, correction=correction))
+    return _root(_variance("std", input, dim, unbiased, keepdim, correction))
 
 
 @rounded_once

@@ -38,6 +38,7 @@ from graphc.ops.functions import (
     new_values,
     normalization,
     norms,
+    outdated,
     padding,
     pixels,
     pooling,
@@ -109,6 +110,7 @@ MODULES: tuple[ModuleType, ...] = (
     grid_sampling,
     ctc,
     native_layers,
+    outdated,
 )
 # Functions of those modules that serve other modules and not the user by name.
 _INTERNAL = frozenset(
@@ -131,14 +133,16 @@ _INTERNAL = frozenset(
 
 
 def functions_of(module: ModuleType) -> dict[str, Callable[..., Any]]:
-    """The public functions that a module defines, other names for them included."""
+    """The public functions that a module defines, other names for them included; not those that compute nothing
+    (``NO_OPERATORS``)."""
+    left_out = _INTERNAL.union(getattr(module, "NO_OPERATORS", ()))
     return {
         name: value
         for name, value in vars(module).items()
         if isinstance(value, FunctionType)
         and value.__module__ == module.__name__
         and not name.startswith("_")
-        and name not in _INTERNAL
+        and name not in left_out
     }
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from graphc.ir.integers import Dimension, product
 from graphc.ir.types import DType
+from graphc.notices import warn_once
 from graphc.ops import gathers, pointwise, views
 from graphc.ops.argument_kinds import require_tensors
 from graphc.ops.bit_views import BitView
@@ -400,8 +401,12 @@ def tile(input: Any, *arguments: Any, dims: Any = None) -> Any:
     return repeat(input, (*(1,) * (input.ndim - len(counts)), *counts))
 
 
-def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
-    """Vectors as the coordinates of a grid, each along its own dim; ``"xy"`` exchanges the first two."""
+def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
+    """Vectors as the coordinates of a grid, each along its own dim (``"ij"``, the default); ``"xy"`` exchanges the
+    first two."""
+    if indexing is None:
+        warn_once("torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.")
+        indexing = "ij"
     if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
         tensors = tuple(tensors[0])
     if indexing not in ("ij", "xy"):

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.types import DType, int64
+from graphc.notices import warn_once
 from graphc.ops import gathers, scatters, views
 from graphc.ops.complex_numbers import ViewAsReal
 from graphc.ops.fourier import FourierTransform, RealFourierTransform, RealInverseFourierTransform
@@ -251,13 +252,11 @@ def stft(
         raise RuntimeError(f"{given}: expected 0 < n_fft <= {count}, but got n_fft={win_length}")
     _require_window(window, n_fft, hop, win_length, given)
     if window is None:
-        warnings.warn(
+        warn_once(
             "A window was not provided. A rectangular window will be applied,which is known to cause spectral leakage. "
             "Other windows such as torch.hann_window or torch.hamming_window are recommended to reduce spectral "
             "leakage.To suppress this warning and use a rectangular window, explicitly set "
-            "`window=torch.ones(n_fft, device=<device>)`.",
-            UserWarning,
-            stacklevel=2,
+            "`window=torch.ones(n_fft, device=<device>)`."
         )
     if align_to_window:
         left = (n_fft - win_length) // 2
@@ -323,6 +322,13 @@ def istft(
         raise RuntimeError(f"{given}: expected 0 < hop_length <= win_length, but got hop_length={hop}")
     if return_complex and half:
         raise RuntimeError("Cannot have onesided output if window or input is complex")
+    if window is None:
+        warn_once(
+            "A window was not provided. A rectangular window will be applied.Please provide the same window used by "
+            "stft "
+            "to make the inversion lossless.To suppress this warning and use a rectangular window, explicitly set "
+            "`window=torch.ones(n_fft, device=<device>)`."
+        )
     window = _window_of(window, spectra, n_fft, win_length)
     framed = views.Permute.bind(spectra, dims=(0, 2, 1))
     scale = 1.0 / math.sqrt(n_fft) if normalized else 1.0 / n_fft

@@ -99,8 +99,9 @@ class LRScheduler:
             )
         elif not self.optimizer._opt_called:
             warnings.warn(
-                "Detected call of `lr_scheduler.step()` before `optimizer.step()`. Call them in the opposite order: "
-                "else the first value of the learning rate schedule is skipped. See more details at " + _ORDER,
+                "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 and later, you "
+                "should call them in the opposite order: else the first value of the learning rate schedule is "
+                "skipped. See more details at " + _ORDER,
                 UserWarning,
                 stacklevel=3,
             )
