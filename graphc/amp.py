@@ -6,7 +6,6 @@ Source: https://docs.pytorch.org/docs/stable/amp.html
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, Self
 
@@ -81,20 +80,18 @@ class autocast:
         self.fast_dtype = dtype if dtype is not None else _defaults.dtype.get(device_type, float16)
         self._enabled = bool(enabled)
         if device_type != "cpu" and enabled:
-            warnings.warn(
+            warn(
                 f"{device_type.upper()} is not available or torch_xla is imported. Disabling autocast."
                 if device_type == "cuda"
                 else f"User provided device_type of '{device_type}', but {device_type.upper()} is not available. "
                 "Disabling",
-                stacklevel=2,
             )
             self._enabled = False
         elif device_type == "cpu" and enabled and self.fast_dtype not in _CPU_DTYPES:
-            warnings.warn(
+            warn(
                 "In CPU autocast, but the target dtype is not supported. Disabling autocast.\nCPU Autocast only "
                 "supports "
                 "dtypes of torch.bfloat16, torch.float16 currently.",
-                stacklevel=2,
             )
             self._enabled = False
         self._outer: list[DType | None] = []
@@ -141,9 +138,8 @@ class GradScaler:
         self._device = device
         self._enabled = enabled and device == "cpu"
         if enabled and not self._enabled:
-            warnings.warn(
+            warn(
                 f"torch.{device}.amp.GradScaler is enabled, but {device.upper()} is not available.  Disabling.",
-                stacklevel=2,
             )
         if self._enabled:
             if not growth_factor > 1.0:

@@ -6,7 +6,6 @@ Source: https://docs.pytorch.org/docs/stable/torch.html#creation-ops
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 from graphc.factory import factory, sequence_shape, shape_of
 from graphc.ir.types import DType, bool_, int64
 from graphc.layouts import MemoryFormat, contiguous_format
-from graphc.notices import warn_once
+from graphc.notices import warn, warn_once
 from graphc.ops.functions.creation import empty_like, full_like, ones_like, zeros_like
 from graphc.ops.functions.random_draws import integer_range, integers
 from graphc.ops.functions.random_values import drawn, require_drawable, require_generator
@@ -68,10 +67,9 @@ def tensor(data: Any, *, dtype: DType | None = None) -> Tensor:
     TypeError or ValueError for data that is not rectangular or of no dtype that tensors hold.
     """
     if isinstance(data, Tensor):
-        warnings.warn(
+        warn(
             "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
             "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
-            stacklevel=3,
         )
     elif isinstance(data, (list, tuple)) and data and all(isinstance(item, np.ndarray) for item in data):
         warn_once(

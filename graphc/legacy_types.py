@@ -5,7 +5,6 @@ Source: https://docs.pytorch.org/docs/stable/tensors.html
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +24,7 @@ from graphc.ir.types import (
     int64,
     uint8,
 )
+from graphc.notices import warn
 from graphc.ops.functions.conversion import dtype_named
 from graphc.ops.promotion import get_default_dtype, set_default_dtype
 from graphc.ops.type_names import scalar_name, type_name
@@ -132,11 +132,10 @@ def set_default_tensor_type(t: Any) -> None:
 
     Raises TypeError for one that is not floating.
     """
-    warnings.warn(
+    warn(
         "torch.set_default_tensor_type() is deprecated as of PyTorch 2.1, please use torch.set_default_dtype() and "
         "torch.set_default_device() as alternatives.",
         UserWarning,
-        stacklevel=2,
     )
     if isinstance(t, DType) or not isinstance(t, (str, type)):
         raise TypeError("invalid type object: only floating-point types are supported as the default type")

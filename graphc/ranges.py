@@ -6,13 +6,13 @@ Source: https://docs.pytorch.org/docs/stable/torch.html#creation-ops
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
 
 from graphc.factory import factory
 from graphc.ir.types import DType, bool_, float64, int64
+from graphc.notices import warn
 from graphc.ops.functions.factories import not_implemented
 from graphc.ops.promotion import default_complex_dtype, get_default_dtype
 from graphc.ops.sources import Iota, converted
@@ -74,11 +74,10 @@ def _require_range(start: float, end: float, step: float) -> None:
 def range(start: float = 0, end: float = 0, step: float = 1, *, dtype: DType | None = None) -> Tensor:
     """Numbers from ``start`` to ``end``, which is included, of the default dtype. PyTorch deprecates it for
     :func:`arange`."""
-    warnings.warn(
+    warn(
         "torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with "
         "Python's range builtin. Instead, use torch.arange, which produces values in [start, end).",
         UserWarning,
-        stacklevel=3,
     )
     start, end, step = _number(start), _number(end), _number(step)
     _require_range(start, end, step)

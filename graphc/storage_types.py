@@ -5,7 +5,6 @@ Source: https://docs.pytorch.org/docs/stable/storage.html
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +26,7 @@ from graphc.ir.types import (
     int64,
     uint8,
 )
+from graphc.notices import warn
 from graphc.ops.sources import as_number
 from graphc.recording import generation, refuse_in_capture
 from graphc.storage import Storage
@@ -54,12 +54,11 @@ def warn_of_typed_storage() -> None:
     global _warned
     if not _warned:
         _warned = True
-        warnings.warn(
+        warn(
             "TypedStorage is deprecated. It will be removed in the future and UntypedStorage will be the only storage "
             "class. This should only matter to you if you are using storages directly.  To access UntypedStorage "
             "directly, use tensor.untyped_storage() instead of tensor.storage()",
             UserWarning,
-            stacklevel=3,
         )
 
 

@@ -6,14 +6,13 @@ Source: https://docs.pytorch.org/docs/stable/tensor_attributes.html
 from __future__ import annotations
 
 import math
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from graphc.device import Device, cpu
 from graphc.ir.types import DType, contiguous_strides
 from graphc.layouts import Layout, MemoryFormat, contiguous_format, strided
 from graphc.memory_views import rebuilt
-from graphc.notices import warn_once
+from graphc.notices import warn, warn_once
 from graphc.ops.describing import described
 from graphc.ops.functions import complex_numbers
 from graphc.ops.overriding import DisableTorchFunctionSubclass
@@ -119,7 +118,7 @@ class Metadata:
             raise RuntimeError(f"tensor.{name} is only supported on {expected}. Got {rank}-D tensor.{hint}")
         conjugate = name in ("H", "mH")
         meaning = "Consider using x.conj()." if conjugate else "This function is the identity in these cases."
-        warnings.warn(f"Tensor.{name} is deprecated on 0-D tensors. {meaning}", stacklevel=3)
+        warn(f"Tensor.{name} is deprecated on 0-D tensors. {meaning}")
         return self.conj() if conjugate else self
 
     @property

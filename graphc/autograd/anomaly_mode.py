@@ -5,7 +5,6 @@ Source: https://docs.pytorch.org/docs/stable/autograd.html#anomaly-detection
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from graphc.autograd.descriptions import Description, place_of
 from graphc.autograd.watching import Trace, switch, watching
+from graphc.notices import warn
 from graphc.recording import state
 
 
@@ -38,10 +38,9 @@ class detect_anomaly:
 
     def __init__(self, check_nan: bool = True):
         self._check_nan = check_nan
-        warnings.warn(
+        warn(
             "Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for "
             "debugging.",
-            stacklevel=2,
         )
 
     def __enter__(self) -> Self:
@@ -103,4 +102,4 @@ def warn_of_forward(node: Any) -> None:
         )
     else:
         message = f"Traceback of forward call that caused the error:\n{trace.stack}"
-    warnings.warn(f"Error detected in {owner.name()}. {message}", stacklevel=4)
+    warn(f"Error detected in {owner.name()}. {message}")

@@ -6,12 +6,12 @@ Source: https://docs.pytorch.org/docs/stable/notes/extending.html#extending-torc
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphc.autograd.function_node import FunctionNode, Refusal, ResultNode
 from graphc.autograd.tape import gradient_edge
+from graphc.notices import warn
 from graphc.recording import state
 from graphc.tensor import Tensor
 
@@ -42,12 +42,11 @@ class Function(metaclass=_FunctionMeta):
     _backward_cls: type[FunctionNode]
 
     def __init__(self, *args: Any, **kwargs: Any):
-        warnings.warn(
+        warn(
             f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so you should "
             "invoke them on the class itself. Instantiating an autograd function will raise an error in a future "
             "version of PyTorch.",
             DeprecationWarning,
-            stacklevel=2,
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

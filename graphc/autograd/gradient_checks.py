@@ -5,7 +5,6 @@ Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.gradcheck.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from graphc.autograd.gradients import grad
 from graphc.creation import from_numpy, randn_like, zeros_like
+from graphc.notices import warn
 from graphc.tensor import Tensor
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
@@ -129,10 +129,9 @@ def _differentiable(inputs: Sequence[Any]) -> list[Tensor]:
         if not isinstance(value, Tensor) or not value.requires_grad:
             continue
         if value.dtype.name not in ("float64", "complex128"):
-            warnings.warn(
+            warn(
                 f"Input #{place} requires gradient and is not a double precision floating point or complex. This check "
                 "will likely fail if all the inputs are not of double precision floating point or complex. ",
-                stacklevel=3,
             )
         if 0 in [step for step, extent in zip(value._array.strides, value._array.shape, strict=True) if extent > 1]:
             raise RuntimeError(

@@ -5,14 +5,13 @@ Source: https://docs.pytorch.org/docs/stable/autograd.html
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 from graphc.autograd.engine import sweep
 from graphc.autograd.graph import GradientEdge
 from graphc.autograd.tape import AccumulateGrad, Node, gradient_edge
-from graphc.notices import warn_once
+from graphc.notices import warn, warn_once
 from graphc.ops.functions.shaping import stack
 from graphc.ops.operands import cast
 from graphc.ops.sources import number_like
@@ -109,11 +108,10 @@ def grad(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
         )
     if not only_inputs:
-        warnings.warn(
+        warn(
             "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for "
             "other parts of the graph, please use torch.autograd.backward.",
             FutureWarning,
-            stacklevel=2,
         )
     given = _several(outputs)
     keep = create_graph if retain_graph is None else retain_graph

@@ -5,12 +5,12 @@ Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torc
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphc.autograd.function import Function
 from graphc.creation import zeros
+from graphc.notices import warn
 from graphc.recording import state
 from graphc.tensor import Tensor
 
@@ -53,10 +53,9 @@ class BackwardHooks:
     def watch_result(self, result: Any) -> Any:
         """The result, behind which the hooks on its gradients stand."""
         if not isinstance(result, Tensor | tuple):
-            warnings.warn(
+            warn(
                 "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but received "
                 f"{type(result)}",
-                stacklevel=6,
             )
         outputs = result if isinstance(result, tuple) else (result,)
         self._outputs = len(outputs)
@@ -82,11 +81,10 @@ class BackwardHooks:
 
     def _call_without_inputs(self) -> None:
         """The hooks where no input has a gradient."""
-        warnings.warn(
+        warn(
             "Full backward hook is firing when gradients are computed with respect to module outputs since no inputs "
             "require gradients. See https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html"
             "#torch.nn.Module.register_full_backward_hook for more details.",
-            stacklevel=5,
         )
         for hook in self._hooks:
             changed = hook(self._module, (None,) * self._inputs, self._of_outputs)
@@ -189,8 +187,7 @@ def _warn_of_older_hooks(inputs: tuple[Any, ...], result: Any, node: Any) -> Non
             )
     if reason:
         name = "non-full backward hooks" if reason.startswith("on") else "a non-full backward hook"
-        warnings.warn(
+        warn(
             f"Using {name} {reason} Please use register_full_backward_hook to get the documented behavior.",
             FutureWarning,
-            stacklevel=6,
         )

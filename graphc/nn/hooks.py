@@ -5,13 +5,13 @@ Source: https://docs.pytorch.org/docs/stable/notes/modules.html#module-hooks
 
 from __future__ import annotations
 
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from graphc.hook_handles import RemovableHandle
 from graphc.nn.backward_hooks import BackwardHooks, watch_last_operation
+from graphc.notices import warn
 from graphc.recording import generation, state
 
 if TYPE_CHECKING:
@@ -266,10 +266,9 @@ class _HookedCall:
                     changed = self._call(key, hook)
                     self.result = self.result if changed is None else changed
                 except Exception as error:
-                    warnings.warn(
+                    warn(
                         f"{kind} forward hook with ``always_call=True`` raised an exception that was silenced as "
                         f"another error was raised in forward: {error!s}",
-                        stacklevel=4,
                     )
 
 

@@ -9,7 +9,6 @@ import contextlib
 import functools
 import math
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 from graphc.autograd.modes import no_grad
 from graphc.creation import from_numpy
 from graphc.missing_names import lazy_names
+from graphc.notices import warn
 from graphc.randomness.generator import default_generator
 from graphc.randomness.stream import RandomStream
 from graphc.recording import state
@@ -133,10 +133,9 @@ def trunc_normal_(
 ) -> Tensor:
     """Fill with normal numbers that lie in [a, b], by drawing again those that do not. Outside compiled functions."""
     if mean < a - 2 * std or mean > b + 2 * std:
-        warnings.warn(
+        warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be "
             "incorrect.",
-            stacklevel=3,
         )
     tensor._value("trunc_normal_()")
     stream, shape, kind = generator or default_generator, tensor.shape, tensor.dtype.numpy
@@ -272,7 +271,7 @@ def kaiming_normal_(
 def _warns_of_nothing(tensor: Tensor) -> bool:
     if 0 not in tensor.shape:
         return False
-    warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
+    warn("Initializing zero-element tensors is a no-op")
     return True
 
 
@@ -319,7 +318,7 @@ def _deprecated(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     old = new[:-1]
 
     def fill(*arguments: Any, **keywords: Any) -> Tensor:
-        warnings.warn(f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.", FutureWarning, stacklevel=2)
+        warn(f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.", FutureWarning)
         return function(*arguments, **keywords)
 
     fill.__name__ = fill.__qualname__ = old

@@ -6,7 +6,6 @@ Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any, Self
@@ -19,6 +18,7 @@ from graphc.nn.hooks import HasHooks, RemovableHandle, call_with_hooks, everywhe
 from graphc.nn.names import typename
 from graphc.nn.parameter import Buffer, Parameter
 from graphc.nn.state_dict import HasStateDict
+from graphc.notices import warn
 from graphc.recording import generation, state
 from graphc.tensor import Tensor
 
@@ -403,12 +403,11 @@ class Module(HasHooks, HasStateDict):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop (or set to zero) the gradients of all parameters."""
         if getattr(self, "_is_replica", False):
-            warnings.warn(
+            warn(
                 "Calling .zero_grad() from a module created with nn.DataParallel() has no effect. The parameters are "
                 "copied (in a differentiable manner) from the original module. This means they are not leaf nodes in "
                 "autograd and so don't accumulate gradients. If you need gradients in your forward method, consider "
                 "using autograd.grad instead.",
-                stacklevel=2,
             )
         for parameter in self.parameters():
             if set_to_none:
@@ -455,10 +454,9 @@ class Module(HasHooks, HasStateDict):
                 f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
             )
         if dtype is not None and dtype.category == "complex":
-            warnings.warn(
+            warn(
                 "Complex modules are a new feature under active development whose design may change, and some modules "
                 "might not work as expected when using complex tensors as parameters or buffers.",
-                stacklevel=2,
             )
 
         def convert(tensor: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torc
 
 from __future__ import annotations
 
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from graphc.autograd.modes import no_grad
 from graphc.hook_handles import RemovableHandle
 from graphc.nn.parameter import Parameter, is_lazy
+from graphc.notices import warn
 from graphc.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -113,12 +113,11 @@ class HasStateDict:
     ) -> OrderedDict[str, Any]:
         """All parameters and persistent buffers by dotted name; they share memory with the module's."""
         if arguments:
-            warnings.warn(
+            warn(
                 "Positional args are being deprecated, use kwargs instead. Refer to "
                 "https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.state_dict for "
                 "details.",
                 FutureWarning,
-                stacklevel=2,
             )
             given = dict(zip(("destination", "prefix", "keep_vars"), arguments, strict=False))
             destination = given.get("destination") if destination is None else destination

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 from graphc.ir.types import DType, bool_
+from graphc.notices import warn
 from graphc.ops import comparisons
 from graphc.ops.sources import number_like
 
@@ -21,9 +21,8 @@ def additive_mask(mask: Any, name: str, dtype: DType, other_dtype: DType | None 
     if mask.dtype != bool_ and not mask.dtype.is_floating_point:
         raise AssertionError(f"only bool and floating types of {name} are supported")
     if other_dtype is not None and mask.dtype != other_dtype:
-        warnings.warn(
+        warn(
             f"Support for mismatched {name} and {other_name} is deprecated. Use same type for both instead.",
-            stacklevel=3,
         )
     if mask.dtype != bool_:
         return mask

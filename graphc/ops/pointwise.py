@@ -7,7 +7,6 @@ module holds those of one operand and hands on those of :mod:`graphc.ops.arithme
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 from graphc.ir.primitive import Attributes, Pointwise, register
 from graphc.ir.scalars import Call, Choose, Constant, Index, Operand, Scalar
 from graphc.ir.types import DType, TensorType, bool_
+from graphc.notices import warn
 from graphc.ops.arithmetic import (
     Add,
     Div,
@@ -121,7 +121,7 @@ class Cast(Pointwise):
 
     def evaluate(self, x: np.ndarray, *, dtype: DType) -> np.ndarray:
         if x.dtype.kind == "c" and dtype.category in ("int", "float"):
-            warnings.warn("Casting complex values to real discards the imaginary part", UserWarning, stacklevel=2)
+            warn("Casting complex values to real discards the imaginary part", UserWarning)
             x = x.real
         token = silence(IGNORE)
         try:

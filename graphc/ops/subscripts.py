@@ -6,7 +6,6 @@ are merged into one lookup of one dim. Source: https://docs.pytorch.org/docs/sta
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +15,7 @@ import numpy as np
 from graphc.ir.integers import Dimension, product
 from graphc.ir.primitive import Gather
 from graphc.ir.types import DType, bool_, int64
-from graphc.notices import warn_once
+from graphc.notices import warn, warn_once
 from graphc.ops import arithmetic, comparisons, gathers, scatters, sources, views
 from graphc.ops.composites import Composite
 from graphc.ops.operands import broadcast_shapes, cast, expand, is_value
@@ -132,10 +131,9 @@ def _stands_for_tuple(index: Any) -> bool:
         for part in index
     )
     if found:
-        warnings.warn(
+        warn(
             "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch "
             "2.9; use x[tuple(seq)] instead of x[seq].",
-            stacklevel=5,
         )
     return found
 

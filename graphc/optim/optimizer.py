@@ -6,7 +6,6 @@ Source: https://docs.pytorch.org/docs/stable/optim.html
 from __future__ import annotations
 
 import functools
-import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
@@ -19,6 +18,7 @@ from graphc.capture.errors import CaptureError
 from graphc.creation import tensor, zeros_like
 from graphc.hook_handles import RemovableHandle
 from graphc.ir.types import DType, float64
+from graphc.notices import warn
 from graphc.ops.functions.indexing import where
 from graphc.ops.promotion import get_default_dtype
 from graphc.ops.quiet import quiet
@@ -187,9 +187,8 @@ class Optimizer:
         for name, value in self.defaults.items():
             group.setdefault(name, value)
         if len({id(parameter) for parameter in parameters}) != len(parameters):
-            warnings.warn(
+            warn(
                 "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error",
-                stacklevel=3,
             )
         if any(("param_names" in other) != bool(names) for other in self.param_groups):
             raise ValueError(

@@ -6,7 +6,6 @@ Source: https://docs.pytorch.org/docs/stable/nn.html#non-linear-activations-weig
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from graphc import functional as F
@@ -16,6 +15,7 @@ from graphc.nn import init as first_values
 from graphc.nn.module import Module
 from graphc.nn.modules.attention import MultiheadAttention
 from graphc.nn.parameter import Parameter
+from graphc.notices import warn
 from graphc.tensor import Tensor
 
 __all__ = [
@@ -360,14 +360,14 @@ class Softmin(_AlongDimension):
     """``exp(-x)`` over its sum along a dimension."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.softmin(input, self.dim, _stacklevel=5)
+        return F.softmin(input, self.dim)
 
 
 class Softmax(_AlongDimension):
     """``exp(x)`` over its sum along a dimension."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.softmax(input, self.dim, _stacklevel=5)
+        return F.softmax(input, self.dim)
 
 
 class Softmax2d(Module):
@@ -376,14 +376,14 @@ class Softmax2d(Module):
     def forward(self, input: Tensor) -> Tensor:
         if input.dim() not in (3, 4):
             raise ValueError(f"Softmax2d: expected input to be 3D or 4D, got {input.dim()}D instead")
-        return F.softmax(input, -3, _stacklevel=5)
+        return F.softmax(input, -3)
 
 
 class LogSoftmax(_AlongDimension):
     """The logarithm of softmax."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.log_softmax(input, self.dim, _stacklevel=5)
+        return F.log_softmax(input, self.dim)
 
 
 def _placed(module: Any) -> str:
@@ -392,6 +392,6 @@ def _placed(module: Any) -> str:
 
 
 def _warn_renamed(before: str, now: str) -> None:
-    warnings.warn(
-        f"keyword argument `{before}` is deprecated and renamed to `{now}`", FutureWarning, stacklevel=3
+    warn(
+        f"keyword argument `{before}` is deprecated and renamed to `{now}`", FutureWarning
     )  # fmt: skip

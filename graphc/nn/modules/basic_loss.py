@@ -6,11 +6,11 @@ Source: https://docs.pytorch.org/docs/stable/nn.html#loss-functions
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from graphc import functional as F
 from graphc.nn.module import Module
+from graphc.notices import warn
 from graphc.ops.functions.loss_reduction import legacy_reduction
 from graphc.tensor import Tensor
 
@@ -138,11 +138,10 @@ class NLLLoss2d(NLLLoss):
     """An older name of :class:`NLLLoss`; making one warns."""
 
     def __init__(self, *arguments: Any, **keywords: Any):
-        warnings.warn(
+        warn(
             "`NLLLoss2d` has been deprecated. Please use `NLLLoss` instead as a drop-in replacement and see "
             "https://pytorch.org/docs/main/nn.html#torch.nn.NLLLoss for more details.",
             FutureWarning,
-            stacklevel=2,
         )
         super().__init__(*arguments, **keywords)
 

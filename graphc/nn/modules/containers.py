@@ -6,13 +6,13 @@ Source: https://docs.pytorch.org/docs/stable/nn.html#containers
 from __future__ import annotations
 
 import operator
-import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Self
 
 from graphc.nn.module import Module
+from graphc.notices import warn
 
 
 class _Container(Module):
@@ -76,11 +76,10 @@ class Container(Module):
     """An older base of modules that hold modules, given by name; making one warns."""
 
     def __init__(self, **kwargs: Any):
-        warnings.warn(
+        warn(
             "`nn.Container` is deprecated. All of its functionality is now implemented in `nn.Module`. Subclass that "
             "instead.",
             FutureWarning,
-            stacklevel=2,
         )
         super().__init__()
         for name, module in kwargs.items():

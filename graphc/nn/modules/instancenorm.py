@@ -5,12 +5,12 @@ Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.InstanceNorm2d.h
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from graphc import functional as F
 from graphc.ir.types import DType
 from graphc.nn.modules.batchnorm import _LazyNormBase, _NormBase
+from graphc.notices import warn
 from graphc.tensor import Tensor
 
 
@@ -41,10 +41,9 @@ class _InstanceNorm(_NormBase):
                     f"expected input's size at dim={channels} to match num_features ({self.num_features}), but got: "
                     f"{input.shape[channels]}."
                 )
-            warnings.warn(
+            warn(
                 f"input's size at dim={channels} does not match num_features. You can silence this warning by not "
                 "passing in num_features, which is not used because affine=False",
-                stacklevel=2,
             )
         return self._normalized(input.unsqueeze(0)).squeeze(0) if alone else self._normalized(input)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import numbers
-import warnings
 from typing import Any
 
 from graphc import functional as F
@@ -18,6 +17,7 @@ from graphc.nn.module import Module
 from graphc.nn.modules.recurrent_steps import STEPS, States, Weights, stacked
 from graphc.nn.parameter import Parameter
 from graphc.nn.utils.rnn import PackedSequence, sizes_of
+from graphc.notices import warn
 from graphc.ops.describing import described
 from graphc.ops.functions.shaping import stack
 from graphc.tensor import Tensor
@@ -86,10 +86,9 @@ class RNNBase(Module):
                 "dropout should be a number in range [0, 1] representing the probability of an element being zeroed"
             )
         if dropout > 0 and self.num_layers == 1:
-            warnings.warn(
+            warn(
                 "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects "
                 f"num_layers greater than 1, but got dropout={dropout} and num_layers={self.num_layers}",
-                stacklevel=4,
             )
         for name, kind in (("bias", bool), ("batch_first", bool), ("input_size", int), ("hidden_size", int)):
             value = getattr(self, name)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import math
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +18,7 @@ from graphc.nn.module import Module
 from graphc.nn.modules.attention import MultiheadAttention
 from graphc.nn.modules.containers import ModuleList
 from graphc.nn.modules.linear import Linear
+from graphc.notices import warn
 from graphc.ops.functions.indexing import where
 from graphc.ops.functions.matrices import triu
 from graphc.ops.masks import additive_mask
@@ -233,9 +233,7 @@ class TransformerEncoder(Module):
         reason = _why_padding_stays(encoder_layer)
         self.use_nested_tensor = enable_nested_tensor and not reason
         if enable_nested_tensor and reason:
-            warnings.warn(
-                f"enable_nested_tensor is True, but self.use_nested_tensor is False because {reason}", stacklevel=2
-            )
+            warn(f"enable_nested_tensor is True, but self.use_nested_tensor is False because {reason}")
 
     def forward(
         self,

@@ -6,12 +6,12 @@ Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_
 from __future__ import annotations
 
 import types
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
 from graphc.autograd.modes import no_grad
 from graphc.creation import tensor
+from graphc.notices import warn
 from graphc.ops.functions.reduction import norm
 from graphc.ops.functions.shaping import stack
 from graphc.tensor import Tensor
@@ -75,7 +75,7 @@ def clip_grad_norm_(
     they had."""
     listed = _listed(parameters)
     if isinstance(parameters, types.GeneratorType) and not listed:
-        warnings.warn("`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=3)
+        warn("`parameters` is an empty generator, no gradient clipping will occur.")
     total = get_total_norm(_gradients(listed), norm_type, error_if_nonfinite, foreach)
     clip_grads_with_norm_(listed, max_norm, total, foreach)
     return total
@@ -83,10 +83,9 @@ def clip_grad_norm_(
 
 def clip_grad_norm(*arguments: Any, **keywords: Any) -> Tensor:
     """The old name of :func:`clip_grad_norm_`."""
-    warnings.warn(
+    warn(
         "`torch.nn.utils.clip_grad_norm` is now deprecated in favor of `torch.nn.utils.clip_grad_norm_`.",
         FutureWarning,
-        stacklevel=2,
     )
     return clip_grad_norm_(*arguments, **keywords)
 

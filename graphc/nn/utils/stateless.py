@@ -6,11 +6,11 @@ Source: https://docs.pytorch.org/docs/stable/generated/torch.func.functional_cal
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from graphc.nn.module import Module
+from graphc.notices import warn
 from graphc.tensor import Tensor
 
 
@@ -38,11 +38,10 @@ def call_with(
 
 def functional_call(module: Module, *arguments: Any, **keywords: Any) -> Any:
     """The older place of ``graphc.func.functional_call``; see :func:`call_with`."""
-    warnings.warn(
+    warn(
         "`torch.nn.utils.stateless.functional_call` is deprecated as of PyTorch 2.0 and will be removed in a future "
         "version of PyTorch. Please use `torch.func.functional_call` instead which is a drop-in replacement.",
         FutureWarning,
-        stacklevel=2,
     )
     return call_with(module, *arguments, **keywords)
 

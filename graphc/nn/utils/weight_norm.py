@@ -5,11 +5,11 @@ Source: Salimans & Kingma (2016), https://arxiv.org/abs/1602.07868
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from graphc.nn.module import Module
 from graphc.nn.parameter import Parameter, is_lazy
+from graphc.notices import warn
 from graphc.ops.functions.reduction import norm
 from graphc.tensor import Tensor
 
@@ -49,10 +49,9 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
 
     Raises RuntimeError where that is so already, ValueError for a parameter without a shape yet.
     """
-    warnings.warn(
+    warn(
         "`torch.nn.utils.weight_norm` is deprecated in favor of `torch.nn.utils.parametrizations.weight_norm`.",
         FutureWarning,
-        stacklevel=2,
     )
     if any(isinstance(hook, WeightNorm) and hook.name == name for hook in module._forward_pre_hooks.values()):
         raise RuntimeError(f"Cannot register two weight_norm hooks on the same parameter {name}")

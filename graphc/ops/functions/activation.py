@@ -7,12 +7,12 @@ Source: https://docs.pytorch.org/docs/stable/nn.functional.html#non-linear-activ
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
 
 from graphc.ir.types import DType, float64
+from graphc.notices import warn
 from graphc.ops import pointwise
 from graphc.ops.composites import Composite
 from graphc.ops.functions import arithmetic
@@ -515,9 +515,8 @@ def _chosen_dim(name: str, input: Value, dim: int | None, stacklevel: Any, dtype
         stacklevel, dtype = 3, stacklevel
     if dim is not None:
         return dim, dtype
-    warnings.warn(
+    warn(
         f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
-        stacklevel=stacklevel + 1,
     )
     return (0 if input.ndim in (0, 1, 3) else 1), dtype
 
@@ -547,7 +546,7 @@ def gumbel_softmax(logits: Value, tau: float = 1, hard: bool = False, eps: float
     Source: https://arxiv.org/abs/1611.01144
     """
     if eps != 1e-10:
-        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=3)
+        warn("`eps` parameter is deprecated and has no effect.")
     if not logits.dtype.is_floating_point:
         raise RuntimeError(
             "Exponential distribution is a continuous probability distribution. dtype must be a floating point but you "

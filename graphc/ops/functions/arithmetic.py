@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import builtins
 import math
-import warnings
 from functools import partial
 from typing import Any
 
 from graphc.ir.primitive import Primitive
 from graphc.ir.types import DType, bool_, uint8
+from graphc.notices import warn
 from graphc.ops import pointwise
 from graphc.ops.functions import factories
 from graphc.ops.half_precision import rounded_once
@@ -485,10 +485,9 @@ def where(condition: Value, input: Operand, other: Operand) -> Value:
     Raises RuntimeError for a condition of another dtype.
     """
     if condition.dtype == uint8:
-        warnings.warn(
+        warn(
             "where received a uint8 condition tensor. This behavior is deprecated and will be removed in a future "
             "version of PyTorch. Use a boolean condition instead.",
-            stacklevel=3,
         )
         condition = truth(condition)
     if condition.dtype != bool_:

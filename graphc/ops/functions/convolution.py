@@ -7,10 +7,10 @@ Source: https://docs.pytorch.org/docs/stable/nn.functional.html#convolution-func
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from graphc.notices import warn
 from graphc.ops import contractions, gathers, views
 from graphc.ops.functions.shaping import unsqueeze
 from graphc.ops.half_precision import rounded_once
@@ -232,10 +232,9 @@ def _named_padding(input: Any, weight: Any, name: str, stride: Ints, dilation: I
     totals = tuple(gap * (size - 1) for gap, size in zip(dilation, weight.shape[2:], strict=True))
     odd = tuple(total % 2 for total in totals)
     if any(odd):
-        warnings.warn(
+        warn(
             "Using padding='same' with even kernel lengths and odd dilation may require a zero-padded copy of the "
             "input be created",
-            stacklevel=5,
         )
         input = gathers.Pad.bind(input, low=(0,) * input.ndim, high=(0, 0, *odd), value=0)
     return input, tuple(total // 2 for total in totals)

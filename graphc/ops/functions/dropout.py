@@ -7,9 +7,9 @@ Source: https://docs.pytorch.org/docs/stable/nn.functional.html#dropout-function
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
+from graphc.notices import warn
 from graphc.ops.functions.creation import bernoulli_like
 from graphc.ops.promotion import require_castable, result_type
 from graphc.ops.sources import number_like
@@ -97,12 +97,11 @@ def dropout2d(input: Value, p: float = 0.5, training: bool = True, inplace: bool
     if input.ndim not in (3, 4):
         _warn_of_rank("dropout2d", 2, input.ndim)
     if input.ndim == 3:
-        warnings.warn(
+        warn(
             "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is desired "
             "- input is interpreted as shape (N, C, L), where C is the channel dim. This behavior will change in a "
             "future release to interpret the input as one without a batch dimension, i.e. shape (C, H, W). To maintain "
             "the 1D channel-wise dropout behavior, please switch to using dropout1d instead.",
-            stacklevel=3,
         )
     return _by_channel(input, p, training, inplace)
 
@@ -116,12 +115,11 @@ def dropout3d(input: Value, p: float = 0.5, training: bool = True, inplace: bool
 
 
 def _warn_of_rank(name: str, spatial: int, rank: int) -> None:
-    warnings.warn(
+    warn(
         f"{name}: Received a {rank}-D input to {name}, which is deprecated and will result in an error in a future "
         "release. To retain the behavior and silence this warning, please use dropout instead. Note that "
         f"{name} exists to provide channel-wise dropout on inputs with {spatial} spatial dimensions, a channel "
         f"dimension, and an optional batch dimension (i.e. {spatial + 1}D or {spatial + 2}D inputs).",
-        stacklevel=4,
     )
 
 

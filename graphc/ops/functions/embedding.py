@@ -5,11 +5,11 @@ Source: https://docs.pytorch.org/docs/stable/nn.functional.html#sparse-functions
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from graphc.ir.integers import Dimension, product
 from graphc.ir.types import int64
+from graphc.notices import warn
 from graphc.ops import comparisons, gathers, scatters, sources, views
 from graphc.ops.embedding_rules import CheckOffsets, ScaleGradient
 from graphc.ops.functions.arithmetic import where
@@ -134,10 +134,9 @@ def embedding_bag(
     Raises ValueError, RuntimeError, NotImplementedError or IndexError, with PyTorch's words.
     """
     if weight.dtype == int64 and input.dtype.is_floating_point:
-        warnings.warn(
+        warn(
             "Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, input, ...)` is "
             "deprecated, and should now be `embedding_bag(input, weight, ...)`.",
-            stacklevel=4,
         )
         weight, input = input, weight
     if per_sample_weights is not None and tuple(input.shape) != tuple(per_sample_weights.shape):

@@ -7,7 +7,6 @@ transformer networks, 2015.
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from graphc.ir.integers import product
 from graphc.ir.types import bool_, float64, int64
+from graphc.notices import warn
 from graphc.ops.functions.arithmetic import where
 from graphc.ops.functions.shaping import broadcast_to
 from graphc.ops.gathers import GatherAlong
@@ -34,10 +34,9 @@ _CUBIC = -0.75  # the kernel's free coefficient, as for bicubic interpolation
 
 
 def _warn_of_corners() -> None:
-    warnings.warn(
+    warn(
         "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please specify "
         "align_corners=True if the old behavior is desired. See the documentation of grid_sample for details.",
-        stacklevel=4,
     )
 
 
@@ -239,10 +238,9 @@ def affine_grid(theta: Value, size: Sequence[int], align_corners: bool | None = 
             f"{theta.shape}."
         )
     if align_corners and min(size[2:]) == 1:
-        warnings.warn(
+        warn(
             "Since version 1.3.0, affine_grid behavior has changed for unit-size grids when align_corners=True. This "
             "is not an intended use case of affine_grid. See the documentation of affine_grid for details.",
-            stacklevel=3,
         )
     elif min(size) <= 0:
         raise ValueError(f"Expected non-zero, positive output size. Got {list(size)}")

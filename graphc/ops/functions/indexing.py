@@ -5,7 +5,6 @@ Source: https://docs.pytorch.org/docs/stable/tensor_indexing.html and the pages 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from graphc.ir.integers import IntegerExpression, product
 from graphc.ir.types import bool_, int64
+from graphc.notices import warn
 from graphc.ops import arithmetic, comparisons, gathers, scatters, sources, views
 from graphc.ops.functions.arithmetic import where as choose
 from graphc.ops.functions.shaping import broadcast_to, ravel, slice_dim, unsqueeze
@@ -248,10 +248,9 @@ def scatter(
     if reduce not in (None, "add", "multiply"):
         raise RuntimeError("reduce argument must be either add or multiply.")
     if is_value(src) and reduce is not None:
-        warnings.warn(
+        warn(
             "The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a future "
             "PyTorch release. Use torch.scatter_reduce instead for more reduction options.",
-            stacklevel=3,
         )
     if not is_value(src):
         src = number_like(input, value if src is None else src, shape=tuple(index.shape))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from graphc.notices import warn
 from graphc.ops.functions.reduction import mean, sum
 from graphc.recording import state
 
@@ -22,9 +22,7 @@ def chosen_reduction(size_average: bool | None, reduce: bool | None, reduction: 
     if size_average is not None or reduce is not None:
         return legacy_reduction(size_average, reduce, level + 1)
     if reduction == "elementwise_mean":
-        warnings.warn(
-            "reduction='elementwise_mean' is deprecated. Please use reduction='mean' instead.", stacklevel=level
-        )
+        warn("reduction='elementwise_mean' is deprecated. Please use reduction='mean' instead.")
         return "mean"
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
@@ -34,9 +32,8 @@ def chosen_reduction(size_average: bool | None, reduce: bool | None, reduction: 
 def legacy_reduction(size_average: bool | None, reduce: bool | None, level: int = 3) -> str:
     """The reduction that PyTorch's older arguments mean; warns of them."""
     reduction = older_reduction(size_average, reduce)
-    warnings.warn(
+    warn(
         f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
-        stacklevel=level,
     )
     return reduction
 

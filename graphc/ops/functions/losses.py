@@ -7,13 +7,13 @@ Source: https://docs.pytorch.org/docs/stable/nn.functional.html#loss-functions
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
 
 from graphc.ir.integers import product
 from graphc.ir.types import int64
+from graphc.notices import warn
 from graphc.ops.checks import CheckTarget
 from graphc.ops.composites import Composite
 from graphc.ops.functions import arithmetic
@@ -49,10 +49,9 @@ _COMPARED_CLASSES = 4096
 
 def _warn_of_sizes(input: Value, target: Value) -> None:
     if tuple(target.shape) != tuple(input.shape):
-        warnings.warn(
+        warn(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will "
             "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
-            stacklevel=4,
         )
 
 
@@ -215,11 +214,10 @@ def kl_div(
     """target * (log(target) - input), the input being log-probabilities; also reduction "batchmean"."""
     by_batch = size_average is None and reduce is None and reduction == "batchmean"
     if size_average is None and reduce is None and reduction == "mean":
-        warnings.warn(
+        warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size.'batchmean' divides "
             "only by the batch size, and aligns with the KL div math definition.'mean' will be changed to behave the "
             "same as 'batchmean' in the next major release.",
-            stacklevel=3,
         )
     reduction = "sum" if by_batch else chosen_reduction(size_average, reduce, reduction)
     loss = exp(target) * (target - input) if log_target else xlogy(target, target) - target * input

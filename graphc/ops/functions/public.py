@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from graphc.notices import warn
 from graphc.ops.argument_kinds import refuse_wrong_kinds
 from graphc.ops.autocasting import in_precision, precision_of
 from graphc.ops.describing import describer_of, here
@@ -173,10 +173,9 @@ def write_out(name: str, result: Any, out: Any) -> Any:
     require_castable(result.dtype, out.dtype)
     if tuple(out.shape) != tuple(result.shape):
         if out.numel():
-            warnings.warn(
+            warn(
                 f"An output with one or more elements was resized since it had shape {list(out.shape)}, which does "
                 f"not match the required output shape {list(result.shape)}.",
-                stacklevel=4,
             )
         out.resize_(result.shape)
     return out._assign(cast(result, out.dtype))

@@ -8,7 +8,6 @@ Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.inter
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.types import float32, int64, uint8
+from graphc.notices import warn
 from graphc.ops.functions import adaptive_pooling
 from graphc.ops.functions.resampling_tables import kernel_places, nearest_places, smoothing_places
 from graphc.ops.gathers import IndexSelect
@@ -270,4 +270,4 @@ def upsample_bilinear(
 
 
 def _warn_of_name(name: str) -> None:
-    warnings.warn(f"`nn.functional.{name}` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=4)
+    warn(f"`nn.functional.{name}` is deprecated. Use `nn.functional.interpolate` instead.")

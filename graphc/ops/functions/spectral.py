@@ -7,13 +7,12 @@ short-time Fourier transform, IEEE Transactions on Acoustics, Speech, and Signal
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
 
 from graphc.ir.types import DType, int64
-from graphc.notices import warn_once
+from graphc.notices import warn, warn_once
 from graphc.ops import gathers, scatters, views
 from graphc.ops.complex_numbers import ViewAsReal
 from graphc.ops.fourier import FourierTransform, RealFourierTransform, RealInverseFourierTransform
@@ -351,7 +350,7 @@ def istft(
     _require_cover(envelope)
     signals = signals / envelope
     if end > total:
-        warnings.warn("The length of signal is shorter than the length parameter.", UserWarning, stacklevel=2)
+        warn("The length of signal is shorter than the length parameter.", UserWarning)
         signals = gathers.Pad.bind(signals, low=(0, 0), high=(0, end - total), value=0.0)
     return views.Reshape.bind(signals, shape=tuple(signals.shape[1:])) if input.ndim == 2 else signals
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import builtins
 import math
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from graphc.ir.integers import product
 from graphc.ir.types import bool_, float32, float64, int64
+from graphc.notices import warn
 from graphc.ops import sorting
 from graphc.ops.complex_numbers import parts
 from graphc.ops.conjugation import conjugate
@@ -402,9 +402,8 @@ def cov(input: Value, *, correction: int = 1, fweights: Value | None = None, awe
     if is_value(freedom):
         freedom = clamp(freedom, min=0)
     elif freedom <= 0:
-        warnings.warn(
+        warn(
             "cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of observations.",
-            stacklevel=3,
         )
         freedom = 0.0
     weighed = deviations if weights is None else deviations * weights

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import types
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from graphc.notices import warn
 from graphc.optim.optimizer import Optimizer, refuse_capture
 from graphc.tensor import Tensor
 
@@ -85,25 +85,23 @@ class LRScheduler:
             self._warn_of_order()
         self._step_count += 1
         if epoch is not None:
-            warnings.warn(EPOCH_WARNING, UserWarning, stacklevel=2)
+            warn(EPOCH_WARNING, UserWarning)
         self._update_lr(epoch)
 
     def _warn_of_order(self) -> None:
         if vars(self.optimizer).get("step") is not getattr(self.optimizer, "_step_before_scheduling", None):
-            warnings.warn(
+            warn(
                 "Seems like `optimizer.step()` has been overridden after learning rate scheduler initialization. "
                 "Please, make sure to call `optimizer.step()` before `lr_scheduler.step()`. See more details at "
                 + _ORDER,
                 UserWarning,
-                stacklevel=3,
             )
         elif not self.optimizer._opt_called:
-            warnings.warn(
+            warn(
                 "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 and later, you "
                 "should call them in the opposite order: else the first value of the learning rate schedule is "
                 "skipped. See more details at " + _ORDER,
                 UserWarning,
-                stacklevel=3,
             )
 
     def _update_lr(self, epoch: int | None = None) -> None:
@@ -129,10 +127,9 @@ class LRScheduler:
     def _warn_outside_step(self) -> None:
         """Warn a user who calls :meth:`get_lr`, which computes the next rate and does not tell the last."""
         if not self._get_lr_called_within_step:
-            warnings.warn(
+            warn(
                 "To get the last learning rate computed by the scheduler, please use `get_last_lr()`.",
                 UserWarning,
-                stacklevel=3,
             )
 
     def _rates(self) -> list[Any]:

@@ -6,9 +6,9 @@ Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any, SupportsFloat
 
+from graphc.notices import warn
 from graphc.optim.lr_scheduler.base import EPOCH_WARNING, LRScheduler, require_optimizer, set_value
 from graphc.optim.optimizer import Optimizer, refuse_capture
 
@@ -76,7 +76,7 @@ class ReduceLROnPlateau(LRScheduler):
         refuse_capture("a learning-rate scheduler takes a step")
         measure = float(metrics)
         if epoch is not None:
-            warnings.warn(EPOCH_WARNING, UserWarning, stacklevel=2)
+            warn(EPOCH_WARNING, UserWarning)
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         if self._is_better(measure, self.best):
             self.best = measure
