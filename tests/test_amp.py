@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import graphc as gc
@@ -126,3 +128,26 @@ def test_without_a_gpu_it_is_off() -> None:
         assert (gc.ones(2, 2) @ gc.ones(2, 2)).dtype == gc.float32
     with pytest.warns(UserWarning, match="CUDA is not available"):
         assert not gc.GradScaler().is_enabled()
+
+
+def test_layers_in_lower_precision() -> None:
+    """Attention, recurrent layers, normalisations, and Einstein sums have the dtypes that they have in PyTorch."""
+    torch = pytest.importorskip("torch")
+
+    def dtypes(t: Any) -> list[str]:
+        x, half = t.ones(3, 2, 8), t.ones(3, 2, 8, dtype=t.bfloat16)
+        nn, found = t.nn, []
+        with t.autocast("cpu", dtype=t.bfloat16):
+            attended, weights = nn.MultiheadAttention(8, 2)(x, x, x)
+            encoder = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+            found += [attended, weights, encoder(x), encoder.eval()(x), nn.Transformer(8, 2, 1, 1, 16)(x, x)]
+            for kind in (nn.LSTM, nn.GRU, nn.RNN):
+                output, state = kind(8, 4)(x)
+                found += [output, *(state if isinstance(state, tuple) else (state,))]
+            found += [t.einsum("abc,dbc->ad", x, x), t.inner(x, x)]
+            found += [nn.LayerNorm(8)(half), nn.GroupNorm(2, 2)(half), nn.RMSNorm(8)(half), nn.BatchNorm1d(2)(half)]
+        return [
+            str(each.dtype).rpartition(".")[2] for each in (*found, nn.LayerNorm(8)(half), nn.GroupNorm(2, 2)(half))
+        ]
+
+    assert dtypes(gc) == dtypes(torch)

@@ -24,6 +24,16 @@ def rounded_once(function: Function) -> Function:
     Tensors of other floating dtypes beside the half make the function run as it is: it promotes. A ``dtype`` argument
     says what the result is, ``inplace`` writes it to the first argument.
     """
+    return _rounding(function, frozenset())
+
+
+def rounded_as_input(function: Function) -> Function:
+    """As :func:`rounded_once`, for a function whose ``weight`` and ``bias`` may be float32 beside a half: the result is
+    of the half's dtype all the same."""
+    return _rounding(function, frozenset(("weight", "bias")))
+
+
+def _rounding(function: Function, aside: frozenset[str]) -> Function:
 
     @functools.wraps(function)
     def run(*arguments: Any, **keywords: Any) -> Any:
@@ -31,16 +41,23 @@ def rounded_once(function: Function) -> Function:
         dtype = getattr(first, "dtype", None)
         if dtype is None or not getattr(dtype, "is_half", False):
             return function(*arguments, **keywords)
-        return _run_in_single(function, dtype, arguments, keywords)
+        return _run_in_single(function, dtype, arguments, keywords, aside)
 
     return run  # type: ignore[return-value]
 
 
-def _run_in_single(function: Callable[..., Any], half: DType, arguments: Any, keywords: Any) -> Any:
+def _run_in_single(
+    function: Callable[..., Any], half: DType, arguments: Any, keywords: Any, aside: frozenset[str]
+) -> Any:
     bound = inspect.signature(function).bind(*arguments, **keywords)
     given = bound.arguments
     target = given.get("dtype") or half
-    values = [value for argument in given.values() for value in _values(argument)]
+    values = [
+        value
+        for name, argument in given.items()
+        for value in _values(argument)
+        if name not in aside or value.dtype is not float32
+    ]
     if not target.is_half or any(_decides(value, half) for value in values):
         return function(*arguments, **keywords)
     originals: dict[int, Any] = {}

@@ -62,6 +62,7 @@ class LBFGS(Optimizer):
         )
         if len(self.param_groups) != 1:
             raise ValueError("LBFGS doesn't support per-parameter options (parameter groups)")
+        self._params = self.param_groups[0]["params"]
 
     @no_grad()
     def step(self, closure: Callable[[], Any]) -> Any:

@@ -162,7 +162,7 @@ def test_writing_through_a_stretched_view_is_refused() -> None:
 def test_flip_and_repeat_copy() -> None:
     """As in PyTorch, a write to their result does not reach the operand."""
     x = tensor(2, 3)
-    for made in (x.flip(0), x.flip(()), x.repeat(1, 1), x.roll(0, 0), x.roll(1)):
+    for made in (x.flip(0), x.flip(()), x.repeat(1, 1), x.repeat(2, 1, 1), x.tile(3, 1, 1), x.roll(0, 0), x.roll(1)):
         made.zero_()
     np.testing.assert_array_equal(x.numpy(), np.arange(6).reshape(2, 3))
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from graphc import functional as F
 from graphc.ops.functions.shaping import cat, chunk, narrow, stack
+from graphc.recording import state
 from graphc.tensor import Tensor
 
 States = tuple[Tensor, ...]
@@ -164,6 +165,9 @@ def stacked(
     Returns:
         the rows of the last layer (or [steps, sequences, values]), and the last states of each layer and direction.
     """
+    if state.autocast is not None and make_step is STEPS["LSTM"]:
+        # The whole layer is one operation in the lower precision.
+        rows, initial = rows.to(state.autocast), tuple(each.to(state.autocast) for each in initial)
     last: list[States] = []
     for number, directions in enumerate(layers):
         rows = rows.flatten(0, 1) if rows.dim() == 3 else rows

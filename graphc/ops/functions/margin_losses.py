@@ -265,7 +265,9 @@ def triplet_margin_with_distance_loss(
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
     _require_triplet(anchor, positive, negative, margin)
-    return _triplet(distance_function or pairwise_distance, anchor, positive, negative, margin, swap, reduction)
+    losses = _triplet(distance_function or pairwise_distance, anchor, positive, negative, margin, swap, "none")
+    # Of nodes of its own, as what a function of the caller's leads to.
+    return losses if reduction == "none" else getattr(losses, reduction)()
 
 
 def _triplet(

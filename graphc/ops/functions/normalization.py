@@ -23,7 +23,7 @@ from graphc.ops.functions.normalized import (
 from graphc.ops.functions.pooling import avg_pool2d, avg_pool3d
 from graphc.ops.functions.reduction import mean, norm
 from graphc.ops.gathers import Pad
-from graphc.ops.half_precision import as_single, rounded_once
+from graphc.ops.half_precision import as_single, rounded_as_input, rounded_once
 from graphc.ops.number_limits import finfo
 from graphc.ops.operands import cast, is_value, keep_dims, normalize_dim
 from graphc.ops.pointwise import Copy
@@ -69,7 +69,7 @@ def _normalized_dims(
     return tuple(range(input.ndim - len(shape), input.ndim))
 
 
-@rounded_once
+@rounded_as_input
 def layer_norm(
     input: Value,
     normalized_shape: Sequence[int],
@@ -90,7 +90,7 @@ def layer_norm(
     return result if bias is None else result + bias
 
 
-@rounded_once
+@rounded_as_input
 def rms_norm(
     input: Value, normalized_shape: Sequence[int], weight: Value | None = None, eps: float | None = None
 ) -> Value:
@@ -311,7 +311,7 @@ def instance_norm(
     return Reshape.bind(result, shape=shape)
 
 
-@rounded_once
+@rounded_as_input
 def group_norm(
     input: Value, num_groups: int, weight: Value | None = None, bias: Value | None = None, eps: float = 1e-5
 ) -> Value:

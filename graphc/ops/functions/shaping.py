@@ -390,6 +390,9 @@ def repeat(input: Any, *arguments: Any, repeats: Any = None) -> Any:
     result = tuple(count * extent for count, extent in zip(counts, shape, strict=True))
     if all(count == 1 for count in counts):
         return pointwise.Copy.bind(views.Reshape.bind(input, shape=result))
+    if all(count == 1 or extent == 1 for count, extent in zip(counts, shape, strict=True)):
+        # Stretched dims alone would be a view.
+        return pointwise.Copy.bind(views.Expand.bind(views.Reshape.bind(input, shape=shape), shape=result))
     apart = tuple(item for extent in shape for item in (1, extent))
     repeated = tuple(item for count, extent in zip(counts, shape, strict=True) for item in (count, extent))
     return views.Reshape.bind(views.Expand.bind(views.Reshape.bind(input, shape=apart), shape=repeated), shape=result)
