@@ -24,6 +24,7 @@ from graphc.ops.matrix_numerics import LinAlgError
 from graphc.ops.matrix_rules import (
     adjoint,
     block,
+    columnwise,
     diagonal,
     diagonal_matrices,
     identity_like,
@@ -174,6 +175,7 @@ class CholeskyFactor(External):
         return x
 
     @quiet
+    @columnwise
     def evaluate(self, x: np.ndarray, *, check: str, upper: bool = False) -> np.ndarray:
         factors, minors = matrix_numerics.factor_cholesky(matrix_numerics.adjoint(x) if upper else x)
         if check and minors.any():
@@ -211,6 +213,7 @@ class CholeskySolve(External):
         return b
 
     @quiet
+    @columnwise
     def evaluate(self, b: np.ndarray, factor: np.ndarray, *, upper: bool) -> np.ndarray:
         if b.shape[:-1] != factor.shape[:-1]:
             raise ValueError(f"cholesky_solve of shapes {b.shape} and {factor.shape}")

@@ -19,7 +19,7 @@ from graphc.ir.types import TensorType
 from graphc.ops import matrix_numerics
 from graphc.ops.linear_algebra import require_square
 from graphc.ops.matrix_numerics import stacked
-from graphc.ops.matrix_rules import pack, packed_type
+from graphc.ops.matrix_rules import columnwise, pack, packed_type
 from graphc.ops.quiet import quiet
 
 # The bound on the growth of elements is least with it.
@@ -169,6 +169,7 @@ class LdlSolve(External):
         return b
 
     @quiet
+    @columnwise
     def evaluate(self, ld: np.ndarray, pivots: np.ndarray, b: np.ndarray, *, hermitian: bool) -> np.ndarray:
         every = pivots.reshape(len(stacked(ld)), ld.shape[-1])
         groups = zip(stacked(ld), every, stacked(b), strict=True)

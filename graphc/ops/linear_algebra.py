@@ -19,7 +19,7 @@ from graphc.ir.types import TensorType, int32
 from graphc.ops import gathers, matrix_numerics, matrix_rules
 from graphc.ops.conjugation import conjugate
 from graphc.ops.matrix_numerics import LinAlgError
-from graphc.ops.matrix_rules import adjoint, block, identity_like, unpack, without_imaginary
+from graphc.ops.matrix_rules import adjoint, block, columnwise, identity_like, unpack, without_imaginary
 from graphc.ops.quiet import quiet
 
 
@@ -50,6 +50,7 @@ class Inverse(External):
         return x
 
     @quiet
+    @columnwise
     def evaluate(self, x: np.ndarray, *, check: str) -> np.ndarray:
         try:
             return np.linalg.inv(x)
@@ -98,6 +99,7 @@ class Solve(External):
         return b
 
     @quiet
+    @columnwise
     def evaluate(self, a: np.ndarray, b: np.ndarray, *, check: str) -> np.ndarray:
         if a.shape[:-1] != b.shape[:-1]:
             raise ValueError(f"solve of shapes {a.shape} and {b.shape}")
@@ -129,6 +131,7 @@ class SolveTriangular(External):
         return b
 
     @quiet
+    @columnwise
     def evaluate(self, a: np.ndarray, b: np.ndarray, *, upper: bool, unit: bool) -> np.ndarray:
         if a.shape[:-1] != b.shape[:-1]:
             raise ValueError(f"solve_triangular of shapes {a.shape} and {b.shape}")
@@ -337,6 +340,7 @@ class LeastSquares(External):
         return TensorType(a.dtype, (*a.shape[:-2], a.shape[-1], b.shape[-1]))
 
     @quiet
+    @columnwise
     def evaluate(self, a: np.ndarray, b: np.ndarray, *, rcond: float) -> np.ndarray:
         shape = (*a.shape[:-2], a.shape[-1], b.shape[-1])
         if not a.size or not b.size:

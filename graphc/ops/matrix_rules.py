@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -151,13 +152,26 @@ def reflected(vectors: Any, tau: Any, place: int, x: Any, inverse: bool = False)
 # -- several results in one array ----------------------------------------------------------------------------------
 
 
+def columnwise(evaluate: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """An evaluation whose matrices lie in memory column by column, as LAPACK writes them and PyTorch leaves them."""
+
+    @functools.wraps(evaluate)
+    def laid_out(*operands: Any, **attrs: Any) -> np.ndarray:
+        columns = np.swapaxes(evaluate(*operands, **attrs), -1, -2)
+        return np.swapaxes(np.ascontiguousarray(columns), -1, -2)
+
+    return laid_out
+
+
 def packed_type(x: TensorType, shapes: Sequence[Shape]) -> TensorType:
     """The type of results of the given shapes (without the batch of matrices ``x``) in one array."""
     return TensorType(x.dtype, (*x.shape[:-2], sum(product(shape) for shape in shapes)))
 
 
 def pack(batch: tuple[int, ...], dtype: np.dtype, parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Results ``[*batch, ...]`` side by side along one last dim."""
+    """Results ``[*batch, ...]`` side by side along one last dim, matrices column by column."""
+    rank = len(batch) + 2
+    parts = [np.swapaxes(part, -1, -2) if part.ndim == rank else part for part in parts]
     flat = [part.reshape(*batch, int(np.prod(part.shape[len(batch) :]))).astype(dtype, copy=False) for part in parts]
     return np.concatenate(flat, -1)
 
@@ -171,6 +185,10 @@ def unpack(packed: Any, shapes: Sequence[Shape]) -> list[Any]:
         part = views.Slice.bind(
             packed, starts=(*(0,) * len(batch), start), stops=(*batch, stop), steps=(1,) * (len(batch) + 1)
         )
-        found.append(views.Reshape.bind(part, shape=(*batch, *shape)))
+        whole = views.Reshape.bind(part, shape=(*batch, *reversed(shape)))
+        if len(shape) == 2:
+            count = len(batch)
+            whole = views.Permute.bind(whole, dims=(*range(count), count + 1, count))
+        found.append(whole)
         start = stop
     return found
