@@ -11,6 +11,7 @@ from graphc.notices import warn
 from graphc.ops.argument_kinds import refuse_wrong_kinds
 from graphc.ops.autocasting import in_precision, precision_of
 from graphc.ops.describing import describer_of, here
+from graphc.ops.functions.memory_order import ordered
 from graphc.ops.functions.older_calls import in_newer_form
 from graphc.ops.functions.outdated import NOTICES, noticed
 from graphc.ops.functions.return_types import out_type
@@ -61,6 +62,8 @@ def public(
     name = function.__name__.strip("_")
     if namespace is None and name in NOTICES:
         function = noticed(function, NOTICES[name])
+    if namespace is None:
+        function = ordered(function, name)
     naming = describer_of(function, namespace)
     precision = precision_of(f"{namespace}.{name}" if namespace else name)
     only_with = None if naming is None else naming.only_with
