@@ -82,6 +82,30 @@ class Writing:
         self._storage.version += not self._unseen
         return self
 
+    def _assign_places(self, value: Tensor) -> Tensor:
+        """As :meth:`_assign`, for a write to some places alone, which PyTorch allows where elements share memory: what
+        is written to one of them shows in all."""
+        array = self._array
+        if (
+            array.flags.writeable
+            or state.recorder is not None
+            or self._restriction is not None
+            or (state.gradients and (self.requires_grad or value.requires_grad))
+            or not _is_stretched(array)
+        ):
+            return self._assign(value)
+        written = value._array != array
+        try:
+            array.flags.writeable = True
+        except ValueError:
+            return self._assign(value)
+        try:
+            array[written] = value._array[written]
+        finally:
+            array.flags.writeable = False
+        self._storage.version += not self._unseen
+        return self
+
     def _require_written_by_graph(self, base: Tensor | None) -> None:
         """Raise where this tensor can't be overwritten with a value that has a history, or that ends its own."""
         if self._view_origin is not None:

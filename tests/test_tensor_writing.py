@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,3 +85,49 @@ def test_copy_of_a_number() -> None:
     assert x.tolist() == [[1.5, 1.5], [1.5, 1.5]]
     x.copy_(gc.tensor([[1, 2], [3, 4]]))
     assert x.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+
+
+WRITES_TO_PLACES = {
+    "by a mask": lambda t, x: x.__setitem__(t.tensor([True, False, False]), 2.0),
+    "by an index": lambda t, x: x.__setitem__(t.tensor([0]), 2.0),
+    "masked_fill_": lambda t, x: x.masked_fill_(t.tensor([True, False, False]), 2.0),
+    "index_fill_": lambda t, x: x.index_fill_(0, t.tensor([0]), 2.0),
+    "index_put_": lambda t, x: x.index_put_((t.tensor([0]),), t.tensor(2.0)),
+}
+
+
+@pytest.mark.parametrize("name", WRITES_TO_PLACES)
+def test_single_places_of_a_stretched_tensor_may_be_written_to(name: str) -> None:
+    """As in PyTorch: the write shows in every element that shares the memory, whatever writes to all are."""
+    torch = pytest.importorskip("torch")
+    found = []
+    for t in (gc, torch):
+        base = t.ones(1)
+        x = base.expand(3)
+        WRITES_TO_PLACES[name](t, x)
+        found.append((x.tolist(), base.tolist()))
+        with pytest.raises(RuntimeError, match="more than one element of the written-to tensor"):
+            x.add_(1)
+    assert found[0] == found[1]
+
+
+def test_gradients_that_are_stretched_may_be_written_to_in_places() -> None:
+    """A hook, and a rule, that writes by a mask to the gradient of a sum."""
+    torch = pytest.importorskip("torch")
+
+    def run(t: Any) -> list[Any]:
+        mask = t.tensor([True, False, True])
+
+        def write(gradient: Any) -> Any:
+            gradient[mask] = 5.0
+            return gradient
+
+        x = t.ones(3, requires_grad=True)
+        doubled = x * 2
+        doubled.register_hook(write)
+        doubled.sum().backward()
+        (gradient,) = t.autograd.grad(x.sum(), x)
+        write(gradient)
+        return [x.grad.tolist(), gradient.tolist()]
+
+    assert run(gc) == run(torch)

@@ -6,6 +6,7 @@ Only a call that failed is looked at: one that succeeds pays for no check.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -117,3 +118,18 @@ def _expected(error: Exception, parameter: inspect.Parameter, value: Any) -> str
     if parameter.annotation in ("int", "int | None") and not hasattr(value, "__index__") and type(error) is TypeError:
         return "int"
     return None
+
+
+def dim_is_no_none(words: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: a ``dim`` that is left out means all of them, one that is None raises TypeError, in these words."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def checked(*arguments: Any, **keywords: Any) -> Any:
+            if (len(arguments) > 1 and arguments[1] is None) or ("dim" in keywords and keywords["dim"] is None):
+                raise TypeError(words)
+            return function(*arguments, **keywords)
+
+        return checked
+
+    return decorate

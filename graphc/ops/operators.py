@@ -166,6 +166,10 @@ _OF_OTHER_OPERANDS = frozenset(
 _OF_ANY_OPERANDS = frozenset(["addbmm_", "addmm_", "addmv_", "addr_", "baddbmm_", "masked_scatter_"])
 
 
+# They write to some places alone.
+_OF_PLACES = frozenset(["index_fill_", "index_put_", "masked_fill_"])
+
+
 def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     """The method that writes a function's result to its first argument.
 
@@ -173,7 +177,7 @@ def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     """
     update = _UPDATES.get(name)
 
-    is_operator = name in _IN_PLACE_OPERATORS
+    is_operator, of_places = name in _IN_PLACE_OPERATORS, name in _OF_PLACES
     may_read, reads_itself = name not in _OF_ANY_OPERANDS, name not in _OF_OTHER_OPERANDS
 
     def method(self: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -187,7 +191,7 @@ def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         if result.dtype != self.dtype:
             require_castable(result.dtype, self.dtype)
             result = cast(result, self.dtype)
-        return self._assign(result)
+        return self._assign_places(result) if of_places else self._assign(result)
 
     def updating(self: Any, *arguments: Any, **keywords: Any) -> Any:
         # The shortest way, since eager programs update their parameters so.

@@ -112,7 +112,7 @@ def setitem(input: Any, index: Any, value: Any) -> None:
     if len(lookups) == 1 and masks_alone and converts:
         filled = filled_where(viewed, lookups[0], cast(value, input.dtype))
         if filled is not None:
-            viewed.copy_(filled)
+            _write_places(viewed, filled)
             return
     if input.is_eager:
         require_apart(viewed, (value,), itself=False)
@@ -124,7 +124,12 @@ def setitem(input: Any, index: Any, value: Any) -> None:
     if _may_be_put_to(viewed) and not (state.gradients and (viewed.requires_grad or value.requires_grad)):
         put_directly(viewed, lookups, value)
         return
-    viewed.copy_(written(viewed, lookups, value))
+    _write_places(viewed, written(viewed, lookups, value))
+
+
+def _write_places(viewed: Any, value: Any) -> None:
+    """Overwrite a tensor with a value that differs from it in the places that are written to."""
+    (viewed._assign_places if viewed.is_eager else viewed.copy_)(value)
 
 
 def _may_be_put_to(tensor: Any) -> bool:

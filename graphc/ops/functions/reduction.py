@@ -17,6 +17,7 @@ from graphc.ir.primitive import Primitive
 from graphc.ir.types import DType, bool_, int64, uint8
 from graphc.notices import warn
 from graphc.ops import reductions
+from graphc.ops.argument_kinds import dim_is_no_none
 from graphc.ops.complex_numbers import parts
 from graphc.ops.composites import Composite, runs_whole
 from graphc.ops.functions import arithmetic, norms
@@ -108,6 +109,7 @@ def sum(input: Value, dim: Dim = None, keepdim: bool = False, *, dtype: DType | 
     return _reduce(reductions.Sum, _accumulated(input, dtype), dim, keepdim)
 
 
+@dim_is_no_none("prod() received an invalid combination of arguments - got (Tensor, NoneType)")
 def prod(input: Value, dim: int | None = None, keepdim: bool = False, *, dtype: DType | None = None) -> Value:
     """The product along ``dim``; of integers and bool in int64."""
     if dim is not None and not hasattr(dim, "__index__"):
@@ -393,6 +395,7 @@ def _position(primitive: type[Primitive], input: Value, dim: int | None, keepdim
     return _reduce(primitive, input, dim, keepdim)
 
 
+@dim_is_no_none("max() received an invalid combination of arguments - got (Tensor, NoneType)")
 def max(input: Value, dim: Any = None, keepdim: bool = False, *, other: Value | None = None) -> Any:
     """The greatest element; along a ``dim`` (values, indices); of two tensors the elementwise maximum.
 
@@ -401,6 +404,7 @@ def max(input: Value, dim: Any = None, keepdim: bool = False, *, other: Value | 
     return _extreme(ExtremeOfMax, reductions.Max, reductions.ArgMax, arithmetic.maximum, input, dim, keepdim, other)
 
 
+@dim_is_no_none("min() received an invalid combination of arguments - got (Tensor, NoneType)")
 def min(input: Value, dim: Any = None, keepdim: bool = False, *, other: Value | None = None) -> Any:
     """The least element; along a ``dim`` (values, indices); of two tensors the elementwise minimum.
 

@@ -16,7 +16,7 @@ from graphc.ir.integers import Dimension, product
 from graphc.ir.types import DType
 from graphc.notices import warn_once
 from graphc.ops import gathers, pointwise, views
-from graphc.ops.argument_kinds import require_tensors
+from graphc.ops.argument_kinds import dim_is_no_none, require_tensors
 from graphc.ops.bit_views import BitView
 from graphc.ops.composites import Composite
 from graphc.ops.eager_views import in_shape, permuted, reshaped
@@ -199,6 +199,7 @@ def unflatten(input: Any, dim: int, sizes: Sequence[int]) -> Any:
     return views.Reshape.bind(input, shape=(*shape[:dim], *sizes, *shape[dim + 1 :]))
 
 
+@dim_is_no_none("squeeze() received an invalid combination of arguments - got (Tensor, NoneType)")
 def squeeze(input: Any, dim: int | Sequence[int] | None = None) -> Any:
     """Without dims of size 1: all of them, or those given (which stay where their size is another)."""
     dims = range(input.ndim) if dim is None else wrap_dims(dim, input.ndim)

@@ -16,6 +16,7 @@ from graphc.ir.integers import product
 from graphc.ir.types import bool_, float32, float64, int64
 from graphc.notices import warn
 from graphc.ops import sorting
+from graphc.ops.argument_kinds import dim_is_no_none
 from graphc.ops.complex_numbers import parts
 from graphc.ops.conjugation import conjugate
 from graphc.ops.functions import factories
@@ -83,6 +84,7 @@ def _median(name: str, result: Any, input: Value, dim: int | None, keepdim: bool
     return at_positions(result, "median", sorting.MedianPosition, input, dim, keepdim, ignore_nan=ignore_nan)
 
 
+@dim_is_no_none("median(): argument 'dim' must be int, not NoneType")
 def median(input: Value, dim: int | None = None, keepdim: bool = False) -> Any:
     """The lower median; along a ``dim`` (values, indices). NaN wins.
 
@@ -91,6 +93,7 @@ def median(input: Value, dim: int | None = None, keepdim: bool = False) -> Any:
     return _median("median", MedianAlong, input, dim, keepdim, False)
 
 
+@dim_is_no_none("nanmedian(): argument 'dim' must be int, not NoneType")
 def nanmedian(input: Value, dim: int | None = None, keepdim: bool = False) -> Any:
     """The lower median of the elements that are numbers; along a ``dim`` (values, indices)."""
     return _median("nanmedian", NanMedianAlong, input, dim, keepdim, True)
