@@ -96,8 +96,8 @@ NAMES: dict[str, str] = {
     ),
     "distributions": (
         "CatTransform ContinuousBernoulli CorrCholeskyTransform CumulativeDistributionTransform "
-        "ExponentialFamily FisherSnedecor GeneralizedPareto InverseGamma Kumaraswamy LKJCholesky "
-        "LogisticNormal LowRankMultivariateNormal LowerCholeskyTransform OneHotCategoricalStraightThrough "
+        "ExponentialFamily GeneralizedPareto LKJCholesky "
+        "LowRankMultivariateNormal LowerCholeskyTransform "
         "PositiveDefiniteTransform ReshapeTransform StackTransform Wishart biject_to constraint_registry "
         "studentT transform_to"
     ),

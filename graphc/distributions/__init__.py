@@ -3,7 +3,14 @@
 from graphc.distributions import constraints, transforms
 from graphc.distributions.continuous import Exponential, Laplace, Uniform
 from graphc.distributions.counts import Binomial, Geometric, Multinomial, NegativeBinomial
-from graphc.distributions.discrete import Bernoulli, Categorical, OneHotCategorical, Poisson
+from graphc.distributions.derived import FisherSnedecor, InverseGamma, Kumaraswamy, LogisticNormal, VonMises
+from graphc.distributions.discrete import (
+    Bernoulli,
+    Categorical,
+    OneHotCategorical,
+    OneHotCategoricalStraightThrough,
+    Poisson,
+)
 from graphc.distributions.distribution import Distribution
 from graphc.distributions.gamma import Beta, Dirichlet, Gamma
 from graphc.distributions.heavy_tails import Cauchy, Chi2, StudentT
@@ -33,14 +40,18 @@ __all__ = [
     "Dirichlet",
     "Distribution",
     "Exponential",
+    "FisherSnedecor",
     "Gamma",
     "Geometric",
     "Gumbel",
     "HalfCauchy",
     "HalfNormal",
     "Independent",
+    "InverseGamma",
+    "Kumaraswamy",
     "Laplace",
     "LogNormal",
+    "LogisticNormal",
     "LogitRelaxedBernoulli",
     "MixtureSameFamily",
     "Multinomial",
@@ -48,6 +59,7 @@ __all__ = [
     "NegativeBinomial",
     "Normal",
     "OneHotCategorical",
+    "OneHotCategoricalStraightThrough",
     "Pareto",
     "Poisson",
     "RelaxedBernoulli",
@@ -55,11 +67,11 @@ __all__ = [
     "StudentT",
     "TransformedDistribution",
     "Uniform",
+    "VonMises",
     "Weibull",
     "constraints",
     "kl_divergence",
     "register_kl",
     "transforms",
-    *transforms.__all__,
 ]
 __getattr__ = lazy_names(__name__, {"utils": "graphc.distributions.utils"})

@@ -243,6 +243,18 @@ class OneHotCategorical(Distribution):
         return values.expand(count, *self._batch_shape, count) if expand else values
 
 
+class OneHotCategoricalStraightThrough(OneHotCategorical):
+    """As :class:`OneHotCategorical`, whose values have the gradient of the probabilities.
+
+    Source: Bengio, Leonard and Courville, Estimating or propagating gradients through stochastic neurons (2013).
+    """
+
+    has_rsample = True
+
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        return self.sample(sample_shape) + (self.probs - self.probs.detach())
+
+
 class Poisson(Distribution):
     """How many events occur, ``rate`` of them on average."""
 

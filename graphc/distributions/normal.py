@@ -186,6 +186,13 @@ class MultivariateNormal(Distribution):
     @lazy
     def scale_tril(self) -> Tensor:
         """The lower triangular factor of the covariance [..., n, n]."""
+        return self._factor
+
+    @lazy
+    def _factor(self) -> Tensor:
+        # Under a name of its own, since those that are there are shown.
+        if "scale_tril" in vars(self):
+            return self.scale_tril
         if "covariance_matrix" in vars(self):
             return linalg.cholesky(self.covariance_matrix)
         # The factor of the inverse with rows and columns turned round is that of the inverse's other triangle.
@@ -196,12 +203,12 @@ class MultivariateNormal(Distribution):
     @lazy
     def covariance_matrix(self) -> Tensor:
         """The covariance [..., n, n]."""
-        return self.scale_tril @ self.scale_tril.mT
+        return self._factor @ self._factor.mT
 
     @lazy
     def precision_matrix(self) -> Tensor:
         """The inverse of the covariance [..., n, n]."""
-        return self.scale_tril.cholesky_inverse()
+        return self._factor.cholesky_inverse()
 
     @property
     def mean(self) -> Tensor:
@@ -213,18 +220,18 @@ class MultivariateNormal(Distribution):
 
     @property
     def variance(self) -> Tensor:
-        return self.scale_tril.pow(2).sum(-1)
+        return self._factor.pow(2).sum(-1)
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         drawn = randn(self._extended_shape(sample_shape), dtype=self.loc.dtype)
-        return self.loc + (self.scale_tril @ drawn.unsqueeze(-1)).squeeze(-1)
+        return self.loc + (self._factor.contiguous() @ drawn.unsqueeze(-1)).squeeze(-1)
 
     def _half_log_determinant(self) -> Tensor:
-        return self.scale_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        return self._factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._validate_sample(value)
-        distance = squared_distance(self.scale_tril, value - self.loc)
+        distance = squared_distance(self._factor, value - self.loc)
         return -0.5 * (self._event_shape[0] * _LOG_TAU + distance) - self._half_log_determinant()
 
     def entropy(self) -> Tensor:

@@ -118,14 +118,14 @@ class TransformedDistribution(Distribution):
         return self._transformed(self.base_dist.icdf(self._turned(value)))
 
 
-class _Named(TransformedDistribution):
+class NamedTransform(TransformedDistribution):
     """One with parameters of its own."""
 
     def expand(self, batch_shape: Sequence[int]) -> Any:
         return type(self)(*(getattr(self, name).expand(batch_shape) for name in self.arg_constraints))
 
 
-class Gumbel(_Named):
+class Gumbel(NamedTransform):
     """The greatest of many numbers."""
 
     arg_constraints: ClassVar[Mapping[str, Constraint]] = {"loc": constraints.real, "scale": constraints.positive}
@@ -166,7 +166,7 @@ class Gumbel(_Named):
         return self.scale.log() + (1 + _EULER)
 
 
-class HalfNormal(_Named):
+class HalfNormal(NamedTransform):
     """The distance of normal numbers from their mean."""
 
     arg_constraints: ClassVar[Mapping[str, Constraint]] = {"scale": constraints.positive}
@@ -208,7 +208,7 @@ class HalfNormal(_Named):
         return self.base_dist.entropy() - math.log(2)
 
 
-class HalfCauchy(_Named):
+class HalfCauchy(NamedTransform):
     """The distance of Cauchy numbers from their median."""
 
     arg_constraints: ClassVar[Mapping[str, Constraint]] = {"scale": constraints.positive}
@@ -250,7 +250,7 @@ class HalfCauchy(_Named):
         return self.base_dist.entropy() - math.log(2)
 
 
-class Weibull(_Named):
+class Weibull(NamedTransform):
     """Times to failure with a rate that grows or falls."""
 
     arg_constraints: ClassVar[Mapping[str, Constraint]] = {
@@ -283,7 +283,7 @@ class Weibull(_Named):
         return _EULER * (1 - self.concentration_reciprocal) + (self.scale * self.concentration_reciprocal).log() + 1
 
 
-class Pareto(_Named):
+class Pareto(NamedTransform):
     """Numbers above ``scale`` that become rare as a power of them."""
 
     arg_constraints: ClassVar[Mapping[str, Constraint]] = {

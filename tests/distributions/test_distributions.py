@@ -248,3 +248,49 @@ def test_divergences_can_be_entered() -> None:
     assert gc.distributions.kl_divergence(p, q).item() == 7.0
     with pytest.raises(TypeError, match="Expected type_p and type_q to be Distribution subclasses"):
         gc.distributions.register_kl(int, Twice)
+
+
+DERIVED = {
+    "VonMises": lambda d, t: d.VonMises(t.tensor([0.0, 1.0, -2.0]), t.tensor([4.0, 1e-6, 10.0])),
+    "FisherSnedecor": lambda d, t: d.FisherSnedecor(t.tensor([5.0, 1.0]), t.tensor([6.0, 3.0])),
+    "InverseGamma": lambda d, t: d.InverseGamma(t.tensor([3.0, 0.5]), t.tensor([2.0, 1.0])),
+    "Kumaraswamy": lambda d, t: d.Kumaraswamy(t.tensor([2.0, 0.5]), t.tensor([3.0, 0.5])),
+    "LogisticNormal": lambda d, t: d.LogisticNormal(t.zeros(2, 3), t.ones(2, 3)),
+    "OneHotCategoricalStraightThrough": lambda d, t: d.OneHotCategoricalStraightThrough(t.tensor([0.2, 0.3, 0.5])),
+}
+
+
+@pytest.mark.parametrize("name", DERIVED)
+def test_derived_distributions_are_pytorchs(name: str) -> None:
+    """Draws for one seed, densities, moments, entropies, and shapes."""
+    torch = pytest.importorskip("torch")
+    found = []
+    for t in (gc, torch):
+        t.manual_seed(0)
+        dist = DERIVED[name](t.distributions, t)
+        drawn = dist.sample((4,))
+        facts = [drawn, dist.log_prob(drawn), dist.expand((3, *dist.batch_shape)).sample()]
+        for fact in ("mean", "mode", "variance", "entropy"):
+            try:
+                value = getattr(dist, fact)
+                facts.append(value() if callable(value) else value)
+            except NotImplementedError:
+                facts.append(t.tensor([]))
+        found.append([fact.numpy() for fact in facts])
+    for own, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(own, theirs, rtol=2e-5, atol=1e-6)
+
+
+def test_gradients_pass_straight_through() -> None:
+    """A one-hot value has the gradient of its probabilities."""
+    probs = gc.tensor([0.2, 0.8], requires_grad=True)
+    drawn = gc.distributions.OneHotCategoricalStraightThrough(probs=probs).rsample()
+    (drawn * gc.tensor([1.0, 2.0])).sum().backward()
+    np.testing.assert_allclose(probs.grad.numpy(), [-0.8, 0.2], rtol=1e-5)
+
+
+def test_only_what_was_given_is_shown_of_a_normal_vector() -> None:
+    """After draws and densities too."""
+    dist = gc.distributions.MultivariateNormal(gc.zeros(2), gc.eye(2))
+    dist.log_prob(dist.sample())
+    assert repr(dist) == "MultivariateNormal(loc: torch.Size([2]), covariance_matrix: torch.Size([2, 2]))"
