@@ -149,7 +149,6 @@ SAME_MEANING: dict[str, str] = {
     "btrifact": "linalg.lu_factor",
     "btrisolve": "linalg.lu_solve",
     "concatenate_": "cat",
-    "dsmm": "mm",
     "expand_dims": "unsqueeze",
     "gather_nd": "gather",
     "gels": "linalg.lstsq",
@@ -167,6 +166,5 @@ SAME_MEANING: dict[str, str] = {
     "rfft": "fft.rfft",
     "set_anomaly_enabled": "autograd.set_detect_anomaly",
     "smm": "mm",
-    "spmm": "mm",
     "trtrs": "triangular_solve",
 }

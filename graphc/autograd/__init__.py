@@ -33,6 +33,16 @@ __getattr__ = lazy_names(
     __name__,
     {
         "anomaly_mode": "graphc.autograd.anomaly_mode",
+        **{
+            name: f"graphc.autograd.settings:{name}"
+            for name in (
+                "is_multithreading_enabled",
+                "is_view_replay_enabled",
+                "kineto_available",
+                "set_multithreading_enabled",
+            )
+        },
+        "has_torch_function": "graphc.overrides:has_torch_function",
         "functional": "graphc.autograd.functional",
         "gradcheck": "graphc.autograd.gradient_checks:gradcheck",
         "gradgradcheck": "graphc.autograd.gradient_checks:gradgradcheck",

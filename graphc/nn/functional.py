@@ -5,4 +5,18 @@ from graphc.functional import __all__ as __all__
 from graphc.missing_names import lazy_names
 from graphc.nn import _reduction as _Reduction  # noqa: F401
 
-__getattr__ = lazy_names(__name__)
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "assert_int_or_pair": "graphc.nn.modules.argument_pairs:assert_int_or_pair",
+        **{
+            name: f"graphc.overrides:{name}"
+            for name in (
+                "handle_torch_function",
+                "has_torch_function",
+                "has_torch_function_unary",
+                "has_torch_function_variadic",
+            )
+        },
+    },
+)

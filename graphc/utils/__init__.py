@@ -6,5 +6,8 @@ from graphc.utils import data
 __all__ = ["data"]
 __getattr__ = lazy_names(
     __name__,
-    {name: f"{__name__}.{name}" for name in ("_pytree", "benchmark", "checkpoint", "dlpack", "hooks", "model_zoo")},
+    {
+        name: f"{__name__}.{name}"
+        for name in ("_pytree", "benchmark", "checkpoint", "collect_env", "dlpack", "hooks", "model_zoo")
+    },
 )

@@ -34,14 +34,17 @@ __all__ = [
     "baddbmm",
     "bmm",
     "dot",
+    "dsmm",
     "ger",
     "inner",
     "matmul",
     "mm",
     "mv",
     "outer",
+    "spmm",
     "vdot",
 ]
+FUNCTIONS_ONLY = ("dsmm", "spmm")
 IN_PLACE = ("addbmm", "addmm", "addmv", "addr", "baddbmm")
 OUT_MAY_OVERLAP = True
 
@@ -149,6 +152,10 @@ def mm(input: Any, mat2: Any) -> Any:
     _require_rank(input, 2, "self must be a matrix")
     _require_rank(mat2, 2, "mat2 must be a matrix")
     return _times_matrix(input, mat2)
+
+
+# PyTorch's names of the product with a sparse matrix, which takes dense ones too.
+spmm = dsmm = mm
 
 
 def bmm(input: Any, mat2: Any) -> Any:
