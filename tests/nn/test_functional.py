@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
+from graphc import notices
 
 torch = pytest.importorskip("torch")
 
@@ -99,10 +100,16 @@ def test_errors(name: str) -> None:
     assert _raised(ERRORS[name], gc) == expected
 
 
-def test_sparse_gradients_are_refused() -> None:
-    """They would be dense: a program that asks for sparse ones is told."""
-    with pytest.raises(NotImplementedError, match="sparse gradients"):
-        gc.nn.functional.embedding(gc.tensor(INDEX), gc.zeros(TABLE), sparse=True)
+def test_sparse_gradients_are_dense(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that asks for sparse ones gets the same numbers, and is told."""
+    table = gc.ones(TABLE, requires_grad=True)
+    monkeypatch.setattr(notices.switch, "always", True)
+    with pytest.warns(UserWarning, match="the gradient is dense"):
+        found = gc.nn.functional.embedding(gc.tensor(INDEX), table, sparse=True)
+    found.sum().backward()
+    plain = gc.ones(TABLE, requires_grad=True)
+    gc.nn.functional.embedding(gc.tensor(INDEX), plain).sum().backward()
+    assert gc.equal(table.grad, plain.grad)
 
 
 @pytest.mark.parametrize("compiled", [False, True])

@@ -9,7 +9,6 @@ pytest.importorskip("expecttest", reason="PyTorch's tables need it")
 
 import torch
 
-import graphc
 from tests.torch_tables.optimizers import check, check_errors, optimizers
 
 OPTIMIZERS = {info.optim_cls.__name__: info for info in optimizers()}
@@ -27,9 +26,3 @@ def test_agrees_with_pytorch(name: str, dtype: str) -> None:
 def test_errors(name: str) -> None:
     """What PyTorch refuses to make an optimizer of is refused with its errors and words."""
     assert check_errors(OPTIMIZERS[name]) == []
-
-
-def test_the_optimizer_of_sparse_gradients_says_what_to_take_instead() -> None:
-    """The one optimizer of the table that there is none of."""
-    with pytest.raises(NotImplementedError, match=r"every gradient is dense.*optim\.Adam"):
-        graphc.optim.SparseAdam([graphc.zeros(1, requires_grad=True)])

@@ -9,7 +9,7 @@ from typing import Any
 
 from graphc.ir.integers import Dimension, product
 from graphc.ir.types import int64
-from graphc.notices import warn
+from graphc.notices import warn, warn_once
 from graphc.ops import comparisons, gathers, scatters, sources, views
 from graphc.ops.embedding_rules import CheckOffsets, ScaleGradient
 from graphc.ops.functions.arithmetic import where
@@ -37,9 +37,9 @@ def _require_indices(name: str, argument: str, value: Value) -> None:
         )
 
 
-def _refuse_sparse(name: str, sparse: bool) -> None:
+def _note_sparse(name: str, sparse: bool) -> None:
     if sparse:
-        raise NotImplementedError(f"{name}: sparse gradients are not supported; gradients are dense")
+        warn_once(f"{name}: the gradient is dense, though sparse=True asks for a sparse one: graphc has none of those")
 
 
 def embedding(
@@ -56,9 +56,9 @@ def embedding(
     With ``max_norm`` the rows that are named and longer are first shortened to it, in the weight itself. With
     ``scale_grad_by_freq`` the gradient of a row is divided by how often it is named.
 
-    Raises IndexError for an index out of range, NotImplementedError for ``sparse``.
+    The gradient is dense, with ``sparse`` too. Raises IndexError for an index out of range.
     """
-    _refuse_sparse("embedding", sparse)
+    _note_sparse("embedding", sparse)
     if padding_idx is not None:
         count = weight.shape[0]
         if not -count <= padding_idx < count:
@@ -160,7 +160,7 @@ def embedding_bag(
             "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' (got "
             f"mode='{mode}'). Please open a feature request on GitHub."
         )
-    _refuse_sparse("embedding_bag", sparse)
+    _note_sparse("embedding_bag", sparse)
     padding = _require_operands(input, weight, offsets, per_sample_weights, padding_idx)
     return _bagged(
         input, weight, offsets, mode, scale_grad_by_freq, per_sample_weights, bool(include_last_offset), padding
