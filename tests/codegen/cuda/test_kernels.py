@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -353,3 +354,27 @@ def test_sizes_known_at_run_time() -> None:
     for size in (2, 37, 400):
         inputs = {"x": draw(size, 24), "w": draw(24, 20), "index": RNG.integers(0, 24, size)}
         assert differences(graph, inputs, 1e-4) == []
+
+
+def test_loops_of_a_known_count_are_written_out() -> None:
+    """A scan's launches stand in the list once for each run, on the rows of that run; its derivative's in reverse."""
+
+    def looped(x, w):
+        w = w.detach().requires_grad_()
+        last, rows = gc.scan(lambda carry, row: ((carry @ w + row).tanh(),) * 2, gc.zeros(5, 4), x)
+        (last.sum() + rows.square().sum()).backward()
+        return last, rows, w.grad
+
+    case = Case(looped, x=draw(6, 5, 4), w=draw(4, 4))
+    assert Counter(launch.kernel for launch in case.program.launches)["matmul_add_tanh"] == 6
+    assert differences(case.graph, case.inputs) == []
+
+
+def test_control_flow_by_values_is_refused() -> None:
+    """A branch that a value decides is named with its line: the host would have to wait for it."""
+
+    def branched(x):
+        return gc.cond(x.sum() > 0, lambda x: x * 2, lambda x: x - 1, (x,))
+
+    with pytest.raises(NotImplementedError, match=r"cond, at .*test_kernels\.py:\d+, decides by values"):
+        cuda_program(captured(branched, gc.ones(3)))
