@@ -93,8 +93,8 @@ def print_loops(kernel: Kernel, name: str, body: Sequence[Statement], calls: Cal
     names = kernel_names(kernel, frame.symbols, _TAKEN)
     names.bind(LANE, LANE)
     vectors = None
-    if plan.mode == "threads" and not plan.before:
-        vectors = in_vectors(kernel, plan.outer, plan.body, frame.aligned)
+    if plan.mode == "threads":
+        vectors = in_vectors(kernel, plan, frame.aligned)
     printer = CudaStatements(
         _expressions(kernel, body, names, calls, frame), plan, calls.combined, _updated(kernel, body)
     )
@@ -281,6 +281,7 @@ def _vectors(printer: CudaStatements, plan: Schedule, vectors: Vectors) -> list[
     name = names(last.variable) if single else "row"
     count = expressions.integer(plan.points, ADD)
     lines = [
+        *printer.block(plan.before, 1),
         f"{INDENT}const {index} {name} = {width} * ({wide}blockIdx.x * {plan.block[0]} + threadIdx.x);",
         f"{INDENT}if ({name} >= {count})",
         f"{INDENT * 2}return;",

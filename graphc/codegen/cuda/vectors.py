@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from graphc.codegen.loops import Kernel, Let, Local, Loop, Statement, Store
+from graphc.codegen.cuda.schedule import Schedule
+from graphc.codegen.loops import Kernel, Let, Local, Statement, Store
 from graphc.codegen.statements import rewrite_statements, scalars_of
 from graphc.codegen.trace import (
     Rewriter,
@@ -50,19 +51,19 @@ class Vectors:
     body: tuple[Statement, ...]
 
 
-def in_vectors(
-    kernel: Kernel, outer: Sequence[Loop], body: Sequence[Statement], aligned: Mapping[str, int]
-) -> Vectors | None:
+def in_vectors(kernel: Kernel, plan: Schedule, aligned: Mapping[str, int]) -> Vectors | None:
     """The body of a pointwise kernel in vectors, where memory lies so. ``aligned`` gives for each parameter a number of
     elements of which all places where it begins are multiples."""
+    outer, body = plan.outer, plan.body
     if not outer or not all(isinstance(each, Let) or (isinstance(each, Store) and not each.combiner) for each in body):
         return None
     name = outer[-1].variable
-    before, body = _parted(body, name)
-    still = {each.name for each in before}
+    known = {each.name for each in plan.before if isinstance(each, Let)}
+    before, body = _parted(body, name, known)
+    still = known | {each.name for each in before}
     dtypes = {parameter.name: parameter.dtype for parameter in kernel.parameters}
     places: dict[tuple[str, Integer], list[bool]] = {}  # loaded, stored
-    others: set[str] = set()  # read in other ways
+    others = {str(load.source) for load in _certain_loads(scalars_of((*plan.before, *before)))}  # read in other ways
     for statement in body:
         for load in _certain_loads(scalars_of((statement,))):
             if load.source in dtypes:
@@ -110,12 +111,13 @@ def _certain_loads(scalars: Sequence[Scalar]) -> Iterator[Load]:
         pending += (scalar.condition,) if isinstance(scalar, Choose) else parts(scalar)
 
 
-def _parted(body: Sequence[Statement], name: str) -> tuple[tuple[Let, ...], tuple[Statement, ...]]:
-    """The definitions that are the same at all points of the innermost loop, and the other statements."""
+def _parted(body: Sequence[Statement], name: str, known: set[str]) -> tuple[tuple[Let, ...], tuple[Statement, ...]]:
+    """The definitions that are the same at all points of the innermost loop, and the other statements. What is
+    ``known`` is the same at all points."""
     before: list[Let] = []
     rest: list[Statement] = []
     stored = {each.target for each in body if isinstance(each, Store)}
-    known: set[str] = set()
+    known = set(known)
     for statement in body:
         still = isinstance(statement, Let)
         for part in walk_all(scalars_of((statement,))) if still else ():

@@ -224,6 +224,9 @@ def test_vectors_where_memory_is_aligned_alone() -> None:
     moved = r"gc_f32x4 in0_v = \*\(const gc_f32x4 \*\)&in0\[i0\]"
     assert re.search(moved, cuda_program(captured(lambda x: x * 2, gc.zeros(1000))).source)
     assert not re.search("gc_f32x4", cuda_program(captured(lambda x: x[1:] * 2, gc.zeros(1000))).source)
+    # What is read once for all, such as a learning rate, does not keep them from it.
+    scaled = captured(lambda x, rate: x * rate, gc.zeros(1000), gc.tensor(2.0))
+    assert re.search(r"const float \w+ = in\d\[0\];.*gc_f32x4 in\d_v = ", cuda_program(scaled).source, re.DOTALL)
 
 
 def test_what_is_overwritten_is_read_first() -> None:
