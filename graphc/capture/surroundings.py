@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.autograd.tape import gradient_edge
 from graphc.capture.errors import CaptureError
 from graphc.capture.places import (
     END,
@@ -41,6 +42,7 @@ from graphc.capture.places import (
 from graphc.capture.recorder import GraphRecorder
 from graphc.capture.trees import flatten_results
 from graphc.ir.graph import Location
+from graphc.sizes import DynamicSize, plain
 from graphc.source_lines import defined_at, is_of_user
 from graphc.tensor import RunTimeNumber, Storage, Tensor
 
@@ -165,9 +167,11 @@ class Surroundings:
 
     def _visit(self, name: str, value: Any, place: Place | None = None) -> None:
         """Look into a value that is held at a place; None where it is there for good."""
-        if isinstance(value, (Tensor, *PLAIN)):
+        if isinstance(value, PLAIN):
             return
-        if isinstance(value, tuple):
+        if isinstance(value, Tensor):
+            self._visit_hooks(name, value)
+        elif isinstance(value, tuple):
             for position, item in enumerate(value[:MOST_ITEMS]):
                 at = f"{name}[{position}]"
                 self._visit(at, item, None if place is None else place.within(position, at, fixed=True))
@@ -205,6 +209,11 @@ class Surroundings:
             routes.append(place)
         return id(value) not in self._seen
 
+    def _visit_hooks(self, name: str, tensor: Tensor) -> None:
+        edge = gradient_edge(tensor) if tensor.requires_grad else None
+        for table in () if edge is None or edge.hooks is None else (edge.hooks.tensor, edge.hooks.accumulated):
+            self._visit(name, tuple(table.values()))
+
     def _visit_module(self, name: str, module: Any) -> None:
         """Modules tell of their changes themselves: here is what their attributes hold, and their hooks."""
         own = vars(module)
@@ -214,6 +223,9 @@ class Surroundings:
                 self._visit(place.name, value, place)
             elif key.endswith("_hooks"):
                 self._visit(f"{name}.{key}", tuple(value.values()))
+        for parameter in module._parameters.values():
+            if parameter is not None:
+                self._visit_hooks(name, parameter)
         self._visit_function(type(module).forward, forward=True)
         self._load(type(module))
 
@@ -285,6 +297,10 @@ class Surroundings:
             if source is None:
                 contents.append(value)
 
+        for held in self._held:
+            for key in [key for key in held.now() if type(key) is DynamicSize]:
+                recorder.fix_all_sizes(f"something is stored under it in {held.name}")
+                held.container[plain(key)] = held.container.pop(key)
         for held, key, value in self._changed():
             if key is END:
                 at = held.appended + len(held.before)
@@ -485,7 +501,7 @@ def _is_data(value: Any) -> bool:
     """Whether a value is a plain one, or a tuple, list, or dict of such."""
     if isinstance(value, dict):
         return all(map(_is_data, value.values()))
-    return all(map(_is_data, value)) if isinstance(value, tuple | list) else isinstance(value, PLAIN)
+    return all(map(_is_data, value)) if isinstance(value, tuple | list) else isinstance(value, (DynamicSize, *PLAIN))
 
 
 def _is_compared(value: Any) -> bool:

@@ -308,6 +308,29 @@ def numbers_that_nothing_reads(wrap: Callable[..., Any]) -> list[Any]:
     return found
 
 
+def what_hooks_of_tensors_keep(wrap: Callable[..., Any]) -> list[Any]:
+    """A gradient that a hook on a parameter puts into a dict; and a table by sizes that fills up."""
+    net, seen, table = nn.Linear(2, 2), {}, {}
+    net.weight.register_hook(lambda gradient: seen.__setitem__("weight", gradient.clone()))
+
+    def positions(count: int) -> gc.Tensor:
+        if count not in table:
+            table[count] = gc.arange(float(count)).unsqueeze(1)
+        return table[count]
+
+    def step(x: gc.Tensor) -> gc.Tensor:
+        net.zero_grad()
+        loss = (net(x) + positions(x.shape[0])).sum()
+        loss.backward()
+        return loss
+
+    step = wrap(step)
+    found: list[Any] = []
+    for number, rows in enumerate((3, 4, 3, 5, 4, 5)):
+        found += [step(gc.ones(rows, 2) * number), seen["weight"], [(key, type(key)) for key in table]]
+    return found
+
+
 def lists_that_grow(wrap: Callable[..., Any]) -> list[Any]:
     """Lists that the step only appends to: in a variable, by a hook on a module, along ways by value; cleared after."""
     net = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
@@ -341,6 +364,7 @@ PROGRAMS = (
     classes_and_files,
     containers_that_are_replaced,
     lists_that_grow,
+    what_hooks_of_tensors_keep,
     state_with_history,
     modes,
     numbers_in_objects,
