@@ -3,10 +3,11 @@
 The `doctor` module, which only the command line needs, is not imported here.
 """
 
+from graphc.runtime.builds import Build, forget_build
 from graphc.runtime.cache import Cache, cache_folder, cache_key, default_cache
 from graphc.runtime.errors import CompileError, CompilerNotFound, CompilerTimeout, LoadError
 from graphc.runtime.memory import Arena, ResultMemory
-from graphc.runtime.native import Build, NativeLibrary, build_library, forget_build, load_library
+from graphc.runtime.native import NativeLibrary, build_library, load_library
 from graphc.runtime.program import NativeProgram
 from graphc.runtime.threads import quiet_numpy_threads
 from graphc.runtime.toolchain import Toolchain, compile_flags, cpu_features, find_toolchain

@@ -14,9 +14,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from graphc.runtime.cache import cache_key, default_cache, encode, write_private
+from graphc.runtime.builds import Build, file_stem, kept_build
+from graphc.runtime.cache import cache_key
 from graphc.runtime.errors import CompileError, CompilerNotFound
-from graphc.runtime.native import MESSAGES, Build, file_stem
 from graphc.runtime.toolchain import run_compiler
 
 DEFAULT_ARCHITECTURE = "sm_90"
@@ -94,37 +94,17 @@ def build_cubin(
     flags = (*FLAGS, f"-arch={architecture}", *extra_flags)
     command = (*compiler.command, *flags, "-o", f"{stem}.cubin", f"{stem}.cu")
     key = cache_key("cubin", source, compiler.identity, *command)
-    cache = default_cache()
-    entry = cache.lookup(key)
-    made_here = entry is None
-    if entry is None:
+    files = {"text": f"{stem}.cu", "made": f"{stem}.cubin"}
 
-        def produce(folder: Path) -> None:
-            write_private(folder / f"{stem}.cu", encode(source))
-            messages = run_compiler(command, folder, title="nvcc")
-            if messages:
-                write_private(folder / MESSAGES, encode(messages))
+    def compiled(folder: Path) -> str:
+        return run_compiler(command, folder, title="nvcc")
 
-        try:
-            entry = cache.store(key, produce)
-        except CompileError as error:
-            with contextlib.suppress(OSError):  # where there is room for it
-                error.source_path = cache.keep_failed(f"{stem}-{key[:12]}.cu", source)
-                error.args = (f"{error}\n  the CUDA text is kept in {error.source_path}",)
-            for note in guilty_kernels(source, error.output):
-                error.add_note(note)
-            raise
-        except OSError as error:
-            raise CompileError(f"neither the cache nor a temporary folder takes a program: {error}") from error
-    messages_path = entry / MESSAGES
-    return Build(
-        path=entry / f"{stem}.cubin",
-        source_path=entry / f"{stem}.cu",
-        cached=not made_here,
-        seconds=time.perf_counter() - start,
-        command=command,
-        messages=messages_path.read_text(errors="replace") if messages_path.exists() else "",
-    )
+    try:
+        return kept_build(key, source, command, compiled, **files, kind="CUDA", began=start)
+    except CompileError as error:
+        for note in guilty_kernels(source, error.output):
+            error.add_note(note)
+        raise
 
 
 def guilty_kernels(source: str, output: str) -> list[str]:

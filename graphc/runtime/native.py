@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
 import threading
 import time
 from collections.abc import Sequence
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from graphc.runtime.abi import ffi, open_library
+from graphc.runtime.builds import Build, file_stem, kept_build
 from graphc.runtime.cache import cache_key, default_cache, encode, write_private
 from graphc.runtime.errors import CompileError, CompilerTimeout, LoadError
 from graphc.runtime.toolchain import (
@@ -29,28 +28,6 @@ from graphc.runtime.toolchain import (
 # What a compiler says of a fault of its own, and flags that keep it away from where that lies most often.
 INTERNAL_ERROR = "internal compiler error"
 WITHOUT_VECTORIZER = ("-fno-tree-loop-vectorize",)
-MESSAGES = "messages.txt"
-
-
-@dataclass(frozen=True)
-class Build:
-    """A shared library and how it came to be.
-
-    Attributes:
-        path: the library.
-        source_path: the C text, beside it.
-        cached: whether it was there already, made by this process or another.
-        seconds: wall time that `build_library` took.
-        command: the argument list that builds it when run in the folder of `source_path`.
-        messages: what the compiler wrote while building it: its warnings, or empty.
-    """
-
-    path: Path
-    source_path: Path
-    cached: bool
-    seconds: float
-    command: tuple[str, ...]
-    messages: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,50 +90,20 @@ def build_library(
         *cpu_features(),
         application_binary_interface(),
     )
-    cache = default_cache()
-    entry = cache.lookup(key)
-    made_here = False
-    if entry is None:
 
-        def produce(folder: Path) -> None:
-            nonlocal made_here
-            made_here = True
-            write_private(folder / f"{stem}.{suffix}", encode(source))
-            if parts and _link_parts(parts, toolchain, flags, folder, f"{stem}.so"):
-                return
-            try:
-                messages = run_compiler(command, folder)
-            except CompileError as error:
-                if INTERNAL_ERROR not in error.output:
-                    raise
-                # gcc 12's vectorizer gives up on some loops that look up several places and keep those too.
-                messages = run_compiler((*command, *WITHOUT_VECTORIZER), folder)
-            if messages:
-                write_private(folder / MESSAGES, encode(messages))
-
+    def compiled(folder: Path) -> str:
+        if parts and _link_parts(parts, toolchain, flags, folder, f"{stem}.so"):
+            return ""
         try:
-            entry = cache.store(key, produce)
+            return run_compiler(command, folder)
         except CompileError as error:
-            with contextlib.suppress(OSError):  # where there is room for it
-                error.source_path = cache.keep_failed(f"{stem}-{key[:12]}.{suffix}", source)
-                error.args = (f"{error}\n  the {language.upper()} text is kept in {error.source_path}",)
-            raise
-        except OSError as error:
-            raise CompileError(f"neither the cache nor a temporary folder takes a program: {error}") from error
-    messages_path = entry / MESSAGES
-    return Build(
-        path=entry / f"{stem}.so",
-        source_path=entry / f"{stem}.{suffix}",
-        cached=not made_here,
-        seconds=time.perf_counter() - start,
-        command=command,
-        messages=messages_path.read_text(errors="replace") if messages_path.exists() else "",
-    )
+            if INTERNAL_ERROR not in error.output:
+                raise
+            # gcc 12's vectorizer gives up on some loops that look up several places and keep those too.
+            return run_compiler((*command, *WITHOUT_VECTORIZER), folder)
 
-
-def forget_build(build: Build) -> None:
-    """Takes a library out of the cache, so that the next build of the same text makes it anew."""
-    default_cache().discard(build.path.parent.name)
+    files = {"text": f"{stem}.{suffix}", "made": f"{stem}.so"}
+    return kept_build(key, source, command, compiled, **files, kind=language.upper(), began=start)
 
 
 def _link_parts(parts: Sequence[str], toolchain: Toolchain, flags: Sequence[str], folder: Path, library: str) -> bool:
@@ -199,12 +146,6 @@ def _link_parts(parts: Sequence[str], toolchain: Toolchain, flags: Sequence[str]
         raise
     except CompileError:
         return False
-
-
-def file_stem(name: str) -> str:
-    """A name for files and identifiers, of letters, digits and underscores, made from any text; at most 64 long."""
-    stem = re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")[:64]
-    return stem if stem[:1].isalpha() else f"program_{stem}".rstrip("_")
 
 
 def load_library(path: str | os.PathLike[str]) -> NativeLibrary:

@@ -9,8 +9,9 @@ import numpy as np
 
 from graphc.fork_safe import recursive_lock
 from graphc.runtime.abi import ffi
+from graphc.runtime.builds import Build
 from graphc.runtime.memory import Arena
-from graphc.runtime.native import Build, NativeLibrary, load_library
+from graphc.runtime.native import NativeLibrary, load_library
 from graphc.runtime.threads import quiet_numpy_threads
 from graphc.thread_count import get_num_threads, setting
 

@@ -12,8 +12,9 @@ import pytest
 
 from graphc.runtime import cache as cache_module
 from graphc.runtime import native, toolchain
+from graphc.runtime.builds import file_stem
 from graphc.runtime.errors import CompileError, CompilerNotFound, CompilerTimeout, LoadError
-from graphc.runtime.native import build_library, file_stem, load_library
+from graphc.runtime.native import build_library, load_library
 from graphc.runtime.program import NativeProgram
 from graphc.runtime.toolchain import find_toolchain
 from tests.runtime.conftest import ADD_ONE, run_python, start_python
