@@ -349,6 +349,10 @@ def _zero(dtype: np.dtype) -> np.ndarray:
     return np.zeros((), dtype)
 
 
+# From so many elements on a pass over them takes longer than a call of numpy's.
+_MANY = 4096
+
+
 class ReluGradient(Composite):
     """The cotangent where a rectifier's result is not 0."""
 
@@ -358,7 +362,14 @@ class ReluGradient(Composite):
         return Where.bind(Le.bind(output, number_like(output, 0)), number_like(cotangent, 0), cotangent)
 
     def evaluate(self, cotangent: np.ndarray, output: np.ndarray) -> np.ndarray:
-        return np.where(np.less_equal(output, _zero(output.dtype)), _zero(cotangent.dtype), cotangent)
+        stopped = np.less_equal(output, _zero(output.dtype))
+        if stopped.size < _MANY or cotangent.dtype.kind != "f":
+            return np.where(stopped, _zero(cotangent.dtype), cotangent)
+        # All bits of what passes, and none of what is stopped: numpy chooses element by element in ten times as long.
+        bits = np.dtype(f"i{cotangent.dtype.itemsize}")
+        kept = stopped.astype(bits)
+        kept -= 1
+        return np.bitwise_and(cotangent.view(bits), kept, kept).view(cotangent.dtype)
 
 
 @register

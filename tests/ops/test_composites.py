@@ -124,3 +124,19 @@ def test_targets_are_checked() -> None:
     """A class that is none is an error in one go too."""
     with pytest.raises(IndexError, match=r"Target 7 is out of bounds\."):
         F.cross_entropy(gc.randn(2, 3), gc.tensor([0, 7]))
+
+
+def test_many_rectified_elements() -> None:
+    """Of many elements the gradient of a rectifier is, to the bit, that of few, zeros of either sign and NaN included."""
+    gc.manual_seed(2)
+    special = gc.tensor([0.0, -0.0, float("nan"), float("inf"), -float("inf"), 1.0])
+    x = gc.cat([special.repeat_interleave(6), gc.randn(5000)])
+    cotangent = gc.cat([special.repeat(6), gc.randn(5000)])
+
+    def gradient(values: gc.Tensor, cotangents: gc.Tensor) -> np.ndarray:
+        leaf = values.clone().requires_grad_()
+        F.relu(leaf).backward(cotangents)
+        return leaf.grad.numpy()
+
+    few = [gradient(x[at : at + 8], cotangent[at : at + 8]) for at in range(0, 5036, 8)]
+    np.testing.assert_array_equal(gradient(x, cotangent).view(np.int32), np.concatenate(few).view(np.int32))
