@@ -127,7 +127,7 @@ def test_targets_are_checked() -> None:
 
 
 def test_many_rectified_elements() -> None:
-    """Of many elements the gradient of a rectifier is, to the bit, that of few, zeros of either sign and NaN included."""
+    """Of many elements the gradient of a rectifier is that of few to the bit, with zeros of either sign and NaN."""
     gc.manual_seed(2)
     special = gc.tensor([0.0, -0.0, float("nan"), float("inf"), -float("inf"), 1.0])
     x = gc.cat([special.repeat_interleave(6), gc.randn(5000)])
