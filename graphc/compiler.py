@@ -33,6 +33,7 @@ from graphc.capture.trees import difference, flatten, flatten_results, is_gone
 from graphc.codegen.executable import Executable, compile_loops, load
 from graphc.codegen.lower import lower
 from graphc.codegen.memory import MemoryPlan
+from graphc.codegen.rematerialize import MemoryLimitError
 from graphc.codegen.trace import is_host_work
 from graphc.compiled.builds import Entry, Stages
 from graphc.compiled.checking import check_run, checked_call
@@ -42,15 +43,15 @@ from graphc.compiled.report import Report, describe_build
 from graphc.fork_safe import recursive_lock
 from graphc.garbage import paused_collection
 from graphc.ir.graph import Graph
-from graphc.ir.passes.pipeline import optimize
-from graphc.ir.structured import nested_nodes
+from graphc.ir.passes.pipeline import PIPELINE, SEPARATE_DRAWS, Passes, optimize
+from graphc.ir.structured import Structured, nested_nodes
 from graphc.ir.types import TensorType
 from graphc.missing_names import lazy_names
 from graphc.ops.checks import GuardMissed
 from graphc.ops.promotion import get_default_dtype
 from graphc.recording import state
 from graphc.runtime.errors import CompileError, CompilerNotFound
-from graphc.source_lines import defined_at
+from graphc.source_lines import defined_at, user_location
 from graphc.tensor import Tensor
 
 
@@ -65,13 +66,29 @@ def build(recording: Recording, memory_limit: int | None = None, fullgraph: bool
         seconds[name] = time.perf_counter() - began
         return result
 
-    with paused_collection():
-        optimized = timed("optimize", optimize, recording.graph)
+    def built(passes: Passes) -> Stages:
+        optimized = timed("optimize", optimize, recording.graph, passes=passes)
         if fullgraph:
             refuse_call_outs(optimized.graph)
         loops = timed("lower", lower, optimized.graph)
         compiled = timed("render", compile_loops, loops, memory_limit=memory_limit)
-    return Stages(recording, optimized.graph, optimized.records, compiled, seconds)
+        return Stages(recording, optimized.graph, optimized.records, compiled, seconds)
+
+    with paused_collection():
+        try:
+            return built(PIPELINE)
+        except MemoryLimitError as error:
+            if not any(isinstance(node.op, Structured) and node.op.effect for node in recording.graph.nodes):
+                raise
+            return _built_in_less(built, error)
+
+
+def _built_in_less(built: Callable[[Passes], Stages], error: MemoryLimitError) -> Stages:
+    """What can be built where loops that draw do not compute as well: those that compute may then run again."""
+    try:
+        return built(SEPARATE_DRAWS)
+    except MemoryLimitError as other:
+        raise min(error, other, key=lambda each: each.least) from None
 
 
 # Builds of one function after which its author is told, and how many are kept.
@@ -317,7 +334,10 @@ class CompiledFunction:
         except (CompilerNotFound, CompileError) as error:
             if isinstance(error, CompileError) and not self.fallback:
                 raise
-            warnings.warn(f"numpy computes a backward part of {self.__name__}: {error}", RuntimeWarning, stacklevel=2)
+            # At the line that sweeps: how many calls of the tape lie between differs.
+            line = user_location()
+            message = f"numpy computes a backward part of {self.__name__}: {error}"
+            warnings.warn_explicit(message, RuntimeWarning, line.file, line.line)
         return None
 
     def _reason(self, key: Any, tensors: list[Tensor], missed: list[tuple[Entry, int]]) -> str:

@@ -77,6 +77,9 @@ class Recorder(Protocol):
     def number_read(self, tensor: Tensor) -> Tensor:
         """Python code takes the number in a floating tensor: one that is anew at every call."""
 
+    def require(self, holds: Tensor, error: Exception) -> None:
+        """What is recorded rests on a condition, a bool[], for which eager mode would raise the error."""
+
     def scalar(self, holder: Any, key: Any, value: float) -> Tensor:
         """A number that the user may change between calls, as a 0-d float64 tensor."""
 

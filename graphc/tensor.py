@@ -231,7 +231,7 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
         # A region may give what it was given: results have memory of their own.
         arrays = [np.array(array, order="C") for array in made]
         results = tuple(Tensor._wrap(array, dtype_of(array.dtype)) for array in arrays)
-        if state.gradients and any(tensor.requires_grad for tensor in inputs):
+        if state.gradients and primitive.differentiable and any(tensor.requires_grad for tensor in inputs):
             node = StructuredNode(primitive, inputs, attrs, results)
             for position, result in enumerate(results):
                 if result.dtype.is_differentiable:

@@ -12,7 +12,7 @@ from graphc.byte_sizes import byte_count
 from graphc.capture.trace import capture
 from graphc.codegen.loops import CallOut, CheckIndex, Contract, If, Launch, Loop, Random
 from graphc.codegen.lower import lower
-from graphc.codegen.rematerialize import order_for_memory
+from graphc.codegen.ordering import order_for_memory
 from graphc.ir.passes.pipeline import optimize
 from graphc.ir.primitive import PRIMITIVES
 
@@ -49,6 +49,38 @@ class Decoder(nn.Module):
     def forward(self, tokens):
         x = self.symbols(tokens) + self.places(gc.arange(tokens.shape[1]))
         return self.head(self.norm(self.blocks(x))).flatten(0, 1)
+
+
+class Recurrent(nn.Module):
+    """A layer that walks along its input: a loop, in which dropout draws and a branch is taken by a value."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.inner, self.wide, self.narrow = (nn.Linear(*size) for size in ((width,) * 2, (width, 32), (32, width)))
+        self.drop = nn.Dropout(0.3)
+
+    def forward(self, xs):
+        def body(h, x):
+            h = (self.inner(self.drop(h)) + x).tanh()
+            return h, gc.cond(h.sum() > 0, lambda h: self.narrow(F.gelu(self.wide(h))), lambda h: h * 2, (h,))
+
+        return gc.scan(body, xs[0] * 0, xs)[1]
+
+
+class Layers(nn.Module):
+    """Loops one after another, and one that goes on by what it computes."""
+
+    def __init__(self, width=8, count=3):
+        super().__init__()
+        self.layers = nn.ModuleList([Recurrent(width) for _ in range(count)])
+        self.head = nn.Linear(width, 5)
+
+    def forward(self, xs):
+        for layer in self.layers:
+            xs = xs + layer(xs)
+        more = (lambda x: x.abs().sum() > 1, lambda x: (x * 0.5,))
+        (last,) = gc.while_loop(*more, (xs[-1],), max_iterations=40)
+        return self.head(last)
 
 
 class LeNet(nn.Module):
@@ -94,6 +126,10 @@ class Sorter(nn.Module):
 
 def sorter():
     return Sorter(), gc.randn(64, 32), gc.randint(0, 10, (64,))
+
+
+def recurrent():
+    return Layers(), gc.randn(12, 4, 8), gc.randint(0, 5, (4,))
 
 
 def sgd(parameters):
@@ -157,6 +193,7 @@ CASES = [
     (lenet, sgd, 0.99),
     (lenet, adam, 0.99),
     (sorter, adam, 0.75),
+    (recurrent, adam, 0.9),
 ]
 
 

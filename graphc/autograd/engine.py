@@ -43,6 +43,11 @@ def sweep(
     wanted = None if targets is None else set(targets)
     useful = None if wanted is None else _leading_to(wanted, [node for node, _ in roots])
     missing = _uses([node for node, _ in roots], useful)
+    if switch.builds and not retain_graph:
+        # What can't be built is told before anything is let go or added to a gradient: the sweep may be made again.
+        for node in missing:
+            if node.selects and (useful is None or node in useful):
+                node.prepare(missing if useful is None else missing.keys() & useful)
     cotangents: dict[Node, Any] = {}
     pending = _Pending()
     found: dict[Node, Tensor] = {}

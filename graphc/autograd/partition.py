@@ -45,6 +45,7 @@ class Differentiable:
         savable: the nodes whose values the run of the graph can give; others are computed again where they are read.
         stopped: nodes that were computed where gradients were switched off.
         overwritten: inputs whose value is gone after the run; it is saved where it is read.
+        zeros: for each result, by the names of inputs, those on which its gradients depend with a derivative of zero.
     """
 
     builder: Builder
@@ -53,6 +54,7 @@ class Differentiable:
     savable: AbstractSet[Node]
     stopped: AbstractSet[Node] = frozenset()
     overwritten: AbstractSet[Node] = frozenset()
+    zeros: tuple[Mapping[str, AbstractSet[str]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,11 @@ def differentiated_again(
     be read again, and what the backward part computes can be saved.
     """
     inputs = {node.name: node for node in backward.builder.inputs}
+    # What a gradient of these depends on is not known so exactly: on no less than the gradients themselves do.
+    merged: dict[str, AbstractSet[str]] = {}
+    for each in (whole.zeros[position] for position in backward.cotangents if whole.zeros):
+        for name, others in each.items():
+            merged[name] = merged.get(name, frozenset()) | others
     cotangents = {name: (inputs[name],) for name in backward.cotangents.values()}
     wrt = {**whole.wrt, **cotangents}
     return Differentiable(
@@ -157,6 +164,7 @@ def differentiated_again(
         held | {node for node in backward.made if not node.is_input},
         whole.stopped,
         whole.overwritten,
+        (merged,) * len(backward.gradients),
     )
 
 

@@ -117,7 +117,7 @@ class Node:
     description: Description | None
     location: Location | None
     released: bool
-    # ``pull_back`` also takes for each edge whether its cotangent is asked for.
+    # ``pull_back`` also takes for each edge whether its cotangent is asked for, and ``prepare`` builds what it needs.
     selects: ClassVar[bool] = False
 
     def name(self) -> str:

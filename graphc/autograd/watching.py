@@ -29,13 +29,14 @@ class _Watching(threading.local):
 
 
 class _Switch:
-    """How many contexts of any thread watch; inference mode counts from its first use on."""
+    """How many contexts of any thread watch; inference mode counts from its first use on. ``builds`` says whether there
+    were nodes for which programs are built."""
 
-    __slots__ = ("active", "inference")
+    __slots__ = ("active", "builds", "inference")
 
     def __init__(self) -> None:
         self.active = 0
-        self.inference = False
+        self.builds = self.inference = False
 
 
 watching = _Watching()

@@ -435,6 +435,11 @@ class GraphRecorder:
         self._reads += 1
         self.builder.add(ValueGuard.instance, [missed.node], attrs, location)
 
+    def require(self, holds: Tensor, error: Exception) -> None:
+        # A guard: where it misses, recording anew raises the error.
+        if not bool(holds):
+            raise error
+
     def number_read(self, tensor: Tensor) -> Tensor:
         gradients, state.gradients = state.gradients, False
         try:

@@ -11,18 +11,22 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from graphc.capture.errors import CaptureError
 from graphc.capture.names import outside_names
 from graphc.capture.recorder import GraphRecorder, Memory
 from graphc.capture.surroundings import Surroundings
-from graphc.ir.graph import Builder, Graph, Location, Node, Output
+from graphc.ir.graph import Builder, Graph, Node, Output
 from graphc.ir.integers import Dimension, IntegerExpression
 from graphc.ir.primitive import PRIMITIVES
 from graphc.ir.rewrite import live_nodes
-from graphc.ir.structured import Region, nested_nodes
-from graphc.ir.types import TensorType
+from graphc.ir.structured import Region
+from graphc.ir.types import TensorType, int64
+from graphc.ops.checks import CheckHolds
+from graphc.randomness.generator import default_generator
 from graphc.recording import state
-from graphc.tensor import Tensor
+from graphc.tensor import Size, Tensor
 
 
 class RegionRecorder(GraphRecorder):
@@ -81,6 +85,11 @@ class RegionRecorder(GraphRecorder):
     def value_read(self, tensor: Tensor, what: str) -> None:
         self.refuse_value(tensor, what)
 
+    def require(self, holds: Tensor, error: Exception) -> None:
+        # The values that are there stand for those of every run: nothing is known yet.
+        words = {"error": type(error).__name__, "message": str(error)}
+        self.builder.add(CheckHolds.instance, [self.node_of((~holds).to(int64))], words, self.location())
+
     def number_read(self, tensor: Tensor) -> Tensor:
         self.refuse_value(tensor, "item()")
         raise AssertionError
@@ -109,6 +118,10 @@ class RegionRecorder(GraphRecorder):
             return False
         self._refuse(f"{type(holder).__name__}.{name} is given a value")
         raise AssertionError
+
+    def shape_of(self, tensor: Tensor) -> Size:
+        known = self._find(tensor) is not None
+        return super().shape_of(tensor) if known else self.outer.shape_of(tensor)
 
     def fix_sizes(self, names: Iterable[str], reason: str) -> None:
         self.outer.fix_sizes([name for name in names if name in self.outer.symbols], reason)
@@ -167,17 +180,17 @@ def record_body(
         recorder.argument(
             tensor, name, {dim: extent for dim, extent in enumerate(shape) if not isinstance(extent, int)}
         )
+    stream = default_generator.buffer.copy()  # what it draws is drawn when it runs
     state.recorder = recorder
     try:
         ends = [recorder.node_of(tensor) for tensor in function(*arguments)]
-        location = recorder.location()
         for each in surroundings:
             each.refuse_changes(recorder)
     finally:
         state.recorder = outer
+        np.copyto(default_generator.buffer, stream)
         recorder.leave()
     graph = _without_stopped(recorder, ends)
-    _refuse_effects(graph, operation, location)
     return RecordedBody(graph, tuple(recorder.closed))
 
 
@@ -196,16 +209,6 @@ def _without_stopped(recorder: RegionRecorder, ends: Sequence[Node]) -> Graph:
     whole = Graph(builder.name, tuple(builder.inputs), tuple(builder.nodes), outputs)
     live = live_nodes(whole)
     return Graph(whole.name, whole.inputs, tuple(node for node in whole.nodes if node in live), outputs)
-
-
-def _refuse_effects(graph: Graph, operation: str, location: Location) -> None:
-    for node in nested_nodes(graph):
-        if node.op.effect == "random":
-            raise CaptureError(
-                f"{node.op.name} in the body of {operation}, whose derivative would draw others: draw them before "
-                "it, and give them to it",
-                node.location or location,
-            )
 
 
 def with_closed(bodies: Sequence[RecordedBody], arguments: int, closed: Sequence[Tensor]) -> list[Region]:

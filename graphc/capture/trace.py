@@ -9,6 +9,9 @@ from typing import Any
 
 from graphc.autograd.function_node import hooked_below, python_rule_below
 from graphc.autograd.partition import Differentiable, split_backward, take_over_loops
+from graphc.autograd.second_sweep import leads_to
+from graphc.autograd.tape import Node as TapeNode
+from graphc.autograd.tape import gradient_edge
 from graphc.capture.containers import Containers, Refilled, fill_in, is_container
 from graphc.capture.errors import CaptureError, OverlapError
 from graphc.capture.guards import GradientGuard, Guard, Owner, RequiresGradGuard, SizeGuard
@@ -304,7 +307,7 @@ def _finish(
     )
     first: dict[int, int] = {}
     results: list[Result] = []
-    pending: dict[int, None] = {}
+    pending: dict[int, Tensor] = {}
     for position, tensor in enumerate(tensors):
         if id(tensor) in rebound:
             recorder.attribute_written(tensor, "data", tensor)
@@ -320,7 +323,7 @@ def _finish(
             origin = recorder.memory_of(tensor).tensor if place.chain else tensor
             if origin.grad_fn is not None and not origin.grad_fn.released:
                 _refuse_python_rules(recorder, origin)
-                pending[place.output] = None
+                pending[place.output] = origin
     gradients: list[GradientEffect] = []
     surroundings.guard_modules(recorder)
     recorder.settle_changes()
@@ -364,7 +367,7 @@ def _finish(
     saved: dict[Node, int] = {}
     if pending:
         made_leaves = {f"{outputs.named[-1][0]}.leaf_{at}": at for at, result in enumerate(results) if result.leaf}
-        ends = tuple(outputs.values[output] for output in pending)
+        ends = [(outputs.values[output], origin.grad_fn) for output, origin in pending.items()]
         made = {name: tensors[position] for name, position in made_leaves.items()}
         differentiable, leaves = _differentiable(recorder, whole, arguments, entered, ends, written, made)
         half = split_backward(differentiable)
@@ -462,7 +465,7 @@ def _differentiable(
     whole: Graph,
     arguments: list[Tensor],
     entered: list[Memory],
-    ends: tuple[Node, ...],
+    ends: Sequence[tuple[Node, TapeNode]],
     written: set[Node],
     made: Mapping[str, Tensor],
 ) -> tuple[Differentiable, dict[str, Tensor]]:
@@ -470,15 +473,18 @@ def _differentiable(
 
     An argument, and a tensor that is the whole of an input, has the input's name; other tensors, such as a parameter
     that shows a part of some memory, have names of their own, by which they are given too. ``made`` are leaves that
-    were made within and are handed out; at others that were made within a sweep ends.
+    were made within and are handed out; at others that were made within a sweep ends. ``ends`` are the results, each
+    with its node on the tape.
     """
     wanted: dict[str, dict[Node, None]] = {}
+    edges: dict[TapeNode, str] = {}
     leaves: dict[str, Tensor] = {}
     ended: set[Node] = set()
     names_of_made = {id(tensor): name for name, tensor in made.items()}
     for tensor, memory in zip(arguments, entered, strict=True):
         if tensor.requires_grad and tensor.grad_fn is not None:
             wanted[memory.input.name] = {memory.input: None}
+            edges[tensor.grad_fn] = memory.input.name
     for tensor, _ in recorder.leaves.values():
         memory = recorder.memory_of(tensor)
         values = recorder.leaf_values.get(id(tensor))
@@ -500,9 +506,13 @@ def _differentiable(
             name = f"{name}.leaf_{len(leaves)}"
             leaves[name] = tensor
         wanted.setdefault(name, {}).update(values)
+        if tensor.requires_grad:
+            edges[gradient_edge(tensor)] = name
     values_of = {name: tuple(values) for name, values in wanted.items()}
     savable, stopped = frozenset(whole.nodes) | written, frozenset(recorder.stopped | ended)
-    return Differentiable(recorder.builder, ends, values_of, savable, stopped, written), leaves
+    zeros = tuple(leads_to(node, edges) for _, node in ends)
+    nodes = tuple(node for node, _ in ends)
+    return Differentiable(recorder.builder, nodes, values_of, savable, stopped, written, zeros), leaves
 
 
 def _tidy(graph: Graph) -> Graph:

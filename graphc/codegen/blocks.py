@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from graphc.codegen.loops import Block, LoopProgram, Repeat
+from graphc.codegen.loops import Block, Element, LoopProgram, Repeat
+from graphc.ir.integers import bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +122,10 @@ def held_at(program: LoopProgram) -> list[set[str]]:
 
 
 def runs_of(program: LoopProgram) -> list[int]:
-    """About how often each launch runs: as often as the blocks around it say, where they do."""
+    """About how often each launch runs: at most as often as the blocks around it say, where they do."""
     runs = [1] * len(program.launches)
     for block in program.blocks:
         if isinstance(block, Repeat):
             for position in range(block.first, block.stop):
-                runs[position] *= block.count if isinstance(block.count, int) else 1
+                runs[position] *= 1 if isinstance(block.count, Element) else bounds(block.count or 1)[1] or 1
     return runs

@@ -22,7 +22,9 @@ from graphc.codegen.host import Host, calls_out
 from graphc.codegen.inplace import reuse_in_place
 from graphc.codegen.loops import Buffer, LoopProgram
 from graphc.codegen.memory import MemoryPlan, check_plan, plan_memory
-from graphc.codegen.rematerialize import Rematerialization, fit, order_for_memory
+from graphc.codegen.ordering import order_for_memory
+from graphc.codegen.rematerialize import Rematerialization, fit
+from graphc.codegen.units import collapse, expand
 from graphc.ir.applications import applies
 from graphc.ir.integers import substitute
 from graphc.ir.primitive import PRIMITIVES
@@ -91,8 +93,7 @@ def compile_loops(
         return plan_memory(shared, scratch_of(shared, width, scratch_needs), threads=threads)
 
     done: Rematerialization | None = None
-    # Launches of loops and branches stay where they are.
-    if not program.blocks and applies("order launches", "the program as a whole"):
+    if applies("order launches", "the program as a whole"):
         program, shared = _in_better_order(program)
     else:
         shared = reuse_in_place(program)
@@ -112,7 +113,7 @@ def compile_loops(
 def _in_better_order(program: LoopProgram) -> tuple[LoopProgram, LoopProgram]:
     """The program with its launches in an order that frees memory early, or as it is where that saves little; and the
     same with results written over values that are read for the last time."""
-    shared, ordered = reuse_in_place(program), order_for_memory(program)
+    shared, ordered = reuse_in_place(program), expand(order_for_memory(collapse(program)))
     if ordered.launches == program.launches:
         return program, shared
     other = reuse_in_place(ordered)

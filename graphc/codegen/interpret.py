@@ -109,6 +109,8 @@ def _run_items(
             count, going = block.count, block.going
             if isinstance(count, Element):
                 count = int(_element(count, memory, variables))
+            elif count is not None:
+                count = substitute(count, variables)
             run = 0
             while (count is None or run < count) and (going is None or _element(going, memory, variables)):
                 number = count - 1 - run if block.descending else run

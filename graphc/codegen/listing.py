@@ -74,8 +74,9 @@ def _head(block: Block) -> str:
     """What a block begins with."""
     if isinstance(block, Branch):
         return f"if {_element(block.condition)}"
-    count = _element(block.count) if isinstance(block.count, Element) else block.count
-    text = f"for {block.variable} in 0..{'' if count is None else count}{' descending' if block.descending else ''}"
+    count = _element(block.count) if isinstance(block.count, Element) else print_integer(block.count or 0)
+    bound = "" if block.count is None else count
+    text = f"for {block.variable} in 0..{bound}{' descending' if block.descending else ''}"
     return text if block.going is None else f"{text} while {_element(block.going)}"
 
 

@@ -352,15 +352,15 @@ class Element:
 class Repeat:
     """The launches from number ``first`` up to, and without, ``stop`` run again and again.
 
-    ``variable`` counts the runs from 0, or down to 0 where ``descending``. There are ``count`` runs: a number, or what
-    an element holds, which stays the same meanwhile; None for any number. With ``going`` there is a next run only while
-    that element is true.
+    ``variable`` counts the runs from 0, or down to 0 where ``descending``. There are ``count`` runs: a number, perhaps
+    of sizes that are known at run time only, or what an element holds, which stays the same meanwhile; None for any
+    number. With ``going`` there is a next run only while that element is true.
     """
 
     first: int
     stop: int
     variable: str
-    count: int | Element | None
+    count: Integer | Element | None
     going: Element | None = None
     descending: bool = False
     origin: Origin | None = None

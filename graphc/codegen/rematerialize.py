@@ -5,35 +5,35 @@ depends on what is fused with it, and a launch that runs again runs the very sam
 the host's work, and writes to state are never repeated.
 
 Two things are done. Launches are put into an order that frees memory early: one that frees more than it takes runs as
-soon as it can (:func:`order_for_memory`). Then the launches before the turn, where the backward pass begins, are cut
-into segments; what passes from one segment to the next is kept, what lies within a segment is made again, once, when
-the backward pass comes to it. That is the planning of checkpoints by a budget of bytes for each segment, over which one
-searches (Chen, Xu, Zhang, Guestrin: Training Deep Nets with Sublinear Memory Cost, 2016, algorithm 3), for programs
-that are no chains: a segment ends at the cut of the order through which the fewest bytes pass, and the lazy second run
-of a segment is the canonical strategy for lower sets (Kusumoto, Inoue, Watanabe, Akiba, Koyama: A Graph Theoretic
-Framework of Recomputation Algorithms for Memory-Efficient Backpropagation, 2019). At last, values are kept again, those
-first that save most operations for each byte, as long as the program fits.
+soon as it can (:mod:`ordering`). Then the launches before the turn, where the backward pass begins, are cut into
+segments; what passes from one segment to the next is kept, what lies within a segment is made again, once, when the
+backward pass comes to it. A loop or a branch is one launch to all of this (:mod:`units`); where that is not enough,
+loops are cut into segments of their own (:mod:`checkpoints`). That is the planning of checkpoints by a budget of bytes
+for each segment, over which one searches (Chen, Xu, Zhang, Guestrin: Training Deep Nets with Sublinear Memory Cost,
+2016, algorithm 3), for programs that are no chains: a segment ends at the cut of the order through which the fewest
+bytes pass, and the lazy second run of a segment is the canonical strategy for lower sets (Kusumoto, Inoue, Watanabe,
+Akiba, Koyama: A Graph Theoretic Framework of Recomputation Algorithms for Memory-Efficient Backpropagation, 2019). At
+last, values are kept again, those first that save most operations for each byte, as long as the program fits.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
+from graphc.codegen.checkpoints import variants
 from graphc.codegen.inplace import is_safe
-from graphc.codegen.loops import Buffer, CallOut, CheckIndex, Contract, If, Launch, Loop, LoopProgram, Random, Statement
+from graphc.codegen.loops import Buffer, CallOut, CheckIndex, Contract, Launch, LoopProgram, Random
 from graphc.codegen.memory import ALIGNMENT, MemoryPlan, most_bytes
+from graphc.codegen.ordering import accesses, holds, order_for_memory
+from graphc.codegen.units import BlockKernel, collapse, expand, expanded_places
 from graphc.ir.integers import bounds
-from graphc.ir.primitive import PRIMITIVES
 
 # How many programs are weighed for the search; each takes about as long as a walk over the launches.
 BUDGETS = 18
 MOST_TRIALS = 160
 MOST_ROUNDS = 5
-# A launch that takes less than this part of the largest value is not worth waiting with.
-LITTLE = 1 / 64
 
 
 class MemoryLimitError(RuntimeError):
@@ -75,31 +75,39 @@ def fit(
     ``plan`` gives the memory plan that a program would get. Raises MemoryLimitError naming the least bytes found.
     """
     before = plan(program).arena_bytes
-    of_operations = sum(map(_operations, program.launches))
-
-    def done(arena: int, trial: _Trial | None = None) -> Rematerialization:
-        again, cost = (0, 0) if trial is None else (len(trial.again), trial.operations)
-        return Rematerialization(limit, before, arena, again, cost, of_operations)
-
+    whole = sum(map(_operations, collapse(program).launches))
     if before <= limit:
-        return program, done(before)
-    if program.blocks:
-        # A launch in a loop belongs to one of its runs: none is moved out or run again.
-        raise _too_much(program, limit, before, before)
+        return program, Rematerialization(limit, before, before, 0, 0, whole)
+    least = before
+    # Loops are cut into segments only where that is needed: their runs are all made again.
+    for given in (program, *variants(program)):
+        found, arena, trial = _fitted(collapse(given), limit, plan)
+        if found is not None:
+            launches = len(given.launches) - len(program.launches) + (trial.launches if trial else 0)
+            operations = sum(map(_operations, collapse(given).launches)) - whole + (trial.operations if trial else 0)
+            return expand(found), Rematerialization(limit, before, arena, launches, operations, whole)
+        least = min(least, arena)
+    raise _too_much(program, limit, least, before)
+
+
+def _fitted(
+    program: LoopProgram, limit: int, plan: Callable[[LoopProgram], MemoryPlan]
+) -> tuple[LoopProgram | None, int, _Trial | None]:
+    """A program without blocks that fits, the bytes of its arena, and what runs again; or None and the least bytes."""
     ordered = order_for_memory(program)
-    plans = [(given, plan(given)) for given in (ordered, program)]
-    least = min(found.arena_bytes for _, found in plans)
+    plans = [(given, plan(expand(given))) for given in (ordered, program)]
+    least, best = min(((found.arena_bytes, given) for given, found in plans), key=lambda each: each[0])
     if least <= limit:
-        return ordered, done(least)
+        return best, least, None
     fitting: list[tuple[float, int, LoopProgram, _Trial]] = []
     for given, found in plans:
-        model = _Model(given, {each.first: each.nbytes for each in found.placements if each.kind == "scratch"})
+        model = _Model(given, _scratch(given, found))
         # A plan may take somewhat more than what lives at one time: then the search aims lower.
         aim = limit
         for attempt in range(MOST_ROUNDS):
             trial = _search(model, aim)
             candidate = model.program(trial)
-            arena = plan(candidate).arena_bytes
+            arena = plan(expand(candidate)).arena_bytes
             if arena <= limit:
                 fitting.append((trial.cost, arena, candidate, trial))
                 break
@@ -110,8 +118,18 @@ def fit(
             aim = 0 if last else max(min(aim - 1, aim * limit // arena), 0)
     if fitting:
         _, arena, candidate, trial = min(fitting, key=lambda each: each[:2])
-        return candidate, done(arena, trial)
-    raise _too_much(program, limit, least, before)
+        return candidate, arena, trial
+    return None, least, None
+
+
+def _scratch(program: LoopProgram, plan: MemoryPlan) -> dict[int, int]:
+    """The bytes of scratch of each launch, from the plan of the expanded program."""
+    places = expanded_places(program)
+    found: dict[int, int] = {}
+    for each in plan.placements:
+        if each.kind == "scratch":
+            found[places[each.first]] = max(found.get(places[each.first], 0), each.nbytes)
+    return found
 
 
 def _too_much(program: LoopProgram, limit: int, least: int, before: int) -> MemoryLimitError:
@@ -128,136 +146,14 @@ def _operations(launch: Launch) -> int:
     return bounds(launch.operations)[1] or 0
 
 
-# The order of launches.
-
-
-def order_for_memory(program: LoopProgram) -> LoopProgram:
-    """The program with its launches in an order that frees memory early.
-
-    A launch that frees more than it takes, or takes little, runs as soon as what it depends on has run; otherwise the
-    order stays. The stream of random numbers keeps its order, and what may fail runs before the first launch that
-    writes to state.
-    """
-    launches = program.launches
-    sizes = {buffer.name: most_bytes(buffer) for buffer in program.buffers if buffer.kind == "temporary"}
-    waiting = _dependencies(program)
-    followers: list[list[int]] = [[] for _ in launches]
-    for number, needed in enumerate(waiting):
-        for other in needed:
-            followers[other].append(number)
-    missing = [len(needed) for needed in waiting]
-    touched = [tuple({name: None for name in launch.buffers if name in sizes}) for launch in launches]
-    users: dict[str, list[int]] = {name: [] for name in sizes}
-    for number, names in enumerate(touched):
-        for name in names:
-            users[name].append(number)
-    uses = {name: len(numbers) for name, numbers in users.items()}
-    begun: set[str] = set()
-    order: list[int] = []
-
-    little = LITTLE * max(sizes.values(), default=0)
-
-    def growth(number: int) -> float:
-        """The bytes by which a launch changes what is live; those that would raise it by much are all the same."""
-        taken = sum(sizes[name] for name in touched[number] if name not in begun)
-        change = taken - sum(sizes[name] for name in touched[number] if uses[name] == 1)
-        return change if change < 0 else 0 if taken <= little else math.inf
-
-    ready = {number: growth(number) for number, count in enumerate(missing) if not count}
-    while ready:
-        chosen = min(ready, key=lambda number: (ready[number], number))
-        del ready[chosen]
-        order.append(chosen)
-        for number in followers[chosen]:
-            missing[number] -= 1
-            if not missing[number]:
-                ready[number] = math.inf
-        for name in touched[chosen]:
-            uses[name] -= 1
-            begun.add(name)
-        for number in {*followers[chosen], *(user for name in touched[chosen] for user in users[name])} & ready.keys():
-            ready[number] = growth(number)
-    return replace(program, launches=tuple(launches[number] for number in order))
-
-
-def _dependencies(program: LoopProgram) -> list[set[int]]:
-    """For each launch the earlier ones that it must stay behind."""
-    states = {buffer.name for buffer in program.buffers if buffer.kind == "state"}
-    writer: dict[str, int] = {}
-    readers: dict[str, list[int]] = {}
-    found: list[set[int]] = []
-    fallible: list[int] = []
-    drawn: int | None = None
-    checked: int | None = None
-    for number, launch in enumerate(program.launches):
-        needed: set[int] = set()
-        for name, access in _accesses(launch):
-            if name in writer:
-                needed.add(writer[name])
-            if access != "read":
-                needed.update(readers.get(name, ()))
-        for name, access in _accesses(launch):
-            if access == "read":
-                readers.setdefault(name, []).append(number)
-            else:
-                writer[name], readers[name] = number, []
-        # What follows a check may read where the index points.
-        needed.update(() if checked is None else (checked,))
-        if _holds(launch, CheckIndex):
-            checked = number
-        if may_fail(launch):
-            needed.update(fallible[-1:])
-            fallible.append(number)
-        if any(name in states and access != "read" for name, access in _accesses(launch)):
-            needed.update(fallible)
-        if _draws(launch):
-            needed.update(() if drawn is None else (drawn,))
-            drawn = number
-        found.append(needed - {number})
-    return found
-
-
-def may_fail(launch: Launch) -> bool:
-    """Whether a launch may end the program early: it checks something, or the host carries it out."""
-    return _holds(launch, CheckIndex) or _holds(launch, CallOut)
-
-
-def _accesses(launch: Launch) -> Iterator[tuple[str, str]]:
-    for name, parameter in zip(launch.buffers, launch.kernel.parameters, strict=True):
-        yield name, parameter.access
-
-
-def _holds(launch: Launch, kind: type) -> bool:
-    """Whether a statement of that kind stands in a launch's kernel."""
-    return any(isinstance(statement, kind) for statement in _statements(launch))
-
-
-def _draws(launch: Launch) -> bool:
-    """Whether a launch takes numbers from the random stream, itself or by its host."""
-    return any(
-        isinstance(each, Random) or (isinstance(each, CallOut) and PRIMITIVES[each.function].effect == "random")
-        for each in _statements(launch)
-    )
-
-
-def _statements(launch: Launch) -> Iterator[Statement]:
-    """All statements of a launch's kernel, also those within others."""
-    body = launch.kernel.body
-    pending: list[Statement] = list(body.epilogue if isinstance(body, Contract) else body)
-    while pending:
-        statement = pending.pop()
-        yield statement
-        if isinstance(statement, Loop | If):
-            pending.extend(statement.body)
-
-
 # Segments and second runs.
 
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
     """A choice of values that are kept past the turn: the launches in order (each with whether it is a second run), the
-    most bytes that live at one time and where, the cost of the second runs, and their scalar operations alone."""
+    most bytes that live at one time and where, the cost of the second runs, their scalar operations alone, and their
+    launches, those within blocks too."""
 
     turn: int
     kept: frozenset[str]
@@ -267,6 +163,7 @@ class _Trial:
     at: int
     cost: float
     operations: int
+    launches: int
 
 
 class _Model:
@@ -286,9 +183,11 @@ class _Model:
         self.reads: list[tuple[str, ...]] = []
         self.writes: list[tuple[str, ...]] = []
         for launch in launches:
-            given = [(name, access) for name, access in _accesses(launch) if name in self.sizes]
+            given = [(name, access) for name, access in accesses(launch) if name in self.sizes]
             self.reads.append(tuple(name for name, access in given if access == "read"))
             self.writes.append(tuple(name for name, access in given if access != "read"))
+        places = expanded_places(program)
+        self.launches = [places.count(number) for number in range(len(launches))]
         self.in_place = [self._in_place(launch) for launch in launches]
         self.makers = self._makers()
         self.repeatable = self._repeatable()
@@ -303,7 +202,7 @@ class _Model:
 
     def _in_place(self, launch: Launch) -> tuple[tuple[str, str], ...]:
         """Pairs of a value read and one written that could share their memory if this were the last read."""
-        if isinstance(launch.kernel.body, Contract):
+        if isinstance(launch.kernel.body, Contract) or isinstance(launch.kernel, BlockKernel):
             return ()
         found = []
         pairs = list(enumerate(zip(launch.buffers, launch.kernel.parameters, strict=True)))
@@ -331,10 +230,10 @@ class _Model:
         kinds = {buffer.name: buffer.kind for buffer in self.source.buffers}
         single = []
         for launch in self.source.launches:
-            effect = any(_holds(launch, kind) for kind in (Random, CheckIndex, CallOut))
+            effect = any(holds(launch, kind) for kind in (Random, CheckIndex, CallOut))
             seen = any(
                 access != "read" and kinds[name] != "temporary" and (kinds[name], access) != ("output", "write")
-                for name, access in _accesses(launch)
+                for name, access in accesses(launch)
             )
             single.append(not effect and not seen)
         return frozenset(name for name, numbers in self.makers.items() if all(single[each] for each in numbers))
@@ -344,7 +243,7 @@ class _Model:
         states = {buffer.name for buffer in self.source.buffers if buffer.kind == "state"}
         written: dict[str, int] = {}
         for number, launch in enumerate(self.source.launches):
-            for name, access in _accesses(launch):
+            for name, access in accesses(launch):
                 if name in states and access != "read":
                     written.setdefault(name, number)
         end = len(self.source.launches)
@@ -388,7 +287,8 @@ class _Model:
         peak, at = self._peak(turn, kept, order)
         cost = sum(self.cost[number] for number in again)
         operations = sum(_operations(self.source.launches[number]) for number in again)
-        return _Trial(turn, kept, tuple(order), again, peak, at, cost, operations)
+        launches = sum(self.launches[number] for number in again)
+        return _Trial(turn, kept, tuple(order), again, peak, at, cost, operations, launches)
 
     def _remake(
         self, number: int, turn: int, kept: AbstractSet[str], remade: set[int], order: list[tuple[int, bool]]
@@ -412,6 +312,9 @@ class _Model:
                 # The launches that make a value run in their order, one after another.
                 lacking += [each for each in self._together(current) if each < current and each not in remade]
             lacking = [each for each in lacking if each != current]
+            if lacking and min(lacking) in pending:
+                # Launches that make several values may wait for each other: one of these is kept.
+                return next(name for name, makers in self.makers.items() if current in makers and name not in kept)
             if lacking:
                 pending.append(min(lacking))
                 continue
@@ -484,7 +387,7 @@ class _Model:
             launch = self.source.launches[number]
             names = self.names(trial.turn, trial.kept, number, second)
             given = []
-            for name, access in _accesses(launch):
+            for name, access in accesses(launch):
                 # A second run writes nothing that the caller sees.
                 anew = (second and access != "read") or names.get(name, name) != name
                 given.append(copy_of(name) if anew else name)

@@ -26,7 +26,7 @@ from graphc.codegen.loops import (
     Repeat,
 )
 from graphc.ir.graph import Builder, Graph, Node
-from graphc.ir.integers import Integer, product, substitute, variable
+from graphc.ir.integers import Integer, bounds, product, substitute, variable
 from graphc.ir.structured import Choice, Repetition
 
 Lower = Callable[[Graph], LoopProgram]
@@ -110,7 +110,8 @@ class Inliner:
             return
         name = f"run{self._variables}"
         self._variables += 1
-        run = variable(name, 0, None if length is None else length - 1)
+        most = None if length is None else bounds(length)[1]
+        run = variable(name, 0, None if most is None else most - 1)
         given = operands[int(counted) :]
         first = self._next
         count, going = Element(operands[0]) if counted else length, Element(results[0]) if conditional else None

@@ -10,7 +10,7 @@ import numpy as np
 from graphc.codegen.executable import compile_loops, load
 from graphc.codegen.lower import lower
 from graphc.compiled.execution import BoundProgram
-from graphc.ir.graph import Graph, Location, Output
+from graphc.ir.graph import Graph, Location, Node, Output
 from graphc.ir.integers import bind_attribute
 from graphc.ir.interp import interpret
 from graphc.ir.types import TensorType
@@ -112,26 +112,13 @@ def _find_difference(
     compiled = load(compile_loops(lower(Graph(graph.name, graph.inputs, graph.nodes, (*ends, *extra), ()))))
     extents = [sizes[symbol] for symbol in compiled.compiled.program.symbols]
     found = compiled(stream.copy() if compiled.compiled.draws_random else None, extents, **inputs)
-    values = {node: inputs[node.name] for node in graph.inputs}
-    reached = {node: _magnitude(value) for node, value in values.items()}  # the largest magnitude on the way to a value
-    names = {output.node: output.name for output in extra}
-    for node in kept:
-        if node not in names:  # what is several values is looked at one by one
-            attrs = {name: bind_attribute(value, sizes) for name, value in node.attrs.items()}
-            values[node] = node.op.compute(*(values[operand] for operand in node.inputs), **attrs)
-            reached[node] = max((reached[operand] for operand in node.inputs), default=0.0)
-            continue
-        values[node] = found[names[node]].reshape(node.type.bind(sizes).shape)
-        reached[node] = max((_magnitude(values[node]), *(reached[operand] for operand in node.inputs)))
-        if node.op.effect is not None:
-            continue
-        operands = [values[operand] for operand in node.inputs]
-        attrs = {name: bind_attribute(value, sizes) for name, value in node.attrs.items()}
-        arrays = [each for operand in operands for each in (operand if isinstance(operand, tuple) else (operand,))]
-        scale = max(map(_magnitude, arrays), default=0.0)
-        difference = _difference(values[node], np.asarray(node.op.compute(*operands, **attrs)), scale)
-        if difference is not None:
-            raise CheckError(f"{node.op.name} ({node.type}): {difference}", node.location)
+    after = default_generator.buffer.copy()
+    np.copyto(default_generator.buffer, stream)  # what draws is computed from where the program's stream began
+    given = {node: inputs[node.name] for node in graph.inputs}
+    try:
+        reached = _compare_nodes(kept, {output.node: found[output.name] for output in extra}, given, sizes)
+    finally:
+        np.copyto(default_generator.buffer, after)
     for output in ends:
         name = output.name.removeprefix("new ")
         value = results[name]
@@ -143,3 +130,31 @@ def _find_difference(
                 "finds the change that makes it)",
                 output.node.location,
             )
+
+
+def _compare_nodes(
+    nodes: Sequence[Node],
+    found: Mapping[Node, np.ndarray],
+    given: Mapping[Node, np.ndarray],
+    sizes: Mapping[str, int],
+) -> dict[Node, float]:
+    """Compute nodes one by one of the values that were found, and of the inputs' that were given. Raises CheckError for
+    the first that differs; gives for each the largest magnitude on the way to it."""
+    values: dict[Node, Any] = dict(given)
+    reached = {node: _magnitude(value) for node, value in given.items()}
+    for node in nodes:
+        operands = [values[operand] for operand in node.inputs]
+        attrs = {name: bind_attribute(value, sizes) for name, value in node.attrs.items()}
+        expected = node.op.compute(*operands, **attrs)
+        reached[node] = max((reached[operand] for operand in node.inputs), default=0.0)
+        if node not in found:  # what is several values is looked at one by one
+            values[node] = expected
+            continue
+        values[node] = found[node].reshape(node.type.bind(sizes).shape)
+        reached[node] = max(_magnitude(values[node]), reached[node])
+        arrays = [each for operand in operands for each in (operand if isinstance(operand, tuple) else (operand,))]
+        scale = max(map(_magnitude, arrays), default=0.0)
+        difference = _difference(values[node], np.asarray(expected), scale)
+        if difference is not None:
+            raise CheckError(f"{node.op.name} ({node.type}): {difference}", node.location)
+    return reached

@@ -8,7 +8,8 @@ leaves such nodes: the derivative of the forward and backward part together, of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,8 +23,10 @@ from graphc.autograd.partition import (
     split_backward,
     with_saved,
 )
+from graphc.autograd.second_sweep import behind
 from graphc.autograd.tape import Edge, gradient_edge, next_sequence, refuse_overwritten, refuse_second_sweep
 from graphc.autograd.tape import Node as GraphNode
+from graphc.autograd.watching import switch
 from graphc.codegen.executable import Executable
 from graphc.fork_safe import recursive_lock
 from graphc.ir.graph import Bundle, Graph, Node
@@ -114,13 +117,17 @@ class RunnableGraph:
         self._built = False
         self._lock = recursive_lock()
 
-    def __call__(self, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
-        """Run on arrays for the graph's inputs; gives those of its outputs. ``sizes`` are those of this call that are
-        known at run time only."""
+    def prepare(self) -> None:
+        """Build it, where it is not."""
         with self._lock:
             if not self._built:
                 self.executable = self._build(self.graph)
                 self._built = True
+
+    def __call__(self, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
+        """Run on arrays for the graph's inputs; gives those of its outputs. ``sizes`` are those of this call that are
+        known at run time only."""
+        self.prepare()
         if self.executable is None:
             inputs = dict(zip((node.name for node in self.graph.inputs), arrays, strict=True))
             return list(interpret(self.graph, inputs).outputs.values())
@@ -148,7 +155,7 @@ class CompiledBackward(GraphNode):
     programs, and ``versions`` which state of the inputs' memory it saw.
     """
 
-    __slots__ = ("_inputs", "_program", "_saved", "_sizes", "_versions", "edges", "pending")
+    __slots__ = ("_inputs", "_program", "_results", "_saved", "_sizes", "_versions", "edges", "pending")
     selects: ClassVar[bool] = True
 
     def __init__(
@@ -169,7 +176,9 @@ class CompiledBackward(GraphNode):
         self.released = False
         # The results whose cotangents have not been swept yet, or will be again.
         self.pending: set[int] = set()
+        self._results: dict[int, weakref.ref[CompiledResult]] = {}
         self.sequence = next_sequence()
+        switch.builds = True
 
     @staticmethod
     def of_call(
@@ -189,6 +198,7 @@ class CompiledBackward(GraphNode):
         if any(edge is not None and name in names for name, edge in zip(self._program.names, self.edges, strict=True)):
             tensor._grad_fn = CompiledResult(self, position)
             tensor._requires_grad = True
+            self._results[position] = weakref.ref(tensor._grad_fn)
         return tensor
 
     def name(self) -> str:
@@ -211,11 +221,7 @@ class CompiledBackward(GraphNode):
         """The cotangents of the inputs, of those that are ``useful``. Raises RuntimeError as the eager tape does."""
         if self.released:
             refuse_second_sweep()
-        wanted = tuple(
-            name
-            for position, (name, edge) in enumerate(zip(self._program.names, self.edges, strict=True))
-            if edge is not None and (useful is None or useful[position])
-        )
+        wanted = self._wanted(lambda position: useful is None or useful[position])
         program = self._program.backward(tuple(sorted(cotangent.parts)), wanted)
         half = program.half
         inputs = dict(self._inputs)
@@ -232,6 +238,19 @@ class CompiledBackward(GraphNode):
         found = dict(zip(half.found, results, strict=True))
         return [found.get(name) for name in self._program.names]
 
+    def prepare(self, reached: Container[GraphNode]) -> None:
+        """Build what a sweep that is not recorded needs, which comes to these nodes."""
+        if self.released:
+            return
+        positions = tuple(sorted(place for place, result in self._results.items() if result() in reached))
+        wanted = self._wanted(lambda position: self.edges[position] in reached)
+        self._program.backward(positions, wanted).plain.prepare()
+
+    def _wanted(self, chosen: Callable[[int], bool]) -> tuple[str, ...]:
+        """The names of the inputs whose gradients are asked for."""
+        named = enumerate(zip(self._program.names, self.edges, strict=True))
+        return tuple(name for position, (name, edge) in named if edge is not None and chosen(position))
+
     def _recorded(
         self, program: BackwardProgram, inputs: Mapping[str, Tensor], arrays: Sequence[np.ndarray]
     ) -> list[Tensor]:
@@ -244,7 +263,17 @@ class CompiledBackward(GraphNode):
         versions = {name: tensor._storage.version for name, tensor in inputs.items()} | dict(self._versions)
         saved = {**self._saved, **dict(zip(extra, values[count:], strict=True))}
         node = CompiledBackward(again, inputs, saved, versions, self._sizes)
-        return [node.result(position, Tensor.from_array(value)) for position, value in enumerate(values[:count])]
+        results = [node.result(position, Tensor.from_array(value)) for position, value in enumerate(values[:count])]
+        zeros = [
+            self._program.whole.zeros[position] for position in program.half.cotangents if self._program.whole.zeros
+        ]
+        for place, name in enumerate(program.half.found):
+            found = [each[name] for each in zeros if name in each]
+            if found:
+                others = frozenset().union(*found)
+                operands = [inputs[other] for other in names if other in others]
+                results[place] = behind(results[place], operands)
+        return results
 
     def _current(self, name: str, inputs: Mapping[str, Tensor]) -> np.ndarray:
         """The elements of an input, which must still be what the call saw."""

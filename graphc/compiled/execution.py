@@ -27,7 +27,7 @@ from graphc.capture.trace import (
     unflatten,
 )
 from graphc.codegen.executable import Executable
-from graphc.codegen.rematerialize import may_fail
+from graphc.codegen.ordering import may_fail
 from graphc.compiled.differential import CompiledBackward, DifferentiableProgram
 from graphc.ir.graph import Graph
 from graphc.ir.integers import bind_attribute, bounds

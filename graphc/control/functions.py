@@ -16,16 +16,17 @@ from graphc.capture.errors import CaptureError
 from graphc.capture.recorder import GraphRecorder
 from graphc.capture.regions import RecordedBody, record_body, with_closed
 from graphc.capture.trees import flatten, unflatten
-from graphc.control.operators import Cond, Scan, WhileLoop
+from graphc.control.draws import separate, separate_branches
+from graphc.control.operators import Cond, DrawingCond, DrawingScan, DrawingWhileLoop, Scan, WhileLoop
 from graphc.ir.integers import Dimension
 from graphc.ir.primitive import Attributes, Primitive
 from graphc.ir.types import TensorType, bool_, int64
-from graphc.ops.checks import RunsCheck
+from graphc.ops.checks import CheckHolds
 from graphc.ops.functions.shaping import movedim, stack
 from graphc.ops.operands import cast, truth
 from graphc.ops.sources import number_like
 from graphc.recording import state
-from graphc.sizes import expression_of, fixed
+from graphc.sizes import expression_of
 from graphc.tensor import Tensor
 
 
@@ -55,7 +56,7 @@ def scan(
     """
     carry, carry_tree = _tensors("init", init)
     slices, slices_tree = _tensors("xs", xs)
-    dim, length = _walk(slices, dim)
+    dim, length, extent = _walk(slices, dim)
     rows = [movedim(tensor, dim, 0) if dim else tensor for tensor in slices]
 
     def laid(results: Iterable[Tensor]) -> Iterator[Tensor]:
@@ -97,9 +98,9 @@ def scan(
     shapes = [*map(_symbolic_shape, carry), *(_symbolic_shape(tensor)[1:] for tensor in rows)]
     recorded = record_body("scan", body, samples, names, shapes, [combine_fn])
     (region,) = with_closed([recorded], len(samples), recorded.closed)
-    attrs = {"body": region, "carried": len(carry), "sequences": len(rows), "length": length, "reverse": reverse}
+    attrs = {"body": region, "carried": len(carry), "sequences": len(rows), "length": extent, "reverse": reverse}
     operands = [*carry, *rows, *recorded.closed]
-    found = _applied(Scan.instance, operands, attrs)
+    found = _repeated(Scan.instance, DrawingScan.instance, operands, attrs)
     return unflatten(carry_tree, iter(found)), unflatten(trees[0], laid(found[len(carry) :]))
 
 
@@ -156,8 +157,11 @@ def cond(
         )
     closed = list({id(tensor): tensor for each in branches for tensor in each.closed}.values())
     then, otherwise = with_closed(branches, len(given), closed)
-    attrs = {"then": then, "otherwise": otherwise}
-    results = _applied(Cond.instance, [chosen, *given, *closed], attrs)
+    arguments = [chosen, *given, *closed]
+    if then.draws or otherwise.draws:
+        drawing, (then, otherwise) = separate_branches([then, otherwise])
+        arguments += _applied(DrawingCond.instance, arguments, {"then": drawing[0], "otherwise": drawing[1]})
+    results = _applied(Cond.instance, arguments, {"then": then, "otherwise": otherwise})
     return unflatten(trees[0], iter(results))
 
 
@@ -211,7 +215,7 @@ def while_loop(
         runs = 0
         while more(carry):
             if runs == max_iterations:
-                raise RunsCheck.error(max_iterations)
+                raise RuntimeError(_too_many(max_iterations))
             before = [tensor._version for tensor in carry]
             new = following(carry)
             _refuse_writes("body_fn", carry, before)
@@ -244,11 +248,17 @@ def while_loop(
         "length": max_iterations,
         "conditional": True,
     }
-    results = _applied(WhileLoop.instance, [*state_tensors, *recorded.closed], attrs)
+    operands = [*state_tensors, *recorded.closed]
+    results = _repeated(WhileLoop.instance, DrawingWhileLoop.instance, operands, attrs)
     if max_iterations is not None:
         goes_on = cast(results[0], int64)
-        goes_on.apply(RunsCheck.instance, (goes_on,), {"most": max_iterations})
+        words = {"error": "RuntimeError", "message": _too_many(max_iterations)}
+        goes_on.apply(CheckHolds.instance, (goes_on,), words)
     return unflatten(tree, iter(results[2:]))
+
+
+def _too_many(runs: int) -> str:
+    return f"while_loop ran {runs} times, its max_iterations, and its condition is still true"
 
 
 def _recorded(
@@ -275,6 +285,22 @@ def _recorded(
     return record_body(operation, body, zeros, names, shapes, written)
 
 
+def _repeated(
+    primitive: Primitive, drawing: Primitive, operands: Sequence[Tensor], attrs: Attributes
+) -> tuple[Tensor, ...]:
+    """The results of a repetition; where its body draws, one that draws runs before one that is given the numbers."""
+    body, carried, length = attrs["body"], attrs["carried"], attrs["length"]
+    if not body.draws:
+        return _applied(primitive, operands, attrs)
+    if length is None:
+        return _applied(drawing, operands, attrs)
+    at = carried + attrs["sequences"]
+    draws, given = separate(body, at, carried)
+    drawn = _applied(drawing, operands, {**attrs, "body": draws})[carried:]
+    more = {**attrs, "body": given, "sequences": attrs["sequences"] + len(drawn)}
+    return _applied(primitive, [*operands[:at], *drawn, *operands[at:]], more)
+
+
 def _applied(primitive: Primitive, operands: Sequence[Tensor], attrs: Attributes) -> tuple[Tensor, ...]:
     return operands[0].apply_several(primitive, operands, attrs)
 
@@ -297,24 +323,22 @@ def _leaves(tree: Any) -> Iterator[Any]:
         yield tree
 
 
-def _walk(slices: Sequence[Tensor], dim: int) -> tuple[int, int]:
-    """The dimension to walk along, counted from 0, and the number of slices."""
+def _walk(slices: Sequence[Tensor], dim: int) -> tuple[int, int, Dimension]:
+    """The dimension to walk along, counted from 0, and the number of slices: now, and as what it stands for."""
     shapes = ", ".join(str(_type_of(tensor)) for tensor in slices) or "no tensor"
     first = slices[0].ndim if slices else 0
-    if -first <= dim < first and all(tensor.ndim > dim % first for tensor in slices):
-        fixed(tuple(tensor.shape[dim % first] for tensor in slices))  # a loop runs a number of times
     if not -first <= dim < first or any(
-        tensor.ndim <= dim % first or not tensor.shape[dim % first] for tensor in slices
+        tensor.ndim <= dim % first or tensor.shape[dim % first] < 1 for tensor in slices
     ):
         raise RuntimeError(
             "All xs leaves must at least have 'dim' number of dimensions and scan dimension > 0; "
             f"dim is {dim}, and xs holds {shapes}"
         )
     dim %= first
-    lengths = {tensor._array.shape[dim] for tensor in slices}
-    if len(lengths) > 1:
+    length = slices[0].shape[dim]
+    if any(tensor.shape[dim] != length for tensor in slices):
         raise RuntimeError(f"the tensors of xs have one size along dimension {dim}; xs holds {shapes}")
-    return dim, lengths.pop()
+    return dim, slices[0]._array.shape[dim], expression_of(length)
 
 
 def _require_alike(

@@ -41,8 +41,8 @@ class _Differentiable(Repetition):
             return (None,) * len(inputs)
         if length is None:
             raise RuntimeError(
-                f"the gradient of {self.name} at {_line(inputs)} needs what every run computed, and how many there may "
-                "be is not known: give it max_iterations="
+                f"the gradient of {body.graph.name} at {_line(inputs)} needs what every run computed, and how many "
+                "there may be is not known: give it max_iterations="
             )
         results: Sequence[Any] = ()
         if parts.saved or attrs.get("conditional"):
@@ -158,6 +158,39 @@ class Cond(Choice):
         attrs = {"then": regions[0], "otherwise": regions[1]}
         cotangents = dict(zip(found, inputs[0].apply_several(self, arguments, attrs), strict=True))
         return (None, *(cotangents.get(position) for position in range(len(inputs) - 1)))
+
+
+class _Drawing:
+    """An operation whose regions draw random numbers: it runs once, and derivatives are given what it drew."""
+
+    effect = "random"
+    differentiable = False
+
+
+@register
+class DrawingScan(_Drawing, Scan):
+    """A scan whose body draws."""
+
+    name = "drawing_scan"
+
+
+@register
+class DrawingCond(_Drawing, Cond):
+    """A choice of branches that draw; only the one that is taken does."""
+
+    name = "drawing_cond"
+
+
+@register
+class DrawingWhileLoop(WhileLoop):
+    """A while loop whose body draws. Without a bound there is no other one that is given what it drew."""
+
+    name = "drawing_while_loop"
+    effect = "random"
+
+    def vjp(self, cotangent: Bundle, output: Any, *inputs: Any, **attrs: Any) -> tuple[Any | None, ...]:
+        bounded = attrs["length"] is not None
+        return (None,) * len(inputs) if bounded else super().vjp(cotangent, output, *inputs, **attrs)
 
 
 def _completed(graph: Graph, positions: Sequence[int], wanted: Sequence[int], location: Location | None) -> Graph:

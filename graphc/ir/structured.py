@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.graph import Builder, Graph, Node, exact_key
-from graphc.ir.integers import Integer, bind_attribute
+from graphc.ir.integers import Dimension, Integer, bind_attribute
 from graphc.ir.interp import evaluate_nodes
 from graphc.ir.primitive import Attributes, Primitive
 from graphc.ir.rewrite import rebuild
@@ -60,6 +60,11 @@ class Region:
         """The types of the results."""
         return tuple(output.node.type for output in self.graph.outputs)
 
+    @functools.cached_property
+    def draws(self) -> bool:
+        """Whether it takes numbers from the random stream: only an operation with that effect may have it."""
+        return any(node.op.effect == "random" for node in self.graph.nodes)
+
     def bind(self, values: Mapping[str, Integer]) -> Region:
         """The region with symbolic dimensions replaced by name."""
         builder = Builder(self.graph.name)
@@ -85,6 +90,10 @@ class Structured(Primitive):
 
     moves = True
     cost = 100.0
+
+    def _require_effect(self, *regions: Region) -> None:
+        if self.effect != "random" and any(region.draws for region in regions):
+            raise TypeError(f"{self.name} has no effect, and its regions draw random numbers")
 
 
 def regions_of(node: Node) -> Iterator[tuple[str, Region]]:
@@ -131,11 +140,12 @@ class Repetition(Structured):
         body: Region,
         carried: int,
         sequences: int,
-        length: int | None,
+        length: Dimension | None,
         reverse: bool = False,
         counted: bool = False,
         conditional: bool = False,
     ) -> TupleType:
+        self._require_effect(body)
         given = types[1:] if counted else types
         if counted and types[0] != TensorType(int64, ()):
             raise TypeError(f"{self.name} counts its runs with an i64[], got {types[0]}")
@@ -194,6 +204,7 @@ class Choice(Structured):
     """One of two regions, by the first operand, a bool[]; the other operands are those of both regions."""
 
     def infer(self, *types: TensorType, then: Region, otherwise: Region) -> TupleType:
+        self._require_effect(then, otherwise)
         if types[:1] != (TensorType(bool_, ()),):
             raise TypeError(f"{self.name} chooses by a bool[], got {_listed(types[:1])}")
         for region in (then, otherwise):

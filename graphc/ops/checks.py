@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from typing import Any
 
@@ -69,32 +70,27 @@ class Guard(Check):
 
 
 @register
-class RunsCheck(Check):
-    """The operand, which is 0 where a loop that may run ``most`` times has come to its end: a 0-d integer. Raises
-    RuntimeError where it is 1. It is an effect: no result need be read for it."""
+class CheckHolds(Check):
+    """The operand, which is 0 where something holds that the program rests on: a 0-d integer. Raises where it is 1:
+    ``error`` is the name of a built-in exception, ``message`` its words. It is an effect: no result need be read."""
 
-    name, effect = "check_runs", "check"
+    name, effect = "check_holds", "check"
 
-    @staticmethod
-    def error(most: int) -> RuntimeError:
-        """The error of a loop that goes on."""
-        return RuntimeError(f"while_loop ran {most} times, its max_iterations, and its condition is still true")
+    def infer(self, missed: TensorType, *, error: str, message: str) -> TensorType:
+        if missed.dtype.category != "int" or missed.shape != ():
+            raise TypeError(f"check_holds expects a 0-d integer, got {missed}")
+        return missed
 
-    def infer(self, going: TensorType, *, most: int) -> TensorType:
-        if going.dtype.category != "int" or going.shape != ():
-            raise TypeError(f"check_runs expects a 0-d integer, got {going}")
-        return going
-
-    def evaluate(self, going: np.ndarray, *, most: int) -> np.ndarray:
-        if going:
-            raise self.error(most)
-        return going
+    def evaluate(self, missed: np.ndarray, *, error: str, message: str) -> np.ndarray:
+        if missed:
+            raise self.index_error(1, 1, error=error, message=message)
+        return missed
 
     def bound(self, **attrs: Any) -> Dimension:
         return 1
 
-    def index_error(self, index: int, bound: int, *, most: int, **attrs: Any) -> Exception:
-        return self.error(most)
+    def index_error(self, index: int, bound: int, *, error: str, message: str, **attrs: Any) -> Exception:
+        return getattr(builtins, error)(message)
 
 
 @register

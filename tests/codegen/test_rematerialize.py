@@ -15,7 +15,8 @@ from graphc.codegen.executable import compile_loops
 from graphc.codegen.interpret import run_program
 from graphc.codegen.loops import LoopProgram
 from graphc.codegen.memory import check_plan, plan_memory
-from graphc.codegen.rematerialize import MemoryLimitError, fit, order_for_memory
+from graphc.codegen.ordering import order_for_memory
+from graphc.codegen.rematerialize import MemoryLimitError, fit
 from graphc.ir.scalars import Call
 from graphc.ir.types import float32, int64
 from tests.codegen.loop_programs import call, pointwise, program, row_gather

@@ -283,7 +283,7 @@ def test_results_have_memory_of_their_own() -> None:
 
 
 def test_what_a_body_may_not_do_is_refused_with_the_line() -> None:
-    """Reading values, writing to what it is given or reads, drawing numbers, and letting tensors out."""
+    """Reading values, writing to what it is given or reads, and letting tensors out."""
     b, xs = values(3), values(4, 3)
 
     def keeps(c: Tensor, x: Tensor):
@@ -302,7 +302,6 @@ def test_what_a_body_may_not_do_is_refused_with_the_line() -> None:
         "needs the value": lambda c, x: (c * 2 if x.sum() > 0 else c, x),
         "writes in place to carry": writes,
         "writes in place to b": outside,
-        "random_normal in the body": lambda c, x: (c + graphc.randn(3), x),
     }
     for message, body in bodies.items():
         with pytest.raises(CaptureError, match=rf"test_scan.py:\d+: .*{message}"):

@@ -62,17 +62,77 @@ def test_one_build_serves_every_batch(twice: bool) -> None:
     assert {build.reason for build in step.report().builds} <= {"first call", "other arguments: f32[1,5,3]"}
 
 
-def test_the_number_of_runs_is_a_number() -> None:
-    """A sequence of dynamic length is fixed, and the report says where."""
-    compiled = graphc.compile(
-        lambda x: graphc.scan(lambda c, r: (c + r, c), x[0] * 0, x)[0], dynamic={"x": {0: "T", 1: "N"}}
-    )
-    for length, batch in ((5, 4), (5, 4), (5, 3), (6, 4)):
-        x = values(length, batch)
-        np.testing.assert_allclose(compiled(x).numpy(), x.numpy().sum(0), rtol=1e-5, atol=1e-6)
-    builds = compiled.report().builds
-    assert len(builds) == 2
-    assert any("T is fixed" in guard and "test_sizes.py" in guard for guard in builds[0].guards)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_one_build_serves_every_number_of_runs(reverse: bool) -> None:
+    """Forward, backward, and a second derivative, inside and outside; the batch is of any size too, and the rows of two
+    sequences that one loop walks along are as many."""
+    w, b = parameter(3, 3), parameter(3)
+
+    def loss(x: Tensor) -> Tensor:
+        def body(c: Tensor, rows: tuple[Tensor, Tensor]):
+            c = graphc.nn.functional.dropout((c @ w + rows[0]).tanh() * b, 0.3)
+            return c, (c * rows[1], c.sum(0))
+
+        last, (rows, sums) = graphc.scan(body, x[:, 0] * 0, (x, x.sin()), dim=1, reverse=reverse)
+        (slope,) = graphc.autograd.grad((rows * rows).mean(), [w], create_graph=True)
+        return last.sum() + (rows * rows).mean() + sums.sum() + (slope * slope).sum()
+
+    def swept(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        def run(x: Tensor) -> Tensor:
+            value = function(x)
+            value.backward()
+            return value.detach()
+
+        return run
+
+    step, forward = (graphc.compile(each, dynamic={"x": {0: "N", 1: ("T", 12)}}) for each in (swept(loss), loss))
+    for batch, length in ((4, 5), (4, 5), (2, 12), (4, 1), (3, 2), (1, 7), (4, 5)):
+        x = values(batch, length, 3)
+        graphc.manual_seed(length)
+        expected = gradients(swept(loss), [w, b], [x])
+        for run in (step, swept(forward)):
+            graphc.manual_seed(length)
+            for found, wanted in zip(gradients(run, [w, b], [x]), expected, strict=True):
+                near = 1e-4 * max(1.0, float(np.abs(wanted).max()))
+                np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=near)
+    for compiled in (step, forward):
+        assert len(compiled.report().builds) == 1
+    assert "run0 < T; ++run0" in step.stages.compiled.source or "run0 = T; run0-- > 0;" in step.stages.compiled.source
+
+
+def test_a_training_step_on_sequences_of_any_length() -> None:
+    """An optimizer's update too; a bounded loop and a loop in a loop are of the length as well. No rows are refused, as
+    in eager mode."""
+
+    def trained(compiled: bool) -> list[np.ndarray]:
+        graphc.manual_seed(0)
+        cell = graphc.nn.LSTMCell(3, 4)
+        optimizer = graphc.optim.Adam(cell.parameters(), lr=0.05)
+
+        def step(xs: Tensor) -> Tensor:
+            optimizer.zero_grad()
+
+            def body(state: tuple[Tensor, Tensor], x: Tensor):
+                h, c = cell(x, state)
+                sums, _ = graphc.scan(lambda total, row: (total + row[:, 0] * h.mean(), total), h[:, 0] * 0, xs)
+                return (h, c), h.sum(1) + sums
+
+            start = (graphc.zeros(xs.shape[1], 4), graphc.zeros(xs.shape[1], 4))
+            (last, _), sums = graphc.scan(body, start, xs)
+            loss = (last**2).mean() + (sums**2).mean()
+            loss.backward()
+            optimizer.step()
+            return loss.detach()
+
+        run = graphc.compile(step, dynamic={"xs": {0: ("T", 9)}}) if compiled else step
+        losses = [run(values(size, 2, 3)).numpy().copy() for size in (6, 6, 9, 1, 4)]
+        assert not compiled or len(run.report().builds) == 1
+        with pytest.raises(RuntimeError, match="scan dimension > 0"):
+            run(values(0, 2, 3))
+        return [*losses, *(each.detach().numpy().copy() for each in cell.parameters())]
+
+    for found, expected in zip(trained(True), trained(False), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_body_that_takes_a_plain_number_fixes_it() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graphc.codegen.c.names import Names, comment
-from graphc.codegen.c.rolling import Repeat, Turns, find_repeats
+from graphc.codegen.c.rolling import VARIABLES, Repeat, Turns, find_repeats
 from graphc.codegen.c.schedule import Step, Walk
 from graphc.codegen.loops import Block, Branch
 
@@ -34,13 +34,16 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Groups that run one after the other, ``turns`` times. Where that is more than once, ``lines`` name what a turn
-    works on, and ``table``, a C text or empty, holds what moves on irregularly."""
+    """Groups that run one after the other; or a loop, where ``turns``, which ``variable`` counts, are more than one: of
+    other stretches (``items``). Its ``lines`` name what a turn works on, and ``table``, a C text or empty, holds what
+    moves on irregularly."""
 
-    turns: int
-    lines: tuple[str, ...]
-    table: str
-    groups: tuple[Group, ...]
+    groups: tuple[Group, ...] = ()
+    turns: int = 1
+    variable: str = ""
+    lines: tuple[str, ...] = ()
+    table: str = ""
+    items: tuple[Stretch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,7 @@ def all_stretches(items: Sequence[Stretch | Braces]) -> Iterator[Stretch]:
             yield from all_stretches((*item.items, *item.otherwise))
         else:
             yield item
+            yield from all_stretches(item.items)
 
 
 def leaves_early(items: Sequence[Stretch | Braces]) -> bool:
@@ -123,7 +127,7 @@ def leaves_early(items: Sequence[Stretch | Braces]) -> bool:
         if isinstance(item, Braces):
             if item.checked or item.leaving or leaves_early((*item.items, *item.otherwise)):
                 return True
-        elif any(group.checked for group in item.groups):
+        elif any(group.checked for group in item.groups) or leaves_early(item.items):
             return True
     return False
 
@@ -139,7 +143,7 @@ def write_stretches(
         if part:
             calls = [_call(step, [argument.text for argument in step.arguments], str(step.launch)) for step in part]
             named.update(a.buffer for step in part for a in step.arguments if a.buffer is not None)
-            stretches.append(Stretch(1, (), "", _grouped(part, calls)))
+            stretches.append(Stretch(_grouped(part, calls)))
 
     done = 0
     for repeat in find_repeats([step.key for step in steps]) if roll else ():
@@ -155,15 +159,42 @@ def _rolled(
 ) -> Stretch:
     """The steps of a run as a loop."""
     turns = Turns(repeat.turns, names.fresh("turns"), identifiers, names)
-    calls = []
-    for number in range(repeat.start, repeat.start + repeat.length):
-        column = steps[number : repeat.stop : repeat.length]
-        arguments = [turns.argument(each) for each in zip(*(step.arguments for step in column), strict=True)]
-        launch = turns.number([step.launch for step in column], "launch")
-        calls.append(_call(column[0], arguments, launch, column))
+    columns = [
+        steps[number : repeat.stop : repeat.length] for number in range(repeat.start, repeat.start + repeat.length)
+    ]
+    made = _loop(columns, turns, 1)
     named |= turns.outside
-    first = steps[repeat.start : repeat.start + repeat.length]
-    return Stretch(repeat.turns, turns.declarations(), turns.table(), _grouped(first, calls))
+    return made
+
+
+def _loop(columns: Sequence[Sequence[Step]], turns: Turns, depth: int) -> Stretch:
+    """The loop of a run. For each step of a turn a column holds what it is in all turns, those of outer loops too; what
+    repeats within a turn is a loop in its turn."""
+    items: list[Stretch] = []
+
+    def straight(part: Sequence[Sequence[Step]]) -> None:
+        calls = []
+        for column in part:
+            arguments = [turns.argument(each) for each in zip(*(step.arguments for step in column), strict=True)]
+            launch = turns.number([step.launch for step in column], "launch")
+            calls.append(_call(column[0], arguments, launch, column))
+        if part:
+            items.append(Stretch(_grouped([column[0] for column in part], calls)))
+
+    done = 0
+    for repeat in find_repeats([column[0].key for column in columns]) if depth < len(VARIABLES) else ():
+        straight(columns[done : repeat.start])
+        within = [
+            columns[number : repeat.stop : repeat.length]
+            for number in range(repeat.start, repeat.start + repeat.length)
+        ]
+        inner = [[step for turn in zip(*each, strict=True) for step in turn] for each in within]
+        name = turns.names.fresh("turns")
+        deeper = Turns(repeat.turns, name, turns.identifiers, turns.names, turns, VARIABLES[depth])
+        items.append(_loop(inner, deeper, depth + 1))
+        done = repeat.stop
+    straight(columns[done:])
+    return Stretch((), turns.count, turns.variable, turns.declarations(), turns.table(), tuple(items))
 
 
 def _grouped(steps: Sequence[Step], calls: Sequence[Call]) -> tuple[Group, ...]:

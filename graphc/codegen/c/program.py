@@ -11,7 +11,7 @@ from graphc.codegen.c.kernels import KernelText, names_in_integer, print_loops
 from graphc.codegen.c.launches import Braces, Stretch, Writer, all_stretches, leaves_early
 from graphc.codegen.c.literals import c_type, literal
 from graphc.codegen.c.names import Names, comment, wrapped
-from graphc.codegen.c.rolling import Argument
+from graphc.codegen.c.rolling import VARIABLES, Argument
 from graphc.codegen.c.schedule import Step, schedule
 from graphc.codegen.c.statements import identity
 from graphc.codegen.host import calls_out, host_draws
@@ -215,7 +215,7 @@ def print_program(
     comes after all others in the table of buffers. With ``roll`` launches that repeat become loops.
     """
     functions = [phase.name for text in kernels.texts for phase in text.phases]
-    names = Names(("graphc_run", "graphc_run_many", "stream", "done", "host", "none", "turn", *functions))
+    names = Names(("graphc_run", "graphc_run_many", "stream", "done", "host", "none", *VARIABLES, *functions))
     sizes = {symbol: names(symbol) for symbol in program.symbols}
     identifiers = {buffer.name: names(buffer.name) for buffer in (*caller_buffers(program), *program.buffers)}
     used = kernels.used
@@ -232,8 +232,10 @@ def print_program(
     for phase in phases:
         mentioned |= names_in_integer(phase.start) | (set() if phase.items is None else names_in_integer(phase.items))
     starts = [start for launch in program.launches for start in launch.starts]
-    for start in (*starts, *(each.start for block in program.blocks for each in block.elements)):
-        mentioned |= names_in_integer(start)
+    starts += [each.start for block in program.blocks for each in block.elements]
+    counts = [block.count for block in program.blocks if isinstance(block, Repeat)]
+    for number in (*starts, *(count for count in counts if count is not None and not isinstance(count, Element))):
+        mentioned |= names_in_integer(number)
     read = [(position, symbol) for position, symbol in enumerate(sizes) if symbol in mentioned]
     unused = [("extents", not read), ("arena", not uses_arena), ("threads", not threaded), ("error", not can_fail)]
     pointers = tuple(_pointers(program, plan, callers, identifiers, writer.named))
@@ -296,7 +298,7 @@ def _heads(
         run = runs[block.variable]
         launches = program.launches[block.first : block.stop]
         moves = any(block.variable in names_in_integer(start) for launch in launches for start in launch.starts)
-        count = text(block.count) if isinstance(block.count, Element) else str(block.count)
+        count = text(block.count) if isinstance(block.count, Element) else expressions.integer(block.count or 0)
         going = "" if block.going is None else text(block.going)
         if block.descending:
             heads[block] = f"for (int64_t {run} = {count}; {run}-- > 0;)"

@@ -5,6 +5,8 @@ again. What differs from turn to turn is where its arguments are. :func:`find_re
 of calls, and :class:`Turns` writes one turn of a run: an argument that stays is written as ever, a place that moves on
 by equal steps as an expression of ``turn``, and any other comes from a table with a row for each turn.
 
+Within a turn of a run the same is looked for again: many layers of many steps are a loop in a loop.
+
 The rolled program makes the same calls with the same arguments in the same order.
 """
 
@@ -21,8 +23,10 @@ from graphc.codegen.c.names import Names, wrapped
 # A loop is harder to follow than calls one below the other: it must save so many.
 FEWEST_TURNS = 3
 FEWEST_SAVED = 16
+# Loops within each other, by the variables that they count in.
+VARIABLES = ("turn", "step", "inner_step")
 # Runs of longer turns are not looked for.
-LONGEST_TURN = 1024
+LONGEST_TURN = 4096
 _WIDTH = 112
 
 
@@ -95,20 +99,36 @@ def find_repeats(keys: Sequence[Hashable]) -> list[Repeat]:
 
 @dataclass
 class Turns:
-    """One turn of a run, as it is written: the names that its arguments get, and the table of what is irregular.
+    """One turn of a run, as it is written: the names that its arguments get, and the tables of what is irregular.
 
-    ``name`` is the table's, ``identifiers`` are those of buffers, and ``names`` those of the whole function.
+    ``name`` is the first table's, ``identifiers`` are those of buffers, and ``names`` those of the whole function. The
+    loop counts in ``variable``. It may stand in another one, ``outer``: then a column, or a tuple of numbers, holds
+    what an argument is in all turns of this loop in the first turn of the outer one, then in its second, and so on.
     """
 
     count: int
     name: str
     identifiers: Mapping[str, str]
     names: Names
+    outer: Turns | None = None
+    variable: str = "turn"
     outside: set[str] = field(default_factory=set)  # buffers that must be named before the loop
     # By where they are found and their places: the name, whether any call writes there, and the place as text.
     pointers: dict[tuple[str, tuple[int, ...]], tuple[str, bool, str]] = field(default_factory=dict)
     columns: dict[tuple[int, ...], str] = field(default_factory=dict)
     fields: Names = field(default_factory=Names)
+    # What moves on in another way in each turn of the outer loop: a table with a row for each turn of each.
+    grid: dict[tuple[int, ...], str] = field(default_factory=dict)
+    grid_name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.outer is not None:
+            self.outside = self.outer.outside
+
+    @property
+    def total(self) -> int:
+        """How often the loop's body runs in all."""
+        return self.count * (1 if self.outer is None else self.outer.total)
 
     def argument(self, column: Sequence[Argument]) -> str:
         """The text of an argument that is ``column[turn]`` in each turn."""
@@ -132,20 +152,52 @@ class Turns:
 
     def number(self, values: Sequence[int], name: str) -> str:
         """A number that is ``values[turn]`` in each turn."""
+        if self.outer is None:
+            return self._own(values, name)
+        rows = self._rows(values)
+        own = [value - values[0] for value in rows[0]]
+        if any([value - row[0] for value in row] != own for row in rows):
+            key = tuple(values)
+            if key not in self.grid:
+                self.grid_name = self.grid_name or self.names.fresh("turns")
+                self.grid[key] = self.fields.fresh(name)
+            return f"{self.grid_name}[{self._place}].{self.grid[key]}"
+        before, here = self.outer.number([row[0] for row in rows], name), self._own(own, name)
+        if "0" in (before, here):
+            return here if before == "0" else before
+        return f"{before} {here[2:]}" if here.startswith("0 - ") else f"{before} + {here}"
+
+    @property
+    def _place(self) -> str:
+        """The turn among all turns of the loops around."""
+        if self.outer is None:
+            return self.variable
+        around = self.outer._place
+        return f"{self.count} * {around if self.outer.outer is None else f'({around})'} + {self.variable}"
+
+    def _rows(self, values: Sequence[int]) -> list[Sequence[int]]:
+        """The numbers of each turn of the outer loop."""
+        return [values[start : start + self.count] for start in range(0, len(values), self.count)]
+
+    def _own(self, values: Sequence[int], name: str) -> str:
+        """A number that is ``values[turn]`` in each turn of this loop, whatever the turn of an outer one."""
         first, step = values[0], values[1] - values[0]
         if all(value == first + step * turn for turn, value in enumerate(values)):
             if step == 0:
                 return str(first)
             sign, size = ("+", step) if step > 0 else ("-", -step)
-            moved = "turn" if size == 1 else f"{size} * turn"
+            moved = self.variable if size == 1 else f"{size} * {self.variable}"
             return f"{first} {sign} {moved}" if first or sign == "-" else moved
         key = tuple(values)
         if key not in self.columns:
             self.columns[key] = self.fields.fresh(name)
-        return f"{self.name}[turn].{self.columns[key]}"
+        return f"{self.name}[{self.variable}].{self.columns[key]}"
 
     def _pointer(self, first: Argument, places: tuple[int, ...]) -> str:
         assert first.buffer is not None
+        rows = self._rows(places)
+        if self.outer is not None and all(set(row) == {row[0]} for row in rows):
+            return self.outer._pointer(first, tuple(row[0] for row in rows))
         key = (first.form, places)
         if key in self.pointers:
             name, written, text = self.pointers[key]
@@ -166,10 +218,13 @@ class Turns:
         return tuple(lines)
 
     def table(self) -> str:
-        """The table of what moves on irregularly: a row for each turn."""
-        if not self.columns:
-            return ""
-        fields = wrapped(f"static const struct {{ int64_t {', '.join(self.columns.values())}; }}", _WIDTH)
-        rows = [wrapped(f"{{{', '.join(map(str, row))}}},", _WIDTH) for row in zip(*self.columns, strict=True)]
-        lines = [f"    {line}" for row in rows for line in row]
-        return "\n".join(["\n    ".join(fields) + f" {self.name}[{self.count}] = {{", *lines, "};"])
+        """The tables of what moves on irregularly: a row for each turn."""
+        tables = ((self.name, self.count, self.columns), (self.grid_name, self.total, self.grid))
+        return "\n".join(_table(name, count, columns) for name, count, columns in tables if columns)
+
+
+def _table(name: str, count: int, columns: Mapping[tuple[int, ...], str]) -> str:
+    fields = wrapped(f"static const struct {{ int64_t {', '.join(columns.values())}; }}", _WIDTH)
+    rows = [wrapped(f"{{{', '.join(map(str, row))}}},", _WIDTH) for row in zip(*columns, strict=True)]
+    lines = [f"    {line}" for row in rows for line in row]
+    return "\n".join(["\n    ".join(fields) + f" {name}[{count}] = {{", *lines, "};"])

@@ -13,16 +13,18 @@ from graphc.ir.passes.fold_constants import fold_constants
 from graphc.ir.passes.join_padded import join_padded
 from graphc.ir.passes.recompute import recompute
 from graphc.ir.passes.remove_dead import remove_dead
-from graphc.ir.passes.structured import merge_repetitions, trim_structured
+from graphc.ir.passes.structured import join_draws, merge_repetitions, trim_structured
 from graphc.ir.passes.widen_halves import widen_halves
 from graphc.ir.structured import within_regions
 from graphc.ir.verify import verify
 
 Pass = Callable[[Graph], Graph]
+Passes = tuple[tuple[Pass, str], ...]
 
-PIPELINE: tuple[tuple[Pass, str], ...] = (
+PIPELINE: Passes = (
     (remove_dead, "first, so that nothing below spends time on nodes that capture recorded but no result needs"),
     (merge_repetitions, "before anything can tell apart a loop and the one that its derivative reads from"),
+    (join_draws, "after that, for the loop of two that computes more; what is trimmed differs in its operands"),
     (trim_structured, "early too: what leaves a region need not be worked on"),
     (widen_halves, "halves become float32 and casts, which all that follows knows how to simplify and fuse"),
     (canonicalize, "identities go, views compose, equal nodes merge"),
@@ -33,6 +35,8 @@ PIPELINE: tuple[tuple[Pass, str], ...] = (
     (remove_dead, "so that fusion counts real uses"),
     (recompute, "last, since it doubles nodes that any other pass would merge again"),
 )
+# For programs that must do with less memory: what draws can't run again, what is given the numbers can.
+SEPARATE_DRAWS: Passes = tuple(each for each in PIPELINE if each[0] is not join_draws)
 # What the stages after the pipeline can't do without.
 NEEDED = (widen_halves,)
 
@@ -60,19 +64,19 @@ def optimize(
     *,
     limit: int | None = None,
     observe: Callable[[str, Graph], None] | None = None,
-    passes: tuple[tuple[Pass, str], ...] | None = None,
+    passes: Passes = PIPELINE,
 ) -> Optimized:
     """Run the pipeline and verify the graph after every pass.
 
     Args:
         limit: run the first so many passes only; by default all.
         observe: called with the name of each pass and the graph that it made.
-        passes: what to run instead of ``PIPELINE``.
+        passes: what to run.
     """
     checked: set[Node] = set()
     verify(graph, checked)
     records: list[PassRecord] = []
-    for number, (run, _) in enumerate((PIPELINE if passes is None else passes)[:limit], 1):
+    for number, (run, _) in enumerate(passes[:limit], 1):
         began = time.perf_counter()
         stage = f"pass {number}, {run.__name__}"
         if run in NEEDED:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from graphc.ir.applications import applies
 from graphc.ir.graph import Builder, Graph, Node, Output, Projection
 from graphc.ir.rewrite import live_nodes, rebuild
-from graphc.ir.structured import Region, Repetition, Structured, without_regions
+from graphc.ir.structured import Region, Repetition, Structured, regions_of, without_regions
 
 
 def merge_repetitions(graph: Graph) -> Graph:
@@ -48,6 +49,86 @@ def _extends(whole: Region, part: Region) -> bool:
             made[node] = builder.add(node.op, [made[operand] for operand in node.inputs], node.attrs)
         results.append([made[output.node] for output in region.graph.outputs])
     return results[0][: len(results[1])] == results[1]
+
+
+def join_draws(graph: Graph) -> Graph:
+    """One operation where one draws random numbers and another, of the same operands, is given them: what it computes
+    is computed where they are drawn, and they need not be kept for it."""
+    joined: dict[Node, Node] = {}  # by the one that draws
+    for node in graph.nodes:
+        if isinstance(node.op, Structured) and node.op.effect is None:
+            drawing = _drawing(node)
+            if drawing is not None and drawing not in joined and applies(subject=drawing):
+                joined[drawing] = node
+    regions = {drawing: _joined(drawing, node) for drawing, node in joined.items()}
+    regions = {drawing: found for drawing, found in regions.items() if found}
+    if not regions:
+        return graph
+    owner = {joined[drawing]: drawing for drawing in regions}
+    builder = Builder(graph.name)
+    made: dict[Node, Node] = {node: builder.input(node.name, node.type, node.kind).node for node in graph.inputs}
+    for node in graph.nodes:
+        if node in owner:
+            continue
+        operands, attrs = node.inputs, node.attrs
+        if node in regions:
+            attrs = {**attrs, **regions[node]}
+        elif isinstance(node.op, Projection) and operands[0] in owner:
+            operands = (owner[operands[0]],)
+        elif isinstance(node.op, Projection) and operands[0] in regions:
+            first = operands[0].attrs.get("carried", 0)
+            if attrs["index"] >= first:
+                attrs = {"index": attrs["index"] - first + len(joined[operands[0]].type.fields)}
+        made[node] = builder.add(node.op, [made[operand] for operand in operands], attrs, node.location)
+    return builder.build(
+        [(output.name, made[output.node]) for output in graph.outputs],
+        [(made[update.state], made[update.node]) for update in graph.updates],
+    )
+
+
+def _is_drawn(node: Node, drawing: Node) -> bool:
+    """Whether a value is one that another operation drew."""
+    carried = drawing.attrs.get("carried", 0)
+    return isinstance(node.op, Projection) and node.inputs[0] is drawing and node.attrs["index"] >= carried
+
+
+def _drawing(node: Node) -> Node | None:
+    """The operation that draws what another one is given, if that has the same operands besides."""
+    sources = [each.inputs[0] for each in node.inputs if isinstance(each.op, Projection)]
+    for drawing in sources:
+        if drawing.op.effect == "random" and tuple(each for each in node.inputs if not _is_drawn(each, drawing)) == (
+            drawing.inputs
+        ):
+            mine, others = (
+                {name: value for name, value in without_regions(each.attrs).items() if name != "sequences"}
+                for each in (node, drawing)
+            )
+            return drawing if mine == others else None
+    return None
+
+
+def _joined(drawing: Node, node: Node) -> dict[str, Any]:
+    """The attributes that differ where what draws also computes; none where it can't."""
+    carried = drawing.attrs.get("carried", 0)
+    arguments = node.inputs[len(node.inputs) - len(next(regions_of(node))[1].graph.inputs) :]
+    found: dict[str, Any] = {}
+    others = dict(regions_of(node))
+    for name, region in regions_of(drawing):
+        builder = Builder(region.graph.name)
+        made = builder.copy(region.graph)
+        results = [made[output.node] for output in region.graph.outputs]
+        own = iter(builder.inputs)
+        other = others[name].graph
+        for inner, outer in zip(other.inputs, arguments, strict=True):
+            made[inner] = results[outer.attrs["index"]] if _is_drawn(outer, drawing) else next(own)
+        for inner in other.nodes:
+            made[inner] = builder.add(inner.op, [made[each] for each in inner.inputs], inner.attrs, inner.location)
+        ends = [made[output.node] for output in other.outputs]
+        if ends[:carried] != results[:carried]:
+            return {}
+        outputs = tuple(Output(f"result_{place}", end) for place, end in enumerate([*ends, *results[carried:]]))
+        found[name] = Region(Graph(region.graph.name, tuple(builder.inputs), tuple(builder.nodes), outputs))
+    return found
 
 
 def trim_structured(graph: Graph) -> Graph:

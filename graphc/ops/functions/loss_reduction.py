@@ -57,8 +57,9 @@ def require_values(value: Value, right: Callable[[Any], Any], error: Exception) 
     """
     if not value.is_eager:
         return
-    elements = value.detach()
-    if not bool(right(elements._array if state.recorder is None else elements).all()):
+    if state.recorder is not None:
+        state.recorder.require(right(value.detach()).all(), error)
+    elif not bool(right(value._array).all()):
         raise error
 
 
