@@ -42,7 +42,6 @@ from graphc.codegen.loops import (
     CallOut,
     CheckIndex,
     Contract,
-    Element,
     Kernel,
     Launch,
     Loop,
@@ -51,7 +50,7 @@ from graphc.codegen.loops import (
     Statement,
 )
 from graphc.codegen.memory import MemoryPlan, Scratch, check_plan, plan_memory
-from graphc.codegen.rematerialize import order_for_memory
+from graphc.codegen.ordering import order_for_memory
 from graphc.codegen.render import render
 from graphc.ir.applications import applies
 from graphc.ir.integers import Integer, substitute
@@ -173,7 +172,7 @@ def refuse_host_work(program: LoopProgram) -> None:
                 f"{origin.operation}, at {origin.location}, is computed by the host; a CUDA program has kernels only"
             )
     for block in program.blocks:
-        if not isinstance(block, Repeat) or isinstance(block.count, Element) or block.count is None or block.going:
+        if not isinstance(block, Repeat) or not isinstance(block.count, int) or block.going:
             name = (
                 "a loop or branch" if block.origin is None else f"{block.origin.operation}, at {block.origin.location},"
             )
