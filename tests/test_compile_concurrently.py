@@ -178,8 +178,8 @@ step(x), step(x)
 interrupts = 0
 for _ in range(25):
     timer = threading.Timer(0.004, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
     try:
+        timer.start()  # on a loaded machine the signal may come before this returns
         while True:
             step(x)
     except KeyboardInterrupt:
