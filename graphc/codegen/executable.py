@@ -123,27 +123,25 @@ def _in_better_order(program: LoopProgram) -> tuple[LoopProgram, LoopProgram]:
     return program, shared
 
 
-class Executable:
-    """A built program. Made by :func:`load`.
+class Runnable:
+    """A built program, whatever it runs on: its :class:`CompiledProgram` or what stands in for it on a GPU, and
+    ``program``, which a caller may use who sets pointers itself."""
 
-    ``program`` is the :class:`graphc.runtime.NativeProgram`, for a caller that sets pointers itself.
-    """
+    compiled: Any
+    program: Any
+    # Called after a run with the inputs and results by name, and the sizes that are known at run time only.
+    check: Callable[..., None] | None
 
-    def __init__(self, compiled: CompiledProgram, build: Any):
-        self.compiled = compiled
-        self.build = build
-        # Called after a run with the inputs and results by name, and the sizes that are known at run time only.
-        self.check: Callable[..., None] | None = None
-        self.results = ResultMemory()
-        count = len(compiled.buffers) + compiled.draws_random
-        self.host = Host(compiled.program) if calls_out(compiled.program) else None
-        # What the caller never sets: the host's table, and where the launches' seconds go.
-        self.seconds = np.zeros(len(compiled.program.launches))
-        own = [ffi.cast("void *", self.host.table)] if self.host is not None else []
-        if compiled.timed:
-            own.append(ffi.cast("void *", self.seconds.ctypes.data))
-        symbols = compiled.program.symbols
-        self.program = NativeProgram(build, compiled.plan.arena_bytes, count, len(symbols), own=own)
+    def failure(self) -> BaseException:
+        """What the last run ended with, where it gave a code other than 0."""
+        raise NotImplementedError
+
+    def set_sizes(self, extents: Sequence[int]) -> None:
+        """Tell the program the sizes that are known at run time only, for the runs that follow."""
+        raise NotImplementedError
+
+    # A new array for a result, of a shape and a numpy dtype, where the program computes.
+    empty: Callable[..., np.ndarray] = staticmethod(np.empty)
 
     def run(self, arrays: Sequence[np.ndarray], extents: Sequence[int] = ()) -> None:
         """Run once on the caller's arrays, in the order of ``compiled.buffers``, then the random state if there is one.
@@ -164,22 +162,6 @@ class Executable:
             self.set_sizes(extents)
             return self.program.call(arrays, extents)
 
-    def failure(self) -> BaseException:
-        """What the last run ended with, where it gave a code other than 0: the operation's own error for an index that
-        is out of range, as in eager mode, or what the host's work raised, with the operation's Python line as a note.
-        """
-        launch, index, extent = self.program.error
-        origin = self.compiled.program.launches[launch].origins[0]
-        failure = None if self.host is None else self.host.take_failure()
-        if failure is not None:
-            if origin.location is not None and isinstance(failure, Exception):
-                failure.add_note(f"in {origin.operation}, at {origin.location}")
-            return failure
-        error = PRIMITIVES[origin.operation].index_error(index, extent, **dict(origin.attributes))
-        if origin.location is not None:
-            error.add_note(f"in {origin.operation}, at {origin.location}")
-        return error
-
     def _check(self, arrays: Sequence[np.ndarray], extents: Sequence[int]) -> None:
         buffers, sizes = self.compiled.buffers, self._sizes(extents)
         if len(arrays) != len(buffers) + self.compiled.draws_random:
@@ -194,14 +176,6 @@ class Executable:
                     f"buffer {buffer.name} takes a contiguous array of {buffer.size} {buffer.dtype.name}; given: "
                     f"{array.dtype}{list(array.shape)}, contiguous: {array.flags.c_contiguous}"
                 )
-
-    def set_sizes(self, extents: Sequence[int]) -> None:
-        """Tell the program the sizes that are known at run time only, for the runs that follow."""
-        if not extents:
-            return
-        self.program.set_extents(extents)
-        if self.host is not None:
-            self.host.sizes = self._sizes(extents)
 
     def _sizes(self, extents: Sequence[int]) -> dict[str, int]:
         return dict(zip(self.compiled.program.symbols, extents, strict=True))
@@ -234,6 +208,58 @@ class Executable:
             arrays.append(random_state)
         self.run(arrays, extents)
         return results
+
+
+class Executable(Runnable):
+    """A built C program. Made by :func:`load`.
+
+    ``program`` is the :class:`graphc.runtime.NativeProgram`, for a caller that sets pointers itself.
+    """
+
+    def __init__(self, compiled: CompiledProgram, build: Any):
+        self.compiled = compiled
+        self.build = build
+        self.check = None
+        self.results = ResultMemory()
+        count = len(compiled.buffers) + compiled.draws_random
+        self.host = Host(compiled.program) if calls_out(compiled.program) else None
+        # What the caller never sets: the host's table, and where the launches' seconds go.
+        self.seconds = np.zeros(len(compiled.program.launches))
+        own = [ffi.cast("void *", self.host.table)] if self.host is not None else []
+        if compiled.timed:
+            own.append(ffi.cast("void *", self.seconds.ctypes.data))
+        symbols = compiled.program.symbols
+        self.program = NativeProgram(build, compiled.plan.arena_bytes, count, len(symbols), own=own)
+
+    def failure(self) -> BaseException:
+        """What the last run ended with, where it gave a code other than 0: the operation's own error for an index that
+        is out of range, as in eager mode, or what the host's work raised, with the operation's Python line as a note.
+        """
+        launch, index, extent = self.program.error
+        origin = self.compiled.program.launches[launch].origins[0]
+        failure = None if self.host is None else self.host.take_failure()
+        if failure is not None:
+            if origin.location is not None and isinstance(failure, Exception):
+                failure.add_note(f"in {origin.operation}, at {origin.location}")
+            return failure
+        return index_failure(self.compiled.program, launch, index, extent)
+
+    def set_sizes(self, extents: Sequence[int]) -> None:
+        """Tell the program the sizes that are known at run time only, for the runs that follow."""
+        if not extents:
+            return
+        self.program.set_extents(extents)
+        if self.host is not None:
+            self.host.sizes = self._sizes(extents)
+
+
+def index_failure(program: LoopProgram, launch: int, index: int, extent: int) -> BaseException:
+    """The error of the operation whose check a launch is, for an index that is out of range, as in eager mode."""
+    origin = program.launches[launch].origins[0]
+    error = PRIMITIVES[origin.operation].index_error(index, extent, **dict(origin.attributes))
+    if origin.location is not None:
+        error.add_note(f"in {origin.operation}, at {origin.location}")
+    return error
 
 
 def load(compiled: CompiledProgram) -> Executable:

@@ -9,20 +9,23 @@ from __future__ import annotations
 import re
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from graphc.device_memory import DeviceMemory
 from graphc.fork_safe import recursive_lock
 from graphc.runtime.abi import ffi, open_library
 from graphc.runtime.errors import GpuError, GpuOutOfMemory, LoadError
-from graphc.runtime.gpus import ALIGNMENT, DeviceMemory, PreparedLaunch
+from graphc.runtime.gpus import ALIGNMENT, PreparedLaunch, Ranges
 from graphc.runtime.native import build_library
 from graphc.runtime.templates import template_folder
 
 MESSAGE_BYTES = 1024
+# Warnings are for nvcc to give, which knows what the text means.
+QUIET = ("-w",)
 # The order in which threads run, and blocks: a kernel that lacks a barrier may be right in one order and not the other.
 FORWARDS, BACKWARDS = 0, 1
 
@@ -71,7 +74,9 @@ class EmulatedModule:
         self.order = FORWARDS
         self._numbers = {kernel: number for number, kernel in enumerate(kernels)}
         text = emulated_text(source, kernels, name)
-        build = build_library(text, name=f"emulated_{name}", optimization=optimization, language="c++")
+        self.build = build = build_library(
+            text, name=f"emulated_{name}", optimization=optimization, language="c++", extra_flags=QUIET
+        )
         self.path = build.path
         try:
             self._handle = open_library(build.path)
@@ -86,6 +91,10 @@ class EmulatedModule:
         with self._lock:
             for launch in launches:
                 self._launch(launch)
+
+    def replay(self, key: Hashable, launches: Callable[[], Sequence[PreparedLaunch]]) -> None:
+        """Run launches; nothing is gained by knowing them again."""
+        self.run(launches())
 
     def _launch(self, launch: PreparedLaunch) -> None:
         shape = ffi.new("int64_t[8]", [*launch.grid, *launch.block, launch.shared_bytes, self.order])
@@ -111,6 +120,21 @@ def _lock_of(path: str) -> Any:
     return _locks.setdefault(path, recursive_lock())
 
 
+class EmulatedMirror:
+    """A block of bytes that the CPU and an emulated GPU share."""
+
+    def __init__(self, host: np.ndarray):
+        self.host = host
+        self.address = host.__array_interface__["data"][0]
+        host[:] = 0
+
+    def send(self) -> None:
+        """Both copies are one."""
+
+    def fetch(self) -> None:
+        """Both copies are one."""
+
+
 class EmulatedGpu:
     """A GPU that the CPU stands in for. Its memory is the CPU's, counted against a limit."""
 
@@ -122,6 +146,7 @@ class EmulatedGpu:
         self.name = f"emulated GPU {physical}"
         self._total = nbytes
         self._used = self._most = 0
+        self._held = Ranges()
         self._guard = threading.RLock()  # finalizers may run within it
         self._modules: dict[tuple[str, tuple[str, ...]], EmulatedModule] = {}
 
@@ -141,13 +166,28 @@ class EmulatedGpu:
             self._most = max(self._most, self._used)
         raw = np.empty(wanted + ALIGNMENT, np.uint8)
         address = raw.__array_interface__["data"][0]
-        memory = DeviceMemory(self, raw, address + -address % ALIGNMENT, wanted)
-        weakref.finalize(memory, self._given_back, wanted)
+        address += -address % ALIGNMENT
+        memory = DeviceMemory(self, raw, address, wanted)
+        if wanted:
+            with self._guard:
+                self._held.add(address, wanted)
+        weakref.finalize(memory, self._given_back, address, wanted)
         return memory.array(shape, dtype)
 
-    def _given_back(self, nbytes: int) -> None:
+    def _given_back(self, address: int, nbytes: int) -> None:
         with self._guard:
             self._used -= nbytes
+            if nbytes:
+                self._held.remove(address)
+
+    def mirror(self, nbytes: int) -> EmulatedMirror:
+        """A block of zeros that serves as both copies. Raises GpuOutOfMemory."""
+        return EmulatedMirror(self.empty((nbytes,), np.dtype(np.uint8)))
+
+    def reaches(self, address: int) -> bool:
+        """Whether an address is one of this GPU's memory, although all memory is the CPU's: as on a GPU."""
+        with self._guard:
+            return address in self._held
 
     def load(self, source: str, kernels: Sequence[str], name: str) -> EmulatedModule:
         """Compile a text for the CPU, or find it in the cache. Raises CompileError."""
@@ -169,6 +209,9 @@ class EmulatedGpu:
     def reset_peak(self) -> None:
         """Count the most bytes in use from now on."""
         self._most = self._used
+
+    def empty_cache(self) -> None:
+        """Memory goes back as soon as no array uses it."""
 
     def synchronize(self) -> None:
         """Nothing runs when nobody waits for it."""

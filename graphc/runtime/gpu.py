@@ -13,20 +13,24 @@ import importlib
 import os
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from graphc.device_memory import DeviceMemory
 from graphc.fork_safe import recursive_lock
 from graphc.runtime.cubin import build_cubin
 from graphc.runtime.errors import GpuError, GpuOutOfMemory
-from graphc.runtime.gpus import ALIGNMENT, DeviceMemory, PreparedLaunch
+from graphc.runtime.gpus import ALIGNMENT, PreparedLaunch, Ranges
+from graphc.runtime.native import Build
 
 # Launch lists whose graphs are kept, of one module.
 MOST_GRAPHS = 16
+# Dynamic shared memory that a kernel is given without being told to ask for more.
+SHARED_BYTES = 48 * 1024
 
 
 @cache
@@ -71,6 +75,7 @@ class PhysicalGpu:
         self._guard = recursive_lock()
         self._free: dict[int, list[Any]] = {}
         self._used = self._most = 0
+        self._managed = Ranges()
         self._modules: dict[tuple[str, tuple[str, ...]], PhysicalModule] = {}
 
     def __repr__(self) -> str:
@@ -110,13 +115,20 @@ class PhysicalGpu:
     def _new_block(self, nbytes: int) -> Any:
         for attempt in range(2):
             try:
-                return self._driver.managed_empty((nbytes,), np.uint8, mem_flags=self._driver.mem_attach_flags.GLOBAL)
+                flags = self._driver.mem_attach_flags.GLOBAL
+                block = self._driver.managed_empty((nbytes,), np.uint8, mem_flags=flags)
             except self._driver.MemoryError:
                 if attempt:
                     break
-                self._free.clear()  # blocks of other sizes that nobody uses
+                self._let_go()  # blocks of other sizes that nobody uses
+            else:
+                self._managed.add(block.__array_interface__["data"][0], nbytes)
+                return block
+        raise self._refusal(nbytes)
+
+    def _refusal(self, nbytes: int) -> GpuOutOfMemory:
         free, total = self._driver.mem_get_info()
-        raise GpuOutOfMemory(
+        return GpuOutOfMemory(
             f"{self.name} (cuda:{self.number}) is out of memory: {nbytes:,} bytes were asked for, {free:,} of "
             f"{total:,} are free, and arrays of this process hold {self._used:,}"
         )
@@ -125,10 +137,29 @@ class PhysicalGpu:
         self._used -= nbytes
         self._free.setdefault(nbytes, []).append(block)
 
+    def _let_go(self) -> None:
+        for blocks in self._free.values():
+            for block in blocks:
+                self._managed.remove(block.__array_interface__["data"][0])
+        self._free.clear()
+
     def empty_cache(self) -> None:
         """Give memory that no array uses back to the driver."""
         with self.current():
-            self._free.clear()
+            self._let_go()
+
+    def mirror(self, nbytes: int) -> PhysicalMirror:
+        """A block of zeros, one copy in page-locked memory here and one there. Raises GpuOutOfMemory."""
+        with self.current():
+            try:
+                return PhysicalMirror(self, nbytes)
+            except self._driver.MemoryError as error:
+                raise self._refusal(nbytes) from error
+
+    def reaches(self, address: int) -> bool:
+        """Whether an address is one of managed memory."""
+        with self._guard:
+            return address in self._managed
 
     def load(self, source: str, kernels: Sequence[str], name: str) -> PhysicalModule:
         """Compile a text for this kind of GPU, or find it in the cache, and load it. Raises CompileError, GpuError."""
@@ -137,7 +168,7 @@ class PhysicalGpu:
             module = self._modules.get(key)
             if module is None:
                 build = build_cubin(source, name=name, architecture=self.architecture)
-                module = self._modules[key] = PhysicalModule(self, build.path.read_bytes(), kernels)
+                module = self._modules[key] = PhysicalModule(self, build, kernels)
             return module
 
     def memory(self) -> tuple[int, int]:
@@ -160,42 +191,69 @@ class PhysicalGpu:
             stream.synchronize()
 
 
+class PhysicalMirror:
+    """A block of bytes that the CPU, in page-locked memory, and a GPU each have a copy of."""
+
+    def __init__(self, gpu: PhysicalGpu, nbytes: int):
+        self._gpu = gpu
+        self.host = gpu._driver.pagelocked_zeros((max(nbytes, 1),), np.uint8)
+        self._device = gpu._driver.mem_alloc(self.host.nbytes)
+        self.address = int(self._device)
+        self.send()
+
+    def send(self) -> None:
+        """Copy the CPU's bytes to the GPU, before what runs there next."""
+        with self._gpu.current() as stream:
+            self._gpu._driver.memcpy_htod_async(self._device, self.host, stream)
+
+    def fetch(self) -> None:
+        """Copy the GPU's bytes to the CPU, once it has done what was asked of it."""
+        with self._gpu.current() as stream:
+            self._gpu._driver.memcpy_dtoh_async(self.host, self._device, stream)
+            stream.synchronize()
+
+
 class PhysicalModule:
     """Kernels that are loaded on a GPU."""
 
-    def __init__(self, gpu: PhysicalGpu, cubin: bytes, kernels: Sequence[str]):
+    def __init__(self, gpu: PhysicalGpu, build: Build, kernels: Sequence[str]):
         """Raises GpuError where the GPU refuses the cubin."""
+        self.build = build
         self._gpu, self._driver = gpu, gpu._driver
-        self._graphs: OrderedDict[tuple[PreparedLaunch, ...], Any] = OrderedDict()
+        self._graphs: OrderedDict[Hashable, Any] = OrderedDict()
+        self._ready: set[str] = set()
         try:
             with gpu.current():
-                self._module = self._driver.module_from_buffer(cubin)
+                self._module = self._driver.module_from_buffer(build.path.read_bytes())
                 self._functions = {kernel: self._module.get_function(kernel) for kernel in kernels}
         except self._driver.Error as error:
             raise GpuError(f"{gpu.name} does not load a program's kernels: {error}") from error
 
     def run(self, launches: Sequence[PreparedLaunch]) -> None:
         """Run launches in order on the GPU's stream, and wait for the last. Raises GpuError naming the kernel."""
-        key = tuple(launches)
+        self.replay(tuple(launches), lambda: launches)
+
+    def replay(self, key: Hashable, launches: Callable[[], Sequence[PreparedLaunch]]) -> None:
+        """As :meth:`run`, of launches that are the same whenever the key is: as one graph from the second time on."""
         with self._gpu.current() as stream:
-            graph = self._graph_of(key, stream)
+            graph = self._graph_of(key, launches, stream)
             if graph is not None:
                 graph.launch(stream)
             else:
-                self._launch_all(key, stream)
+                self._launch_all(launches(), stream)
             try:
                 stream.synchronize()
             except self._driver.Error as error:
-                raise self._told(error, key) from error
+                raise self._told(error, launches()) from error
 
-    def _graph_of(self, key: tuple[PreparedLaunch, ...], stream: Any) -> _Graph | None:
+    def _graph_of(self, key: Hashable, launches: Callable[[], Sequence[PreparedLaunch]], stream: Any) -> _Graph | None:
         """The graph of a launch list, made when it comes the second time; None where it is launched by itself."""
-        if _each_alone():
+        if _each_alone() or _bindings() is None:
             return None
         seen = key in self._graphs
         graph = self._graphs.pop(key, None)
         if seen and graph is None:
-            graph = _captured(stream, lambda: self._launch_all(key, stream))
+            graph = _captured(stream, lambda: self._launch_all(launches(), stream))
         self._graphs[key] = graph
         if len(self._graphs) > MOST_GRAPHS:
             self._graphs.popitem(last=False)
@@ -203,14 +261,25 @@ class PhysicalModule:
 
     def _launch_all(self, launches: Sequence[PreparedLaunch], stream: Any) -> None:
         for launch in launches:
-            function = self._functions[launch.kernel]
-            arguments = [np.uint64(value & 0xFFFFFFFFFFFFFFFF) for value in launch.arguments]
+            function = self._prepared(launch)
+            words = [value & 0xFFFFFFFFFFFFFFFF for value in launch.arguments]
             try:
-                function(*arguments, grid=launch.grid, block=launch.block, shared=launch.shared_bytes, stream=stream)
+                function.prepared_async_call(launch.grid, launch.block, stream, *words, shared_size=launch.shared_bytes)
                 if _each_alone():
                     stream.synchronize()
             except self._driver.Error as error:
                 raise self._told(error, (launch,)) from error
+
+    def _prepared(self, launch: PreparedLaunch) -> Any:
+        """A kernel's function, told once how wide its arguments are and how much shared memory it may be given."""
+        function = self._functions[launch.kernel]
+        if launch.kernel not in self._ready:
+            function.prepare("Q" * len(launch.arguments))
+            if launch.shared_bytes > SHARED_BYTES:
+                attribute = self._driver.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES
+                function.set_attribute(attribute, launch.shared_bytes)
+            self._ready.add(launch.kernel)
+        return function
 
     def _told(self, error: Exception, launches: Sequence[PreparedLaunch]) -> GpuError:
         """What a driver's error says, with the kernels that may have caused it: a fault shows itself only when the
@@ -250,11 +319,9 @@ def _bindings() -> Any:
         return None
 
 
-def _captured(stream: Any, launch: Any) -> _Graph | None:
-    """What a function launches on a stream, as a graph; None where there is nothing to make one with."""
+def _captured(stream: Any, launch: Callable[[], None]) -> _Graph:
+    """What a function launches on a stream, as a graph."""
     bindings = _bindings()
-    if bindings is None:
-        return None
     mode = bindings.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
     _checked(bindings, bindings.cuStreamBeginCapture(stream.handle, mode))
     try:

@@ -9,14 +9,17 @@ either kind.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from graphc.device_memory import use
 from graphc.fork_safe import recursive_lock
 from graphc.runtime.errors import GpuError
+from graphc.runtime.native import Build
 
 EMULATED_BYTES = 1 << 34
 # Kernels read and write 16 bytes at a time where a buffer begins at a multiple of this.
@@ -36,26 +39,56 @@ class PreparedLaunch:
     told: str = ""
 
 
-class DeviceMemory:
-    """The root of every array in a GPU's memory: bytes that know their GPU."""
+class Ranges:
+    """Ranges of addresses that lie apart."""
 
-    __slots__ = ("__array_interface__", "__weakref__", "gpu", "owner")
+    def __init__(self) -> None:
+        self._starts: list[int] = []  # in order
+        self._ends: dict[int, int] = {}
 
-    def __init__(self, gpu: Gpu, owner: Any, address: int, nbytes: int):
-        self.gpu = gpu
-        self.owner = owner
-        self.__array_interface__ = {"shape": (nbytes,), "typestr": "|u1", "data": (address, False), "version": 3}
+    def add(self, start: int, nbytes: int) -> None:
+        """Add the range of so many bytes."""
+        insort(self._starts, start)
+        self._ends[start] = start + nbytes
 
-    def array(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        """An array at the beginning of it, which keeps it alive."""
-        return np.ndarray(shape, dtype, np.asarray(self))
+    def remove(self, start: int) -> None:
+        """Take the range that begins there away."""
+        del self._starts[bisect_left(self._starts, start)]
+        del self._ends[start]
+
+    def __contains__(self, address: int) -> bool:
+        place = bisect_right(self._starts, address)
+        return bool(place) and address < self._ends[self._starts[place - 1]]
 
 
 class Module(Protocol):
-    """Kernels that are loaded on a GPU."""
+    """Kernels that are loaded on a GPU; ``build`` tells how they were built."""
+
+    build: Build
 
     def run(self, launches: Sequence[PreparedLaunch]) -> None:
         """Run launches in order on the GPU's stream, and wait for the last. Raises GpuError naming the kernel."""
+
+    def replay(self, key: Hashable, launches: Callable[[], Sequence[PreparedLaunch]]) -> None:
+        """As :meth:`run`, of launches that are the same whenever the key is: they need not be made again then."""
+
+
+class Mirror(Protocol):
+    """A block of bytes that the CPU and a GPU each have a copy of.
+
+    Attributes:
+        host: the CPU's copy, a vector of bytes.
+        address: where the GPU's copy is.
+    """
+
+    host: np.ndarray
+    address: int
+
+    def send(self) -> None:
+        """Copy the CPU's bytes to the GPU, before what runs there next."""
+
+    def fetch(self) -> None:
+        """Copy the GPU's bytes to the CPU, once it has done what was asked of it."""
 
 
 class Gpu(Protocol):
@@ -76,6 +109,12 @@ class Gpu(Protocol):
     def empty(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """A new array in memory that both this GPU and the CPU reach, uninitialised. Raises GpuOutOfMemory."""
 
+    def mirror(self, nbytes: int) -> Mirror:
+        """A block of zeros, one copy here and one there. Raises GpuOutOfMemory."""
+
+    def reaches(self, address: int) -> bool:
+        """Whether kernels can read and write what lies at an address of the process."""
+
     def load(self, source: str, kernels: Sequence[str], name: str) -> Module:
         """Build a text of kernels, or find it in the cache, and load it. Raises CompileError, GpuError."""
 
@@ -85,16 +124,14 @@ class Gpu(Protocol):
     def allocated(self) -> tuple[int, int]:
         """Bytes in use by arrays of this process, and the most that ever were."""
 
+    def reset_peak(self) -> None:
+        """Count the most bytes in use from now on."""
+
+    def empty_cache(self) -> None:
+        """Give memory that no array uses back to the driver."""
+
     def synchronize(self) -> None:
         """Wait until all that was asked of the GPU is done."""
-
-
-def gpu_of(array: np.ndarray) -> Gpu | None:
-    """The GPU in whose memory an array lies; None for the CPU's."""
-    base: Any = array
-    while isinstance(base, np.ndarray):
-        base = base.base
-    return base.gpu if isinstance(base, DeviceMemory) else None
 
 
 _guard = recursive_lock()
@@ -112,6 +149,8 @@ def gpus() -> tuple[Gpu, ...]:
         found = _known.get(key)
         if found is None:
             found = _known[key] = _look(key[0] or "")
+        if found:
+            use.active = True
         return found
 
 

@@ -94,6 +94,9 @@ class CudaProgram:
     draws_random: bool
     can_fail: bool
 
+    # As of a program for the CPU, where it may be otherwise: nothing is computed a second time.
+    rematerialization = None
+
     @property
     def buffers(self) -> tuple[Buffer, ...]:
         """The caller's buffers in order: the graph's inputs, then its outputs."""
