@@ -12,6 +12,7 @@ from typing import Any, Self
 from graphc.ir.types import DType, bfloat16, float16
 from graphc.notices import warn
 from graphc.recording import generation, state
+from graphc.runtime.gpus import gpus
 from graphc.tensor import Tensor
 
 __all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]
@@ -36,7 +37,7 @@ def is_autocast_available(device_type: str) -> bool:
 
 def is_autocast_enabled(device_type: str = "cuda") -> bool:
     """Whether autocast is on for a kind of device."""
-    return device_type == "cpu" and state.autocast is not None
+    return (device_type == "cpu" or _is_there(device_type)) and state.autocast is not None
 
 
 def is_autocast_cpu_enabled() -> bool:
@@ -58,13 +59,19 @@ def set_autocast_dtype(device_type: str, dtype: DType) -> None:
     _defaults.dtype[device_type] = dtype
 
 
+def _is_there(device_type: str) -> bool:
+    """Whether tensors can be on a kind of device other than the CPU."""
+    return device_type == "cuda" and bool(gpus())
+
+
 class autocast:
     """Context manager and decorator of mixed precision: matrix products and convolutions in a lower precision, losses
     and what else needs it in float32.
 
     Args:
-        device_type: "cpu". On a GPU that is not there it does nothing, with a warning, as in PyTorch.
-        dtype: the lower precision, bfloat16 or float16; by default bfloat16.
+        device_type: "cpu" or "cuda". Where there is no GPU "cuda" does nothing, with a warning, as in PyTorch; where
+            there is, both hold for all devices.
+        dtype: the lower precision, bfloat16 or float16; by default bfloat16, for "cuda" float16.
         enabled: False switches mixed precision off within.
         cache_enabled: accepted: conversions are not kept.
 
@@ -79,7 +86,7 @@ class autocast:
         self.device = device_type
         self.fast_dtype = dtype if dtype is not None else _defaults.dtype.get(device_type, float16)
         self._enabled = bool(enabled)
-        if device_type != "cpu" and enabled:
+        if device_type != "cpu" and enabled and not _is_there(device_type):
             warn(
                 f"{device_type.upper()} is not available or torch_xla is imported. Disabling autocast."
                 if device_type == "cuda"
@@ -98,7 +105,7 @@ class autocast:
 
     def __enter__(self) -> Self:
         self._outer.append(state.autocast)
-        if self.device == "cpu":
+        if self.device == "cpu" or _is_there(self.device):
             state.autocast = self.fast_dtype if self._enabled else None
         return self
 
@@ -118,7 +125,7 @@ class GradScaler:
     """Scales losses so that float16 gradients stay above zero, and skips steps whose gradients are not finite.
 
     Args:
-        device: "cpu"; for "cuda", which is not there, it is off with a warning, and hands everything on.
+        device: "cpu" or "cuda"; for one that is not there it is off with a warning, and hands everything on.
         init_scale: the first scale.
         growth_factor: what the scale is multiplied by after ``growth_interval`` steps without infinite gradients.
         backoff_factor: what it is multiplied by after a step with one.
@@ -136,7 +143,7 @@ class GradScaler:
         enabled: bool = True,
     ):
         self._device = device
-        self._enabled = enabled and device == "cpu"
+        self._enabled = enabled and (device == "cpu" or _is_there(device))
         if enabled and not self._enabled:
             warn(
                 f"torch.{device}.amp.GradScaler is enabled, but {device.upper()} is not available.  Disabling.",

@@ -30,8 +30,7 @@ from graphc.capture.dynamic import (
 from graphc.capture.errors import CaptureError
 from graphc.capture.trace import Recording, capture
 from graphc.capture.trees import difference, flatten, flatten_results, is_gone
-from graphc.codegen.executable import Executable, compile_loops, load
-from graphc.codegen.lower import lower
+from graphc.codegen.executable import Runnable
 from graphc.codegen.memory import MemoryPlan
 from graphc.codegen.rematerialize import MemoryLimitError
 from graphc.codegen.trace import is_host_work
@@ -39,7 +38,9 @@ from graphc.compiled.builds import Entry, Stages
 from graphc.compiled.checking import check_run, checked_call
 from graphc.compiled.execution import BoundProgram
 from graphc.compiled.many_steps import run_many
+from graphc.compiled.placement import Place, place_of
 from graphc.compiled.report import Report, describe_build
+from graphc.device_memory import use
 from graphc.fork_safe import recursive_lock
 from graphc.garbage import paused_collection
 from graphc.ir.graph import Graph
@@ -55,9 +56,12 @@ from graphc.source_lines import defined_at, user_location
 from graphc.tensor import Tensor
 
 
-def build(recording: Recording, memory_limit: int | None = None, fullgraph: bool = False) -> Stages:
-    """From a recording to C text and a memory plan; no compiler is run. Raises CaptureError where, with ``fullgraph``,
-    the host would have to carry an operation out."""
+def build(
+    recording: Recording, memory_limit: int | None = None, fullgraph: bool = False, place: Place | None = None
+) -> Stages:
+    """From a recording to the text of a program and its memory plan, for the CPU unless ``place`` says otherwise; no
+    compiler is run. Raises CaptureError where, with ``fullgraph``, the host would have to carry an operation out."""
+    place = place or Place(None)
     seconds: dict[str, float] = {}
 
     def timed(name: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
@@ -70,8 +74,8 @@ def build(recording: Recording, memory_limit: int | None = None, fullgraph: bool
         optimized = timed("optimize", optimize, recording.graph, passes=passes)
         if fullgraph:
             refuse_call_outs(optimized.graph)
-        loops = timed("lower", lower, optimized.graph)
-        compiled = timed("render", compile_loops, loops, memory_limit=memory_limit)
+        loops = timed("lower", place.lower, optimized.graph)
+        compiled = timed("render", place.compile, optimized.graph, loops, memory_limit)
         return Stages(recording, optimized.graph, optimized.records, compiled, seconds)
 
     with paused_collection():
@@ -119,6 +123,7 @@ class CompiledFunction:
         fullgraph: bool = False,
         dynamic: bool | Declared | None = None,
         memory_limit: int | str | None = None,
+        backend: Any = None,
     ):
         check_declared(dynamic)
         self._most_bytes = None if memory_limit is None else byte_count(memory_limit, "memory_limit")
@@ -133,6 +138,7 @@ class CompiledFunction:
         self.fullgraph = fullgraph
         self.dynamic = dynamic
         self.memory_limit = memory_limit
+        self.backend = backend
         # Builds by the exact kind of arguments, and all of them by their kind but for shapes.
         self._entries: dict[Any, list[Entry]] = {}
         self._families: dict[Any, list[Entry]] = {}
@@ -201,13 +207,13 @@ class CompiledFunction:
     @staticmethod
     def _key(description: Any, tensors: Sequence[Tensor]) -> Any:
         """What the kind of a call is."""
-        return (
-            description,
-            state.gradients,
-            state.autocast,
-            get_default_dtype(),
-            *[(tensor._array.shape, tensor.dtype.short, _wants_gradient(tensor)) for tensor in tensors],
-        )
+        kinds = [(tensor._array.shape, tensor.dtype.short, _wants_gradient(tensor)) for tensor in tensors]
+        if use.active:
+            kinds = [
+                (shape, short if tensor.is_cpu else f"{short} on {tensor.device}", wanted)
+                for (shape, short, wanted), tensor in zip(kinds, tensors, strict=True)
+            ]
+        return (description, state.gradients, state.autocast, get_default_dtype(), *kinds)
 
     @staticmethod
     def _refilled(bound: BoundProgram, result: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
@@ -267,12 +273,14 @@ class CompiledFunction:
                     if entry.bound.holds(tensors):  # another thread has built it meanwhile
                         return self._refilled(entry.bound, entry.bound(tensors), arguments, keywords)
             symbols, few = without_few(self._symbols(key, tensors, arguments, keywords), tensors)
-            made: list[Executable | None] = []
+            made: list[Runnable | None] = []
+            places: list[Place] = []
 
             def use(recording: Recording) -> None:
+                places.append(place_of(recording, tensors, self.backend, self.fullgraph, self.__name__))
                 if few and self.dynamic is not None:
                     recording = replace(recording, fixed={**few, **recording.fixed})
-                made.append(self._built(recording, reason))
+                made.append(self._built(recording, reason, places[-1]))
 
             self._captures += 1
             try:
@@ -285,7 +293,8 @@ class CompiledFunction:
             (executable,) = made
             if executable is None:
                 return returned
-            bound = BoundProgram(self._stages.recording, executable, self._backward_of)
+            build_backward = functools.partial(self._backward_of, places[-1])
+            bound = BoundProgram(self._stages.recording, executable, build_backward)
             self._newest = Entry(self._stages, bound, reason, tensors, symbols)
             for tensor in flatten_results(returned)[0]:
                 # As at later calls: what was swept inside can't be swept again.
@@ -294,13 +303,13 @@ class CompiledFunction:
             self._keep(key, self._newest)
             return returned
 
-    def _built(self, recording: Recording, reason: str) -> Executable | None:
+    def _built(self, recording: Recording, reason: str, place: Place) -> Runnable | None:
         """The program of a recording; None where the function runs eagerly from now on."""
-        self._stages = build(recording, self._most_bytes, self.fullgraph)
+        self._stages = build(recording, self._most_bytes, self.fullgraph, place)
         for observer in _observers:
             observer(self.__name__, self._stages)
         try:
-            return load(self._stages.compiled)
+            return place.load(self._stages.compiled)
         except CompilerNotFound as error:
             self._eager = f"there is no C compiler: {error}"
             _warn_once(f"compiled functions run eagerly: {error}", 7)
@@ -321,14 +330,14 @@ class CompiledFunction:
             stacklevel=stacklevel,
         )
 
-    def _backward_of(self, graph: Graph) -> Executable | None:
+    def _backward_of(self, place: Place, graph: Graph) -> Runnable | None:
         """A backward part, built and loaded; None where there is no program for it, and numpy carries it out."""
         optimized = optimize(graph).graph
         if self.fullgraph:
             refuse_call_outs(optimized)
-        compiled = compile_loops(lower(optimized), memory_limit=self._most_bytes)
+        compiled = place.compile(optimized, place.lower(optimized), self._most_bytes)
         try:
-            executable = load(compiled)
+            executable = place.load(compiled)
             executable.check = functools.partial(check_run, graph) if self.check else None
             return executable
         except (CompilerNotFound, CompileError) as error:
@@ -433,7 +442,7 @@ class CompiledFunction:
             del self._entries[key]
 
     def _options(self) -> dict[str, Any]:
-        names = ("fallback", "max_paths", "check", "fullgraph", "dynamic", "memory_limit")
+        names = ("fallback", "max_paths", "check", "fullgraph", "dynamic", "memory_limit", "backend")
         return {name: getattr(self, name) for name in names}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CompiledFunction:
@@ -577,8 +586,11 @@ def compile(
             with no row or one is recorded as it is. Not seen, and as in the call that was recorded: a size within
             formatted text, and whether reshape() and contiguous() copied, where one row alone would be a view.
         disable: give the function back as it is.
-        mode, backend, options: taken for programs written for PyTorch, as further arguments of its ``compile`` are;
-            there is one way to compile. A backend of the caller's own is not called, and a warning says so.
+        backend: "cuda" for a program that runs on a GPU: that of the tensors, or the first where they are on the CPU;
+            "c" for one that runs on the CPU. Otherwise it runs where its tensors are. What no kernel does on a GPU
+            leaves the program to the CPU, with a warning. PyTorch's own names of backends mean nothing here; one of
+            the caller's own is not called, and a warning says so.
+        mode, options: taken for programs written for PyTorch, as further arguments of its ``compile`` are.
         memory_limit: the most bytes that the program may hold for itself while it runs, a number or text such as
             ``"48MiB"``: its arena, that is every value between its operations and what kernels work in, on as many
             threads as this process may use, for the greatest sizes declared. Arguments, parameters, state, results, and
@@ -613,6 +625,7 @@ def compile(
         "fullgraph": fullgraph,
         "dynamic": dynamic,
         "memory_limit": memory_limit,
+        "backend": backend,
     }
     if function is None:
         return functools.partial(compile, **given, disable=disable)

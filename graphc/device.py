@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/docs/stable/tensor_attributes.html#torch.device
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,21 +54,39 @@ class Device:
         """
         return given if isinstance(given, Device) else Device(given)
 
-    def require(self) -> None:
-        """Raise AssertionError (for a GPU, as PyTorch's builds without one) or RuntimeError unless tensors can be held
-        there."""
-        if self.type == "cuda":
-            raise AssertionError(f"Torch not compiled with CUDA enabled: graphc holds no tensors on {self}")
-        if self.type != "cpu":
-            raise RuntimeError(f"graphc holds no tensors on {self}: its programs run on the CPU")
+    def require(self) -> Any:
+        """What holds tensors there: the GPU (:class:`graphc.runtime.gpus.Gpu`), or None, which stands for the CPU.
+
+        Raises AssertionError where there is no GPU at all, as PyTorch's builds without one do, RuntimeError for a GPU
+        that there is not, and for every other kind of device.
+        """
+        if self.type == "cpu":
+            return None
+        if self.type != "cuda":
+            raise RuntimeError(f"graphc holds no tensors on {self}: its programs run on the CPU and on GPUs (cuda)")
+        from graphc.runtime import gpus
+
+        found = gpus.gpus()
+        if not found:
+            raise AssertionError(
+                f"Torch not compiled with CUDA enabled: graphc holds no tensors on {self} ({gpus.why_none()})"
+            )
+        number = current.number if self.index is None else self.index
+        if number >= len(found):
+            raise RuntimeError(
+                f"CUDA error: invalid device ordinal: {self} was asked for, and there are {len(found)} GPUs"
+            )
+        return found[number]
 
     def __enter__(self) -> Device:
         """Within the block new tensors are made here. Raises as :meth:`require`."""
         self.require()
+        current.defaults.append(self)
         return self
 
     def __exit__(self, *exception: object) -> None:
         """Leave the block."""
+        current.defaults.pop()
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
@@ -78,3 +97,25 @@ class Device:
 
 
 cpu = Device("cpu")
+
+
+class _Current(threading.local):
+    """What a thread has chosen: the number of the GPU that "cuda" stands for, and where new tensors are made, the
+    innermost block last."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.defaults: list[Device] = []
+
+
+current = _Current()
+
+
+def place_by_default() -> Any:
+    """Where new tensors are made that no device is named for: a GPU, or None for the CPU."""
+    return current.defaults[-1].require() if current.defaults else None
+
+
+def of_gpu(gpu: Any) -> Device:
+    """The device of a GPU, or of the CPU for None."""
+    return cpu if gpu is None else Device("cuda", gpu.number)

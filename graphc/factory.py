@@ -7,7 +7,8 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from graphc.device import Device
+from graphc.device import Device, of_gpu, place_by_default
+from graphc.device_memory import gpu_of, use
 from graphc.ir.types import DType
 from graphc.layouts import strided
 from graphc.ops.argument_kinds import out_of_memory
@@ -57,11 +58,12 @@ def factory(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         try:
             if layout is not None:
                 layout.require()
-            if device is not None:
-                Device.of(device).require()
+            gpu = place_by_default() if device is None else Device.of(device).require()
             if "dtype" in keywords:
                 keywords["dtype"] = known_dtype(name, keywords["dtype"])
             result = function(*arguments, **keywords)
+            if use.active:
+                result = _placed(result, arguments, gpu, chosen=device is not None or gpu is not None)
             if out is not None:
                 return write_out(name, result, out)
             if state.gradients is None:
@@ -83,6 +85,14 @@ def factory(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     make.__signature__ = own.replace(parameters=[*own.parameters.values(), *more])
     make.explains_errors = True
     return make
+
+
+def _placed(result: Tensor, arguments: Sequence[Any], gpu: Any, chosen: bool) -> Tensor:
+    """A function's result on the device that was chosen for it, else on that of the tensor that it is made of."""
+    source = arguments[0] if arguments and isinstance(arguments[0], Tensor) else None
+    if result is source:
+        return result.to(of_gpu(gpu)) if chosen else result
+    return result._lie_at(gpu if chosen or source is None else gpu_of(source._array))
 
 
 def _sizes_in(name: str, arguments: Sequence[Any], keywords: dict[str, Any]) -> tuple[int, ...] | None:

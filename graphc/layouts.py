@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from graphc.device_memory import beside, use
+
 
 class Layout:
     """How a tensor's elements are kept: here always ``strided``, by offset and strides."""
@@ -82,7 +84,7 @@ class MemoryFormat:
         array = tensor._array
         if self.order is None:
             if self is contiguous_format and not array.flags.c_contiguous:
-                tensor._array = tensor._storage.array = np.ascontiguousarray(array)
+                _give(tensor, np.ascontiguousarray(array))
             return tensor
         order = self._checked(array.ndim)
         if not self.holds(array):
@@ -91,8 +93,14 @@ class MemoryFormat:
 
 
 def _turn(tensor: Any, order: tuple[int, ...]) -> None:
-    turned = np.ascontiguousarray(tensor._array.transpose(order)).transpose(np.argsort(order))
-    tensor._array = tensor._storage.array = turned
+    _give(tensor, np.ascontiguousarray(tensor._array.transpose(order)).transpose(np.argsort(order)))
+
+
+def _give(tensor: Any, array: np.ndarray) -> None:
+    """Replace the memory of a new tensor, on the device where it is."""
+    if use.active:
+        array = beside(array, (tensor._array,))
+    tensor._array = tensor._storage.array = array
 
 
 def order_in_memory(array: np.ndarray) -> tuple[int, ...] | None:

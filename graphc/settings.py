@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphc import notices
-from graphc.device import Device
+from graphc.device import Device, current
 
 __all__ = [
     "are_deterministic_algorithms_enabled",
@@ -149,14 +149,19 @@ def is_warn_always_enabled() -> bool:
 
 
 def set_default_device(device: Any) -> None:
-    """Where new tensors are made. Raises for anything but the CPU."""
-    if device is not None:
-        Device.of(device).require()
+    """Where new tensors are made that no device is named for. Raises as :meth:`graphc.device.Device.require`."""
+    chosen = None if device is None else Device.of(device)
+    if chosen is not None:
+        chosen.require()
+    current.defaults[:] = [] if chosen is None else [chosen]
 
 
 def get_default_device() -> Device:
-    """Where new tensors are made: on the CPU."""
-    return Device("cpu")
+    """Where new tensors are made: on the CPU, unless :func:`set_default_device` or a block chose otherwise."""
+    if not current.defaults:
+        return Device("cpu")
+    chosen = current.defaults[-1]
+    return Device("cuda", current.number) if chosen == Device("cuda") else chosen
 
 
 def typename(obj: Any) -> str:
@@ -172,7 +177,7 @@ def typename(obj: Any) -> str:
 
 
 def get_device(input: Any) -> int:
-    """-1, which stands for the CPU."""
+    """The number of a tensor's GPU; -1, which stands for the CPU."""
     return input.get_device()
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from graphc.device import Device, cpu
+from graphc.device import Device, of_gpu
+from graphc.device_memory import gpu_of
 from graphc.ir.types import (
     DType,
     bfloat16,
@@ -69,7 +70,6 @@ class _Memory:
     _dtype: DType
     _storage: Storage
 
-    is_cuda = False
     is_sparse = False
 
     @property
@@ -78,15 +78,20 @@ class _Memory:
 
     @property
     def device(self) -> Device:
-        return cpu
+        return of_gpu(gpu_of(self._storage.array))
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether it is in a GPU's memory."""
+        return self.device.type == "cuda"
 
     @property
     def _cdata(self) -> int:
         return id(self._storage)
 
     def get_device(self) -> int:
-        """-1, which stands for the CPU."""
-        return -1
+        """The number of the GPU; -1, which stands for the CPU."""
+        return -1 if self.device.index is None else self.device.index
 
     def __len__(self) -> int:
         return self._vector.size
@@ -227,7 +232,7 @@ class UntypedStorage(_Memory):
         return self._new(self._vector[place])
 
     def __repr__(self) -> str:
-        return f"{self._listing()}[torch.storage.UntypedStorage(device=cpu) of size {len(self)}]"
+        return f"{self._listing()}[torch.storage.UntypedStorage(device={self.device}) of size {len(self)}]"
 
 
 class _KindOfStorage(type):
@@ -287,7 +292,8 @@ class TypedStorage(_Memory):
         return TypedStorage.of(Storage(self._vector.astype(dtype.numpy)), dtype)
 
     def __repr__(self) -> str:
-        return f"{self._listing()}[torch.storage.TypedStorage(dtype={self._dtype}, device=cpu) of size {len(self)}]"
+        told = f"dtype={self._dtype}, device={self.device}"
+        return f"{self._listing()}[torch.storage.TypedStorage({told}) of size {len(self)}]"
 
 
 for _name, _dtype in (

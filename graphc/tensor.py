@@ -17,6 +17,8 @@ from graphc.autograd import naming  # noqa: F401
 from graphc.autograd.hooks import Hooks
 from graphc.autograd.structured_node import ResultNode, StructuredNode
 from graphc.autograd.tape import TapeNode, edges_of, gradient_edge
+from graphc.device_memory import beside
+from graphc.device_memory import use as device_use
 from graphc.ir.primitive import PRIMITIVES, Attributes, Pointwise, Primitive
 from graphc.ir.types import DTYPE_OF_NUMPY, DType, dtype_of, float64
 from graphc.missing_names import absent_of_tensor
@@ -137,6 +139,10 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
         """A tensor that shares the array's memory. Raises TypeError for an element type that no tensor holds."""
         return Tensor._wrap(array, dtype_of(array.dtype))
 
+    def _beside(self, array: np.ndarray) -> Tensor:
+        """A new tensor of an array, on the device of this one."""
+        return Tensor.from_array(beside(array, (self._array,)) if device_use.active else array)
+
     @staticmethod
     def source(primitive: type[Primitive], **attrs: Any) -> Tensor:
         """The result of a primitive that has no operands."""
@@ -167,6 +173,8 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
         result = _new(Tensor)
         result._array = array
         result.dtype = dtype
+        if device_use.active:
+            result._array = beside(array, [tensor._array for tensor in inputs])
         gradients = state.gradients
         if primitive.aliases:
             memory, own = array.base, source._array
@@ -202,7 +210,7 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
             _require_types(primitive, (self, other), _NOTHING)
             raise
         result = _new(Tensor)
-        result._array = array
+        result._array = beside(array, (self._array, other._array)) if device_use.active else array
         result.dtype = dtype = DTYPE_OF_NUMPY[array.dtype]
         gradients = state.gradients
         if gradients:
@@ -230,6 +238,9 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
         made = primitive.evaluate(*(tensor._array for tensor in inputs), **given)
         # A region may give what it was given: results have memory of their own.
         arrays = [np.array(array, order="C") for array in made]
+        if device_use.active:
+            operands = [tensor._array for tensor in inputs]
+            arrays = [beside(array, operands) for array in arrays]
         results = tuple(Tensor._wrap(array, dtype_of(array.dtype)) for array in arrays)
         if state.gradients and primitive.differentiable and any(tensor.requires_grad for tensor in inputs):
             node = StructuredNode(primitive, inputs, attrs, results)

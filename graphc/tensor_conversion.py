@@ -12,6 +12,7 @@ import numpy as np
 
 from graphc.autograd.naming import described
 from graphc.device import Device
+from graphc.device_memory import at, gpu_of, use
 from graphc.ir.types import DType, bfloat16, dtype_of, float64
 from graphc.layouts import MemoryFormat, contiguous_format, preserve_format
 from graphc.memory_views import rebuilt
@@ -103,10 +104,17 @@ class Conversion:
 
         Raises:
             RuntimeError: for a tensor that requires a gradient; use ``tensor.detach().numpy()``.
-            TypeError: for bfloat16, which numpy does not know.
+            TypeError: for bfloat16, which numpy does not know; for a tensor on a GPU, unless ``force`` copies it.
         """
         if self.requires_grad and not force:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        if use.active and gpu_of(self._array) is not None:
+            if not force:
+                raise TypeError(
+                    f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to "
+                    "host memory first."
+                )
+            return self.detach().cpu().numpy()
         if self.dtype is bfloat16:
             raise TypeError("Got unsupported ScalarType BFloat16")
         # An array of its own, which the caller may give another shape.
@@ -131,11 +139,13 @@ class Conversion:
             )
         array = self._value("deepcopy()")
         memory = copy.deepcopy(self._storage, memo)
+        if use.active:
+            memory.array = at(memory.array, gpu_of(self._storage.array))
         copied = self._wrap(memory.array, self.dtype, memory, self._chain, kind=type(self))
         if self._chain:
             copied._array = rebuilt(copied)
             if not np.may_share_memory(copied._array, memory.array):
-                copied = self._wrap(array.copy(), self.dtype, kind=type(self))
+                copied = self._wrap(at(array.copy(), gpu_of(array)), self.dtype, kind=type(self))
         copied._requires_grad = self._requires_grad
         memo[id(self)] = copied
         if self._grad is not None:
@@ -169,11 +179,15 @@ class Conversion:
             if isinstance(target, (DType, type)):
                 dtype = as_dtype(target)
             elif isinstance(target, Conversion):
-                dtype = target.dtype
+                dtype, device = target.dtype, target.device
             elif target is not None and not isinstance(target, bool):
                 device = target
         if device is not None:
-            Device.of(device).require()
+            gpu = Device.of(device).require()
+            if use.active and gpu is not gpu_of(self._array):
+                moved = self._moved(gpu)
+                again = dtype is not None or memory_format is not None
+                return moved.to(dtype=dtype, memory_format=memory_format) if again else moved
         order = preserve_format if memory_format is None else memory_format
         if dtype is None or dtype == self.dtype:
             if not copy and (order is preserve_format or order.holds(self._array)):
@@ -199,7 +213,23 @@ class Conversion:
         return memory_format.lay_out(self.clone())
 
     def cpu(self, memory_format: MemoryFormat = preserve_format) -> Tensor:
-        """This tensor: it is in the processor's memory already."""
+        """This tensor in the processor's memory: itself where it is there already."""
+        return self._moved(None) if use.active and gpu_of(self._array) is not None else self
+
+    def _moved(self, gpu: Any) -> Tensor:
+        """A copy on a GPU, or on the CPU for None, within the graph."""
+        moved = described(self.clone(), "ToCopyBackward0(input)", self)
+        moved._lie_at(gpu)
+        return moved
+
+    def _lie_at(self, gpu: Any) -> Tensor:
+        """Give this tensor, which is new and has its memory to itself, memory on a GPU, or on the CPU for None."""
+        if use.active:
+            array = at(self._array, gpu)
+            if array is not self._array:
+                self._array = array
+                if self._memory is not None:
+                    self._memory.array = array
         return self
 
     def to_dense(self, dtype: DType | None = None, *, masked_grad: bool = True) -> Tensor:
@@ -222,9 +252,9 @@ class Conversion:
         return (1, 0)
 
     def cuda(self, device: Any = None) -> Tensor:
-        """Raises RuntimeError: this version holds no tensors on a GPU."""
-        Device.of("cuda" if device is None else device).require()
-        return self
+        """This tensor on a GPU, the current one or that of the device or number given: itself where it is there
+        already. Raises as :meth:`graphc.device.Device.require`."""
+        return self.to(Device.of("cuda" if device is None else device))
 
 
 def _real(number: float | int | complex) -> float | int:

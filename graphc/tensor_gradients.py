@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from graphc.autograd.hooks import Hook
 from graphc.autograd.naming import describe_written
 from graphc.autograd.tape import AccumulateGrad, TapeNode, dressed, gradient_edge
+from graphc.device_memory import gpu_of, use
 from graphc.hook_handles import RemovableHandle, entered
 from graphc.layouts import copied_as, lay_out_as
 from graphc.notices import warn
@@ -214,6 +215,8 @@ class Differentiation:
                 self.grad = lay_out_as(cotangent.clone(), self._array).detach()
             else:
                 self.grad = self._wrap(copied_as(cotangent._array, self._array), cotangent.dtype)
+            if use.active:
+                self._grad._lie_at(gpu_of(self._array))
         elif state.gradients:
             self.grad = self._grad + cotangent
         else:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from graphc.device import Device, cpu
+from graphc.device import Device, cpu, of_gpu
+from graphc.device_memory import gpu_of, use
 from graphc.ir.types import DType, contiguous_strides
 from graphc.layouts import Layout, MemoryFormat, contiguous_format, strided
 from graphc.memory_views import rebuilt
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 # What PyTorch's tensors may be and these are not.
 _ELSEWHERE = (
-    *("cuda", "ipu", "maia", "meta", "mkldnn", "mps", "mtia", "nested", "quantized", "sparse", "sparse_csr", "vulkan"),
+    *("ipu", "maia", "meta", "mkldnn", "mps", "mtia", "nested", "quantized", "sparse", "sparse_csr", "vulkan"),
     *("xla", "xpu"),
 )
 
@@ -159,7 +160,7 @@ class Metadata:
 
     @property
     def device(self) -> Device:
-        return cpu
+        return of_gpu(gpu_of(self._array)) if use.active else cpu
 
     def stride(self, dim: int | None = None) -> tuple[int, ...] | int:
         """Strides in elements, or that of one dimension."""
@@ -210,11 +211,13 @@ class Metadata:
         return node.description[2] if node is not None and getattr(node, "description", None) else 0
 
     volatile = property(lambda self: False, doc="Of PyTorch before 0.4: without meaning.")
-    is_cpu = property(lambda self: True, doc="Tensors are in the processor's memory.")
+    is_cpu = property(lambda self: self.get_device() < 0, doc="Whether it is in the processor's memory.")
+    is_cuda = property(lambda self: self.get_device() >= 0, doc="Whether it is in a GPU's memory.")
 
     def get_device(self) -> int:
-        """-1, which stands for the CPU."""
-        return -1
+        """The number of the GPU; -1, which stands for the CPU."""
+        gpu = gpu_of(self._array) if use.active else None
+        return -1 if gpu is None else gpu.number
 
     def is_same_size(self, other: Tensor) -> bool:
         """Whether another tensor has this one's shape."""
@@ -264,12 +267,14 @@ class Metadata:
         return viewed
 
     def is_pinned(self, device: Any = None) -> bool:
-        """False: memory is pinned for the sake of a GPU."""
+        """False: memory of both is reached by the CPU and by a GPU alike."""
         return False
 
     def pin_memory(self, device: Any = None) -> Tensor:
-        """Raises RuntimeError: memory is pinned for the sake of a GPU, and there is none."""
-        raise RuntimeError("Cannot access accelerator device when none is available.")
+        """This tensor: memory of both is reached by both. Raises RuntimeError where there is no GPU."""
+        if not use.active:
+            raise RuntimeError("Cannot access accelerator device when none is available.")
+        return self
 
     # -- memory --------------------------------------------------------------------------------------------------
 

@@ -200,7 +200,7 @@ def format_tensor(tensor: Tensor) -> str:
 
     array = tensor._array
     prefix = "tensor(" if type(tensor) in (Plain, Parameter) else f"{type(tensor).__name__}("
-    suffixes: list[str] = []
+    suffixes: list[str] = [] if tensor.is_cpu else [f"device='{tensor.device}'"]
     if array.size == 0:
         body = "[]"
         if array.ndim != 1:

@@ -16,6 +16,7 @@ from graphc.autograd.anomaly_mode import refuse_anomalies, warn_of_forward
 from graphc.autograd.second_sweep import connected
 from graphc.autograd.tape import Node
 from graphc.autograd.watching import switch, watching
+from graphc.ops.one_device import here as placement
 from graphc.recording import state
 from graphc.tensor import Tensor
 
@@ -54,6 +55,7 @@ def sweep(
 
     watching.sweeps += 1
     outer_gradients, outer_location, outer_phase = state.gradients, state.location, state.phase
+    outer_within, placement.within = placement.within, True  # rules make constants wherever they like
     state.gradients, state.phase = create_graph, "backward"
     # Of nodes without hooks nothing is asked but their rule.
     only_rules = useful is None and not create_graph and state.recorder is None and not watching.anomalies
@@ -97,6 +99,7 @@ def sweep(
                 node.release()
     finally:
         state.gradients, state.location, state.phase = outer_gradients, outer_location, outer_phase
+        placement.within = outer_within
     return found
 
 

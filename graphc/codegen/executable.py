@@ -140,7 +140,11 @@ class Runnable:
         """Tell the program the sizes that are known at run time only, for the runs that follow."""
         raise NotImplementedError
 
-    # A new array for a result, of a shape and a numpy dtype, where the program computes.
+    # Whether its program runs many steps in one call.
+    runs_many = False
+    # Memory for results, where the tensors are that the program is given: see ResultMemory; and a new array there, of a
+    # shape and a numpy dtype.
+    results: Any
     empty: Callable[..., np.ndarray] = staticmethod(np.empty)
 
     def run(self, arrays: Sequence[np.ndarray], extents: Sequence[int] = ()) -> None:
@@ -215,6 +219,8 @@ class Executable(Runnable):
 
     ``program`` is the :class:`graphc.runtime.NativeProgram`, for a caller that sets pointers itself.
     """
+
+    runs_many = True
 
     def __init__(self, compiled: CompiledProgram, build: Any):
         self.compiled = compiled

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from graphc.capture.dynamic import Symbols, sizes_of
 from graphc.capture.trace import Recording
+from graphc.codegen.cuda import CudaProgram
 from graphc.codegen.executable import CompiledProgram
 from graphc.codegen.listing import print_program
 from graphc.compiled.execution import BoundProgram
@@ -22,7 +23,7 @@ class Stages:
     recording: Recording
     optimized: Graph
     passes: tuple[PassRecord, ...]
-    compiled: CompiledProgram
+    compiled: CompiledProgram | CudaProgram
     seconds: dict[str, float]
 
     @property

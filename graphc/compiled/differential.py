@@ -27,7 +27,7 @@ from graphc.autograd.second_sweep import behind
 from graphc.autograd.tape import Edge, gradient_edge, next_sequence, refuse_overwritten, refuse_second_sweep
 from graphc.autograd.tape import Node as GraphNode
 from graphc.autograd.watching import switch
-from graphc.codegen.executable import Executable
+from graphc.codegen.executable import Runnable
 from graphc.fork_safe import recursive_lock
 from graphc.ir.graph import Bundle, Graph, Node
 from graphc.ir.interp import bind_sizes, interpret
@@ -35,7 +35,7 @@ from graphc.recording import state
 from graphc.tensor import Tensor
 
 # Builds a graph; None where there is no compiler for it, and it is interpreted.
-Build = Callable[[Graph], Executable | None]
+Build = Callable[[Graph], Runnable | None]
 
 
 class DifferentiableProgram:
@@ -62,7 +62,7 @@ class DifferentiableProgram:
                 found = self._backward[positions, wanted] = BackwardProgram(self, half)
             return found
 
-    def programs(self, name: str) -> Iterator[tuple[str, Executable]]:
+    def programs(self, name: str) -> Iterator[tuple[str, Runnable]]:
         """The programs that were built so far, each with what it is for."""
         with self._lock:
             found = list(self._backward.items())
@@ -95,7 +95,7 @@ class BackwardProgram:
                 self._recorded[names] = DifferentiableProgram(again, self.forward.build), extra, program
             return self._recorded[names]
 
-    def programs(self, name: str) -> Iterator[tuple[str, Executable]]:
+    def programs(self, name: str) -> Iterator[tuple[str, Runnable]]:
         """The programs that were built so far, each with what it is for."""
         with self._lock:
             recorded = list(self._recorded.values())
@@ -113,7 +113,7 @@ class RunnableGraph:
     def __init__(self, graph: Graph, build: Build):
         self.graph = graph
         self._build = build
-        self.executable: Executable | None = None
+        self.executable: Runnable | None = None
         self._built = False
         self._lock = recursive_lock()
 
@@ -135,7 +135,7 @@ class RunnableGraph:
         given = [np.array(array, order="C", copy=None) for array in arrays]
         extents = [sizes[symbol] for symbol in self.executable.compiled.program.symbols]
         types = [output.node.type.bind(sizes) for output in self.graph.outputs]
-        results = [np.empty(type.shape, type.dtype.numpy) for type in types]
+        results = [self.executable.empty(type.shape, type.dtype.numpy) for type in types]
         with program.lock:
             self.executable.set_sizes(extents)
             code = program.call([*given, *results], extents)

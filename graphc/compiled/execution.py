@@ -26,9 +26,10 @@ from graphc.capture.trace import (
     Recording,
     unflatten,
 )
-from graphc.codegen.executable import Executable
+from graphc.codegen.executable import Runnable
 from graphc.codegen.ordering import may_fail
 from graphc.compiled.differential import CompiledBackward, DifferentiableProgram
+from graphc.device_memory import gpu_of, use
 from graphc.ir.graph import Graph
 from graphc.ir.integers import bind_attribute, bounds
 from graphc.ir.types import DType
@@ -46,7 +47,7 @@ _MOST_SIZES = 256
 class BoundProgram:
     """A recording and its executable, bound to the tensors from outside that the recording met."""
 
-    def __init__(self, recording: Recording, executable: Executable, build: Callable[[Graph], Executable]):
+    def __init__(self, recording: Recording, executable: Runnable, build: Callable[[Graph], Runnable]):
         self.recording = recording
         self.executable = executable
         self._program = executable.program
@@ -77,6 +78,7 @@ class BoundProgram:
                 value = np.zeros((), node.type.dtype.numpy)
                 self._scalars.append((binding, value))
                 self._program.pointers[slot] = _from_buffer(value)
+        self._homes = [gpu_of(tensor._array) for _, tensor, _ in self.outside]
         first = len(graph.inputs)
         self.symbols = executable.compiled.program.symbols
         # Where each size that is known at run time only is found: an argument and its dimension.
@@ -167,7 +169,7 @@ class BoundProgram:
         extents = [extent for node in self.recording.graph.inputs for extent in node.type.shape]
         return {str(extent): bounds(extent)[1] or 0 for extent in extents if str(extent) in self.symbols}
 
-    def backward_programs(self) -> Iterator[tuple[str, Executable]]:
+    def backward_programs(self) -> Iterator[tuple[str, Runnable]]:
         """The programs that were needed so far to differentiate calls from outside, each with what it is for."""
         if self._differentiable is not None:
             yield from self._differentiable.programs("backward")
@@ -193,7 +195,7 @@ class BoundProgram:
             if not guard.holds():
                 return f"no longer {guard}"
         if (self._placed and not self._follow_places()) or not self._outside_fits():
-            return "a tensor from outside has another shape or dtype"
+            return "a tensor from outside has another shape, dtype, or device"
         for guard in self._checked_every_call:
             if not guard.holds(tensors):
                 return f"no longer: {guard.broken() if isinstance(guard, VariablesGuard) else guard}"
@@ -218,8 +220,10 @@ class BoundProgram:
         return all(storages.count(self.outside[at][1]._storage) == 1 for at, _ in self._placed)
 
     def _outside_fits(self) -> bool:
-        """Whether tensors from outside still have the shapes and dtypes that the program was built for."""
+        """Whether tensors from outside still have the shapes, dtypes, and devices that the program was built for."""
         types = [node.type for node in self.recording.graph.inputs]
+        if use.active and [gpu_of(tensor._array) for _, tensor, _ in self.outside] != self._homes:
+            return False
         return all(
             tensor._array.shape == types[slot].shape and tensor.dtype == types[slot].dtype
             for slot, tensor, _ in self.outside
@@ -321,7 +325,8 @@ class BoundProgram:
             for array, changed in ((stacked[position], changed) for _, position, changed in self._arguments)
         )
         return (
-            plain
+            self.executable.runs_many
+            and plain
             and dense
             and not (shown & gradients or recording.refilled or recording.flags)
             and not (self._gradient_inputs and recording.gradients)

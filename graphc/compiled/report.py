@@ -180,6 +180,8 @@ def _measure(
 ) -> tuple[np.ndarray | None, str]:
     """Seconds of each launch on copies of the values given by slot, and made-up ones elsewhere, for these sizes; or
     None, and how the program ended with them."""
+    if not isinstance(executable, Executable):
+        return None, "the launches of a GPU are not timed one by one"
     program = executable.compiled.program
     timed = load(compile_loops(program, timed=True))
     generator = np.random.default_rng(0)

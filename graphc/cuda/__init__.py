@@ -1,14 +1,22 @@
-"""The namespace of GPUs on a build that has none: programs that ask find out, and go on without one."""
+"""The namespace of GPUs: programs that ask whether there is one find out, and go on without it.
+
+Source: https://docs.pytorch.org/docs/stable/cuda.html
+"""
 
 from graphc.cuda import amp, random
 from graphc.cuda.absent import (
-    Event,
+    get_rng_state_all,
+    max_memory_cached,
+    memory_cached,
+    reset_max_memory_allocated,
+    seed,
+    seed_all,
+    set_rng_state_all,
+)
+from graphc.cuda.devices import (
     OutOfMemoryError,
-    Stream,
     can_device_access_peer,
     current_device,
-    current_stream,
-    default_stream,
     device,
     device_count,
     device_of,
@@ -18,7 +26,6 @@ from graphc.cuda.absent import (
     get_device_name,
     get_device_properties,
     get_rng_state,
-    get_rng_state_all,
     init,
     initial_seed,
     ipc_collect,
@@ -28,23 +35,23 @@ from graphc.cuda.absent import (
     manual_seed,
     manual_seed_all,
     max_memory_allocated,
-    max_memory_cached,
     max_memory_reserved,
     mem_get_info,
     memory_allocated,
-    memory_cached,
     memory_reserved,
     memory_stats,
     memory_summary,
-    reset_max_memory_allocated,
     reset_peak_memory_stats,
-    seed,
-    seed_all,
     set_device,
     set_rng_state,
-    set_rng_state_all,
-    stream,
     synchronize,
+)
+from graphc.cuda.streams import (
+    Event,
+    Stream,
+    current_stream,
+    default_stream,
+    stream,
 )
 from graphc.missing_names import lazy_names
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.device_memory import use as device_use
 from graphc.ir.graph import Symbol
 from graphc.ir.integers import IntegerExpression
 from graphc.ir.primitive import Primitive
@@ -62,6 +63,7 @@ from graphc.ops.functions import arithmetic, indexing, linear
 from graphc.ops.functions.elementary import bitwise_left_shift, bitwise_right_shift
 from graphc.ops.functions.registry import MODULES, in_place_methods_of, methods_of
 from graphc.ops.memory_overlap import require_apart
+from graphc.ops.one_device import require_one_device
 from graphc.ops.operands import apply_binary, cast, is_value
 from graphc.ops.overriding import UNANSWERED, asked
 from graphc.ops.promotion import require_castable
@@ -185,6 +187,8 @@ def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
             return NotImplemented  # numpy computes, and the name is bound to the result
         if may_read and (self._memory is not None or not reads_itself):
             require_apart(self, (*arguments, *keywords.values()), itself=reads_itself)
+        if device_use.active:
+            require_one_device(self, *arguments, *keywords.values())
         if update is not None and not keywords and len(arguments) == 1 and self._updated(update, arguments[0]):
             return self
         result = function(self, *arguments, **keywords)
@@ -198,6 +202,8 @@ def in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         try:
             if not keywords and len(arguments) == 1:
                 memory, other = self._memory, arguments[0]
+                if device_use.active:
+                    require_one_device(self, other)
                 apart = memory is None or getattr(other, "_memory", None) is not memory
                 if apart and self._updated(update, other):
                     return self
@@ -236,6 +242,8 @@ def _binary(primitive: type[Primitive], reflected: bool = False) -> Callable[[An
         try:
             if type(other) is not type(self) and not _is_operand(other):
                 return _of_another_class(method, self, other)
+            if device_use.active:
+                require_one_device(self, other)
             return apply_binary(instance, other, self) if turned else apply_binary(instance, self, other)
         except Exception as error:
             note_call(error, instance.name, (self, other), {})

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphc.device import Device
+from graphc.device_memory import gpu_of
 from graphc.ir.types import DType
 from graphc.nn.parameter import Parameter
 from graphc.serialization.element_types import ElementType, element_type_of
@@ -66,7 +67,8 @@ class CheckpointPickler(pickle._Pickler):
         element = obj.element
         kind = torch_name("torch", element.storage) if element.storage else torch_name("torch.storage", _UNTYPED_NAME)
         count = obj.window.size if element.storage else obj.window.nbytes
-        return (_STORAGE_TAG, kind, obj.key, _LOCATION, count)
+        gpu = gpu_of(obj.window)
+        return (_STORAGE_TAG, kind, obj.key, _LOCATION if gpu is None else f"cuda:{gpu.number}", count)
 
     def reducer_override(self, obj: Any) -> Any:
         """How the kinds of graphc's values that PyTorch has too are made again."""

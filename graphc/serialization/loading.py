@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from graphc.device_memory import copied_to
 from graphc.ir.types import DTYPES
 from graphc.serialization.element_types import ElementType
 from graphc.serialization.errors import CheckpointError, EmptyCheckpoint
@@ -149,7 +150,9 @@ class _ZipCheckpoint:
         identity = (key, element.name)
         if identity not in self._memories:
             memory = self._memories[identity] = self._read(element, key, count)
-            require_location(self._map_location, location, memory)
+            gpu = require_location(self._map_location, location, memory)
+            if gpu is not None and memory.raw is not None:
+                memory.raw = copied_to(memory.raw, gpu)
         return self._memories[identity]
 
     def _read(self, element: ElementType, key: str, count: int) -> StoredMemory:

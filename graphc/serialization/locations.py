@@ -9,18 +9,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphc.device import DEVICE_TYPES, Device
+from graphc.runtime.gpus import gpus
 
 MapLocation = None | str | int | Device | Mapping[str, str] | Callable[[Any, str], Any]
 
 
-def require_location(map_location: MapLocation, location: str, memory: Any) -> None:
-    """Check that memory saved on ``location`` goes where graphc holds tensors.
+def require_location(map_location: MapLocation, location: str, memory: Any) -> Any:
+    """Where memory that was saved on ``location`` goes: a GPU, or None, which stands for the CPU.
 
-    Raises RuntimeError for memory of another device that ``map_location`` does not send to the CPU.
+    Raises RuntimeError for memory of a device that is not here and that ``map_location`` sends to no other.
     """
     if callable(map_location) and not isinstance(map_location, Device):
         if map_location(memory, location) is not None:
-            return
+            return None
         target: Any = location
     elif isinstance(map_location, Mapping):
         target = map_location.get(location, location)
@@ -30,6 +31,8 @@ def require_location(map_location: MapLocation, location: str, memory: Any) -> N
         raise RuntimeError(
             f"don't know how to restore data location of torch.storage.UntypedStorage (tagged with {target})"
         )
+    if Device.of(target).type == "cuda" and gpus():
+        return Device.of(target).require()
     if isinstance(target, Device | int) or map_location is not None:
         target = Device.of(target).type
     if target == "cuda":
@@ -41,5 +44,6 @@ def require_location(map_location: MapLocation, location: str, memory: Any) -> N
     if target != "cpu":
         raise RuntimeError(
             f"Attempting to deserialize object on device {location!r} but this version of graphc holds tensors on the "
-            "CPU alone. Please use load with map_location='cpu' to map your storages to the CPU."
+            "CPU and on GPUs alone. Please use load with map_location='cpu' to map your storages to the CPU."
         )
+    return None

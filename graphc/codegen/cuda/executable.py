@@ -24,6 +24,7 @@ from graphc.codegen.cuda.launches import (
 from graphc.codegen.executable import Runnable, index_failure
 from graphc.fork_safe import recursive_lock
 from graphc.ir.integers import substitute
+from graphc.runtime import ResultMemory
 from graphc.runtime.abi import ffi
 from graphc.runtime.errors import GpuOutOfMemory
 from graphc.runtime.gpus import ALIGNMENT, Gpu, Mirror, PreparedLaunch
@@ -47,6 +48,7 @@ class CudaExecutable(Runnable):
         self.compiled = compiled
         self.gpu = gpu
         self.check: Callable[..., None] | None = None
+        self.results = ResultMemory()
         self.program = GpuProgram(compiled, gpu)
         self.build = self.program.build
 

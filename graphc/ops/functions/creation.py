@@ -52,7 +52,7 @@ def full_like(
             alike = np.empty(ordered_shape(input, order), value._array.dtype).transpose(np.argsort(order))
             alike[...] = value._array
             value._array = value._storage.array = alike
-    return finished(value, device, requires_grad)
+    return finished(value, device, requires_grad, input)
 
 
 def zeros_like(

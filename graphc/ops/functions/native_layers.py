@@ -182,7 +182,7 @@ def _rows_of_maxima(weight: Value, indices: Value, numbers: Value, counted: Valu
         if counts and bag < count:
             better = table[row] > best[bag]
             rows[bag][better], best[bag][better] = row, table[row][better]
-    return indices.from_array(rows)
+    return indices._beside(rows)
 
 
 def convolution(

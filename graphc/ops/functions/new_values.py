@@ -28,7 +28,7 @@ def _filled(input: Value, shape: tuple[Any, ...], value: Any, dtype: DType | Non
         raise TypeError(f"new tensors are made without the option {next(iter(options))!r}")
     if layout is not None:
         layout.require()
-    return finished(Copy.bind(number_like(input, value, shape=shape, dtype=dtype)), device, requires_grad)
+    return finished(Copy.bind(number_like(input, value, shape=shape, dtype=dtype)), device, requires_grad, input)
 
 
 def _shape(name: str, sizes: tuple[Any, ...], size: Any) -> tuple[int, ...]:
@@ -80,11 +80,11 @@ def new_tensor(input: Value, data: Any, *, dtype: DType | None = None, **options
             "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
             "sourceTensor.detach().clone().requires_grad_(True), rather than tensor.new_tensor(sourceTensor)."
         )
-        return finished(data.detach().to(wanted, copy=True), None, options.get("requires_grad", False))
+        return finished(data.detach().to(wanted, copy=True), None, options.get("requires_grad", False), input)
     if wanted.is_integer and dtype is None:
         made = tensor(data)
-        return finished(made.to(wanted), options.get("device"), options.get("requires_grad", False))
-    return tensor(data, dtype=wanted, **options)
+        return finished(made.to(wanted), options.get("device"), options.get("requires_grad", False), input)
+    return tensor(data, dtype=wanted, **{"device": input.device, **options})
 
 
 def new(input: Value, *values: Any, device: Any = None) -> Value:

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from graphc.device_memory import use as device_use
 from graphc.notices import warn
 from graphc.ops.argument_kinds import refuse_wrong_kinds
 from graphc.ops.autocasting import in_precision, precision_of
@@ -16,6 +17,8 @@ from graphc.ops.functions.older_calls import in_newer_form
 from graphc.ops.functions.outdated import NOTICES, noticed
 from graphc.ops.functions.return_types import out_type
 from graphc.ops.memory_overlap import require_apart
+from graphc.ops.one_device import here as placement
+from graphc.ops.one_device import on_one_device
 from graphc.ops.operands import cast, is_value
 from graphc.ops.overriding import UNANSWERED, answer, answers_late
 from graphc.ops.overriding import switch as overriding
@@ -72,6 +75,8 @@ def public(
 
     @functools.wraps(function)
     def operator(*arguments: Any, **keywords: Any) -> Any:
+        if device_use.active and not placement.within:
+            return on_one_device(function, operator, arguments, keywords)
         if precision is not None and state.autocast is not None and state.phase != "backward":
             return in_precision(precision, operator, arguments, keywords)
         if overriding.active:

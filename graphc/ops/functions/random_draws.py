@@ -74,7 +74,7 @@ def trials(input: Value, p: Value, generator: RandomStream | None) -> Value:
         return cast(program_draws(input, RandomUniform, wide.dtype) < expand(wide, tuple(input.shape)), input.dtype)
     probabilities = np.broadcast_to(wide._array, input._array.shape)
     drawn_numbers = laid_out(stream.uniform(input.numel(), wide.dtype.numpy), input, wide.dtype)
-    return input.from_array((drawn_numbers < probabilities).astype(input.dtype.numpy))
+    return input._beside((drawn_numbers < probabilities).astype(input.dtype.numpy))
 
 
 def exact_limit(dtype: DType) -> int:

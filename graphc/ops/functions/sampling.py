@@ -66,7 +66,7 @@ def rand_like(
 ) -> Value:
     """Uniform random numbers in [0, 1) of the input's shape and dtype. Raises NotImplementedError for integers."""
     made = empty_like(input, dtype=dtype, layout=layout, memory_format=memory_format)
-    return finished(uniform_(made, generator=generator), device, requires_grad)
+    return finished(uniform_(made, generator=generator), device, requires_grad, input)
 
 
 def randn_like(
@@ -82,7 +82,7 @@ def randn_like(
 ) -> Value:
     """Normal random numbers of the input's shape and dtype. Raises NotImplementedError for integers."""
     made = empty_like(input, dtype=dtype, layout=layout, memory_format=memory_format)
-    return finished(normal_(made, generator=generator), device, requires_grad)
+    return finished(normal_(made, generator=generator), device, requires_grad, input)
 
 
 def randint_like(
@@ -149,7 +149,7 @@ def poisson(input: Value, generator: RandomStream | None = None) -> Value:
     else:
         rates = input._array.astype(np.float64)
         found = sampling.poisson(stream, rates.reshape(-1)).reshape(rates.shape)
-        counts = input.from_array(found.astype(input.dtype.numpy))
+        counts = input._beside(found.astype(input.dtype.numpy))
     return _without_slope(counts, "PoissonBackward0", input)
 
 
@@ -174,7 +174,7 @@ def binomial(count: Value, prob: Value, generator: RandomStream | None = None) -
         np.broadcast_to(given._array, shape).astype(np.float64).reshape(-1) for given in (count, prob)
     )
     found = sampling.binomial(stream, counts, probabilities).reshape(shape)
-    return count.from_array(found.astype(count.dtype.numpy))
+    return count._beside(found.astype(count.dtype.numpy))
 
 
 def multinomial(
@@ -212,7 +212,7 @@ def multinomial(
         with np.errstate(all="ignore"):
             scores = (wide / waits.astype(wide.dtype)).astype(input.dtype.numpy).astype(wide.dtype)
         chosen = np.argsort(-scores, axis=1, kind="stable")[:, :num_samples]
-    return input.from_array(np.ascontiguousarray(chosen.reshape((*weights.shape[:-1], num_samples)), np.int64))
+    return input._beside(np.ascontiguousarray(chosen.reshape((*weights.shape[:-1], num_samples)), np.int64))
 
 
 def _drawn_categories(input: Value, samples: int, replacement: bool) -> Value:
