@@ -657,7 +657,9 @@ def is_module(function: Any) -> bool:
 # What PyTorch's function of this name takes beside what is taken here, and the names that it knows.
 _MORE = frozenset(("isolate_recompiles", "name", "recompile_limit", "shapes_spec"))
 _MODES = ("default", "lite", "reduce-overhead", "max-autotune-no-cudagraphs", "max-autotune")
-_BACKENDS = frozenset(("aot_eager", "aot_ts", "cudagraphs", "eager", "graphc", "inductor", "onnxrt", "openxla", "tvm"))
+_BACKENDS = frozenset(
+    ("aot_eager", "aot_ts", "c", "cuda", "cudagraphs", "eager", "graphc", "inductor", "onnxrt", "openxla", "tvm")
+)
 
 
 def _check_options(mode: str | None, backend: Any, options: Any, more: dict[str, Any]) -> None:
