@@ -296,3 +296,18 @@ def test_state_on_the_cpu_beside_a_gpu() -> None:
     assert type(f._newest.bound.executable) is CudaExecutable
     assert weight.tolist() == [2**4 * 24.0] * 3
     assert count.is_cpu
+
+
+def test_many_steps_are_calls() -> None:
+    """A GPU's program runs step by step where many are asked for at once."""
+    total = gc.zeros(3, device="cuda")
+
+    @gc.compile
+    def f(x: gc.Tensor) -> gc.Tensor:
+        total.add_(x)
+        return total.sum()
+
+    found = f.run(4, gc.ones(4, 3, device="cuda"))
+    assert found.device == CUDA
+    assert found.tolist() == [3, 6, 9, 12]
+    assert total.tolist() == [4] * 3
