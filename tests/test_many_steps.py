@@ -78,6 +78,32 @@ def _by_value() -> tuple[Callable[..., Any], Callable[[], list[gc.Tensor]]]:
     return step, lambda: [total]
 
 
+def _stored() -> tuple[Callable[..., Any], Callable[[], list[gc.Tensor]]]:
+    """State that every step rebinds, in an attribute and in a variable."""
+    holder = nn.Module()
+    holder.carried = gc.zeros(4)
+    total = gc.zeros(())
+
+    def step(x: gc.Tensor, y: gc.Tensor) -> gc.Tensor:
+        nonlocal total
+        holder.carried = 0.5 * holder.carried + x.sum(0)
+        total = total + holder.carried.sum()
+        return holder.carried + y.sum()
+
+    return step, lambda: [holder.carried, total]
+
+
+def _one_memory() -> tuple[Callable[..., Any], Callable[[], list[gc.Tensor]]]:
+    """A part of what a step returns is what it wrote."""
+    table = gc.zeros(3, 4)
+
+    def step(x: gc.Tensor, y: gc.Tensor) -> tuple[gc.Tensor, gc.Tensor]:
+        table[1] += x[0]
+        return table, (table * 2)[1]
+
+    return step, lambda: [table]
+
+
 def _written() -> tuple[Callable[..., Any], Callable[[], list[gc.Tensor]]]:
     def step(x: gc.Tensor, y: gc.Tensor) -> tuple[gc.Tensor, gc.Tensor]:
         x.mul_(2)
@@ -92,6 +118,8 @@ PROGRAMS: dict[str, Make] = {
     "amsgrad": _trained(amsgrad=True),
     "written by hand": _by_hand,
     "accumulated gradients": _accumulated,
+    "stored outside": _stored,
+    "state returned": _one_memory,
     "ways by value": _by_value,
     "arguments that are written": _written,
 }
@@ -101,6 +129,11 @@ PROGRAMS: dict[str, Make] = {
 @pytest.mark.parametrize("warm", [False, True])
 def test_many_steps_are_as_many_calls(name: str, warm: bool) -> None:
     """Results, state, gradients, the random stream, and arguments that are written, bit for bit; built or not."""
+
+    def results_of(found: Any) -> list[gc.Tensor]:
+        if isinstance(found, dict):
+            return list(found.values())
+        return [*found] if isinstance(found, tuple) else [found]
 
     def after(many: bool) -> list[gc.Tensor]:
         step, state = PROGRAMS[name]()
@@ -113,16 +146,10 @@ def test_many_steps_are_as_many_calls(name: str, warm: bool) -> None:
         if many:
             found = compiled.run(6, x, y)
         else:
-            singles = [compiled(x[i], y[i]) for i in range(6)]
-            kind = singles[0]
-            if isinstance(kind, dict):
-                found = {key: gc.stack([single[key] for single in singles]) for key in kind}
-            elif isinstance(kind, tuple):
-                found = tuple(gc.stack(column) for column in zip(*singles, strict=True))
-            else:
-                found = gc.stack(singles)
-        results = list(found.values()) if isinstance(found, dict) else [*found] if isinstance(found, tuple) else [found]
-        return [*results, *state(), x, gc.rand(3)]
+            # A later call may change what an earlier one returned.
+            singles = [[result.clone() for result in results_of(compiled(x[i], y[i]))] for i in range(6)]
+            found = tuple(gc.stack(column) for column in zip(*singles, strict=True))
+        return [*results_of(found), *state(), x, gc.rand(3)]
 
     for ours, theirs in zip(after(many=True), after(many=False), strict=True):
         assert ours.shape == theirs.shape

@@ -329,6 +329,7 @@ class BoundProgram:
             and plain
             and dense
             and not (shown & gradients or recording.refilled or recording.flags)
+            and not (recording.data or recording.replacements or self._memories)
             and not (self._gradient_inputs and recording.gradients)
             and all(
                 owner.tensor is not None and owner.tensor._grad._array.flags.c_contiguous
