@@ -109,6 +109,28 @@ def test_gradients_that_someone_holds_are_not_overwritten():
     assert not np.array_equal(net.weight.grad.numpy(), values)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_step_works_in_gradients_that_are_new_and_never_in_kept_ones(threads):
+    """Values live where gradients are written later: each step does as eager, and kept gradients keep every bit."""
+    net, twin = pair_of_nets(lambda: nn.Sequential(nn.Linear(600, 160), nn.ReLU(), nn.Linear(160, 160), nn.ReLU()))
+    eager = step_of(net, optim.SGD(net.parameters(), lr=0.1))
+    compiled = gc.compile(step_of(twin, optim.SGD(twin.parameters(), lr=0.1)))
+    kept = []
+    before = gc.get_num_threads()
+    gc.set_num_threads(threads)
+    try:
+        for _ in range(3):
+            x, y = gc.randn(96, 600), gc.randn(96, 160)
+            np.testing.assert_allclose(eager(x, y).item(), compiled(x, y).item(), rtol=1e-5)
+            kept += [(p.grad, p.grad.numpy().copy()) for p in twin.parameters()]
+            for ours, theirs in zip(twin.parameters(), net.parameters(), strict=True):
+                np.testing.assert_allclose(ours.grad.numpy(), theirs.grad.numpy(), rtol=1e-3, atol=1e-6)
+    finally:
+        gc.set_num_threads(before)
+    assert compiled.plan.rooms
+    assert all(np.array_equal(gradient.numpy(), values) for gradient, values in kept)
+
+
 def test_accumulating_gradients_over_calls():
     """Without zero_grad inside, gradients add up as in eager, whether or not they were there."""
     net, twin = pair_of_nets(lambda: nn.Linear(3, 2))

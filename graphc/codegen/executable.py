@@ -13,6 +13,7 @@ from graphc.codegen.c.parts import cut
 from graphc.codegen.c.program import (
     ScratchNeeds,
     caller_buffers,
+    count_of_kernels,
     draws_random,
     print_kernels,
     print_program,
@@ -21,7 +22,7 @@ from graphc.codegen.c.program import (
 from graphc.codegen.host import Host, calls_out
 from graphc.codegen.inplace import reuse_in_place
 from graphc.codegen.loops import Buffer, LoopProgram
-from graphc.codegen.memory import MemoryPlan, check_plan, plan_memory
+from graphc.codegen.memory import ROOM_ALIGNMENT, MemoryPlan, check_plan, plan_memory
 from graphc.codegen.ordering import order_for_memory
 from graphc.codegen.rematerialize import Rematerialization, fit
 from graphc.codegen.units import collapse, expand
@@ -34,6 +35,8 @@ from graphc.runtime.abi import ffi
 MOST_THREADS = 64
 # So many bytes of the arena are worth another order of launches than the program's own.
 WORTH_AN_ORDER = 1 << 14
+# Where so many launches share a kernel, they are to become loops, whose turns find their values in like places.
+MANY_LAUNCHES = 3
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,8 @@ def compile_loops(
 
     def planned(given: LoopProgram) -> MemoryPlan:
         shared = reuse_in_place(given)
-        return plan_memory(shared, scratch_of(shared, width, scratch_needs), threads=threads)
+        scratch = scratch_of(shared, width, scratch_needs)
+        return plan_memory(shared, scratch, threads=threads, in_outputs=not _repeats(shared))
 
     done: Rematerialization | None = None
     if applies("order launches", "the program as a whole"):
@@ -101,7 +105,7 @@ def compile_loops(
         fitting, done = fit(program, memory_limit, planned)
         shared = shared if fitting is program else reuse_in_place(fitting)
     kernels = print_kernels(shared, width)
-    plan = plan_memory(shared, kernels.scratch, threads=threads)
+    plan = plan_memory(shared, kernels.scratch, threads=threads, in_outputs=not _repeats(shared))
     program = shared
     check_plan(program, plan)
     roll = roll and applies("make loops of launches that repeat", "the program as a whole")
@@ -118,9 +122,15 @@ def _in_better_order(program: LoopProgram) -> tuple[LoopProgram, LoopProgram]:
         return program, shared
     other = reuse_in_place(ordered)
     # Scratch memory, which needs the kernels' text, is about the same in both.
-    if plan_memory(shared).arena_bytes - plan_memory(other).arena_bytes >= WORTH_AN_ORDER:
+    own, better = (plan_memory(given, in_outputs=False).arena_bytes for given in (shared, other))
+    if own - better >= WORTH_AN_ORDER:
         return ordered, other
     return program, shared
+
+
+def _repeats(program: LoopProgram) -> bool:
+    """Whether many launches of a program do the same to other buffers."""
+    return len(program.launches) >= MANY_LAUNCHES * count_of_kernels(program)
 
 
 class Runnable:
@@ -142,6 +152,8 @@ class Runnable:
 
     # Whether its program runs many steps in one call.
     runs_many = False
+    # The outputs in whose memory it works before they are written.
+    _rooms: frozenset[str] = frozenset()
     # Memory for results, where the tensors are that the program is given: see ResultMemory; and a new array there, of a
     # shape and a numpy dtype.
     results: Any
@@ -179,6 +191,11 @@ class Runnable:
                 raise ValueError(
                     f"buffer {buffer.name} takes a contiguous array of {buffer.size} {buffer.dtype.name}; given: "
                     f"{array.dtype}{list(array.shape)}, contiguous: {array.flags.c_contiguous}"
+                )
+            if buffer.name in self._rooms and array.ctypes.data % ROOM_ALIGNMENT:
+                raise ValueError(
+                    f"buffer {buffer.name}, where the program works before it is written, takes memory that begins at "
+                    f"a multiple of {ROOM_ALIGNMENT} bytes; given: {array.ctypes.data:#x}"
                 )
 
     def _sizes(self, extents: Sequence[int]) -> dict[str, int]:
@@ -227,6 +244,7 @@ class Executable(Runnable):
         self.build = build
         self.check = None
         self.results = ResultMemory()
+        self._rooms = compiled.plan.rooms
         count = len(compiled.buffers) + compiled.draws_random
         self.host = Host(compiled.program) if calls_out(compiled.program) else None
         # What the caller never sets: the host's table, and where the launches' seconds go.

@@ -2,8 +2,9 @@
 
 Live ranges are taken over the launches in order. The largest buffers are placed first, each at the lowest offset where
 it meets no buffer that lives at the same time ("greedy by size": Pisarchyk and Lee, Efficient Memory Management for
-Deep Neural Net Inference, 2020). :func:`check_plan` proves a plan by another way: it runs the launches over a map of
-which buffer's value every byte holds.
+Deep Neural Net Inference, 2020). The memory of an output is free until its first write: what dies before that may live
+there, since every call gives its outputs memory of their own. :func:`check_plan` proves a plan by another way: it runs
+the launches over a map of which buffer's value every byte holds.
 """
 
 from __future__ import annotations
@@ -21,6 +22,16 @@ from graphc.ir.applications import applies
 from graphc.ir.integers import Integer, Variable, atoms, bounds, substitute
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
+# An output whose memory others use before it is written begins at a multiple of so many bytes, as any allocator gives.
+ROOM_ALIGNMENT = 16
+_EVER = np.iinfo(np.int64).max
+# Working in memory that is new at every call is worth so many bytes of the arena, and such a part of it.
+WORTH_A_ROOM = 1 << 14
+WORTH_OF_ARENA = 1 / 16
+# Outputs that are a smaller part of all outputs are no rooms.
+LEAST_ROOM = 1 / 64
+# How many sizes of an arena are tried for one that the rest fits beside.
+MOST_SIZES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +46,8 @@ class Scratch:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Bytes ``[offset, offset + nbytes)`` of the arena, held from launch ``first`` through launch ``last``."""
+    """Bytes ``[offset, offset + nbytes)`` of the arena, held from launch ``first`` through launch ``last``; or of the
+    memory of ``room``, an output that is first written after that."""
 
     name: str
     kind: str  # "temporary" or "scratch"
@@ -43,6 +55,7 @@ class Placement:
     offset: int
     first: int
     last: int
+    room: str = ""
 
     @property
     def stop(self) -> int:
@@ -67,21 +80,30 @@ class MemoryPlan:
     alignment: int
     sizes: Mapping[str, int] | None = None
 
-    def offset(self, name: str) -> int:
-        """The place in the arena of a temporary or a launch's scratch. Raises KeyError for others."""
-        if name not in self._offsets:
+    def place(self, name: str) -> Placement:
+        """Where a temporary or a launch's scratch lives. Raises KeyError for others."""
+        if name not in self._places:
             raise KeyError(f"{name} has no place in the arena")
-        return self._offsets[name]
+        return self._places[name]
 
     @cached_property
-    def _offsets(self) -> dict[str, int]:
-        return {placement.name: placement.offset for placement in self.placements}
+    def _places(self) -> dict[str, Placement]:
+        return {placement.name: placement for placement in self.placements}
+
+    @cached_property
+    def _in_arena(self) -> tuple[Placement, ...]:
+        return tuple(placement for placement in self.placements if not placement.room)
+
+    @property
+    def rooms(self) -> frozenset[str]:
+        """The outputs whose memory others use before they are written."""
+        return frozenset(placement.room for placement in self.placements if placement.room)
 
     @property
     def peak_bytes(self) -> int:
         """The most bytes of the arena that are in use during one launch: no plan can do with less."""
         launches = range(len(self.program.launches))
-        return max((sum(p.nbytes for p in self.placements if p.first <= at <= p.last) for at in launches), default=0)
+        return max((sum(p.nbytes for p in self._in_arena if p.first <= at <= p.last) for at in launches), default=0)
 
     @property
     def peak_formula(self) -> Integer:
@@ -90,7 +112,7 @@ class MemoryPlan:
         sizes = {buffer.name: buffer.nbytes for buffer in self.program.buffers}
         formulas: list[Integer] = [0]
         for at in range(len(self.program.launches)):
-            held = [placement for placement in self.placements if placement.first <= at <= placement.last]
+            held = [placement for placement in self._in_arena if placement.first <= at <= placement.last]
             formulas.append(sum((sizes.get(placement.name, placement.nbytes) for placement in held), 0))
         return max(formulas, key=greatest_of)
 
@@ -107,9 +129,15 @@ class MemoryPlan:
 
 
 def plan_memory(
-    program: LoopProgram, scratch: Sequence[Scratch] = (), alignment: int = ALIGNMENT, threads: int = 1
+    program: LoopProgram,
+    scratch: Sequence[Scratch] = (),
+    alignment: int = ALIGNMENT,
+    threads: int = 1,
+    *,
+    in_outputs: bool = True,
 ) -> MemoryPlan:
-    """Place the temporaries of a program, and the scratch memory of its launches, in one arena.
+    """Place the temporaries of a program, and the scratch memory of its launches, in one arena; with ``in_outputs``,
+    where it gets much smaller by that, some of them in outputs that are written later.
 
     Sizes that are known at run time only count as their greatest. Raises TypeError for one that has no bound.
     """
@@ -122,23 +150,120 @@ def plan_memory(
     for need in scratch:
         nbytes = _round_up(need.shared_bytes, alignment) + threads * _round_up(need.local_bytes, alignment)
         wanted.append(Placement(need.name, "scratch", nbytes, 0, need.launch, need.launch))
-    placed: list[Placement] = []
-    table = _Table(len(wanted))
     # Sorting is stable: among equals the program's order decides, so that a plan never changes from run to run.
-    for placement in sorted(wanted, key=lambda each: (-each.nbytes, each.first)):
-        # What may not share memory meets all that lives at any time.
-        shares = applies("share memory", f"{placement.kind} {placement.name}")
-        met = placement if shares else replace(placement, first=0, last=np.iinfo(np.int64).max)
-        placed.append(replace(placement, offset=table.lowest_gap(met)))
-        table.add(placed[-1], _round_up(placed[-1].stop, alignment))
+    wanted.sort(key=lambda each: (-each.nbytes, each.first))
+    shares = {each.name: applies("share memory", f"{each.kind} {each.name}") for each in wanted}
+    placed = _placed(wanted, shares, {}, alignment)
+    assert placed is not None
+    rooms = _rooms(program, ranges) if in_outputs else {}
+    if rooms and applies("work in outputs before they are written", "the program as a whole"):
+        placed = _smallest(wanted, shares, rooms, alignment, placed)
     return MemoryPlan(
         program=program,
-        placements=tuple(sorted(placed, key=lambda each: (each.offset, each.first))),
+        placements=tuple(sorted(placed, key=lambda each: (each.room, each.offset, each.first))),
         lifetimes=tuple(ranges.items()),
-        arena_bytes=max((_round_up(placement.stop, alignment) for placement in placed), default=0),
+        arena_bytes=_arena_bytes(placed, alignment),
         threads=threads,
         alignment=alignment,
     )
+
+
+def _placed(
+    wanted: Sequence[Placement],
+    shares: Mapping[str, bool],
+    rooms: Mapping[str, tuple[int, int]],
+    alignment: int,
+    limit: int | None = None,
+) -> list[Placement] | None:
+    """A place for everything that is wanted, the largest first: in an arena of at most ``limit`` bytes, or else in the
+    smallest room that will do. None where there is no such place."""
+    placed: list[Placement] = []
+    arena = _Table(len(wanted))
+    tables = {name: _Table(len(wanted)) for name in sorted(rooms, key=lambda name: rooms[name])}
+    for placement in wanted:
+        # What may not share memory meets all that lives at any time.
+        met = placement if shares[placement.name] else replace(placement, first=0, last=_EVER)
+        table, offset, room = arena, arena.lowest_gap(met), ""
+        if limit is not None and offset + placement.nbytes > limit:
+            for room, table in tables.items():
+                nbytes, free = rooms[room]
+                if met.last < free and (offset := table.lowest_gap(met)) + placement.nbytes <= nbytes:
+                    break
+            else:
+                return None
+        placed.append(replace(placement, offset=offset, room=room))
+        table.add(placed[-1], _round_up(placed[-1].stop, alignment))
+    return placed
+
+
+def _smallest(
+    wanted: Sequence[Placement],
+    shares: Mapping[str, bool],
+    rooms: Mapping[str, tuple[int, int]],
+    alignment: int,
+    without: list[Placement],
+) -> list[Placement]:
+    """The places with the smallest arena that is found beside the rooms; ``without`` rooms where that is not worth it.
+
+    Sizes between what must be in the arena and what would be are tried, each time the middle one.
+    """
+    most = _arena_bytes(without, alignment)
+    worth = max(WORTH_A_ROOM, int(most * WORTH_OF_ARENA))
+    low, best, found = _least(wanted, rooms), most, without
+
+    def homeless(placement: Placement) -> bool:
+        return not any(placement.last < free and placement.nbytes <= nbytes for nbytes, free in rooms.values())
+
+    # What no room will take chooses its place in the arena first.
+    wanted = sorted(wanted, key=homeless, reverse=True)
+    if most - low < worth:
+        return without
+    size = low
+    for _ in range(MOST_SIZES):
+        placed = _placed(wanted, shares, rooms, alignment, size)
+        if placed is None:
+            low = size + 1
+        else:
+            best, found = _arena_bytes(placed, alignment), placed
+        if best - low < alignment or most - low < worth:
+            break
+        size = (low + best) // 2
+    return found if most - best >= worth else without
+
+
+def _least(wanted: Sequence[Placement], rooms: Mapping[str, tuple[int, int]]) -> int:
+    """The bytes that no plan can do without in the arena: what lives at one time, less the rooms that are free then."""
+    change: dict[int, int] = {}
+    for placement in wanted:
+        change[placement.first] = change.get(placement.first, 0) + placement.nbytes
+        change[placement.last + 1] = change.get(placement.last + 1, 0) - placement.nbytes
+    least = held = 0
+    for at in sorted(change):
+        held += change[at]
+        least = max(least, held - sum(nbytes for nbytes, free in rooms.values() if at < free))
+    return least
+
+
+def _arena_bytes(placed: Sequence[Placement], alignment: int) -> int:
+    return max((_round_up(placement.stop, alignment) for placement in placed if not placement.room), default=0)
+
+
+def _rooms(program: LoopProgram, ranges: Mapping[str, tuple[int, int] | None]) -> dict[str, tuple[int, int]]:
+    """The outputs whose memory is free at first: the bytes of each, and the launch that writes it first.
+
+    One that is written within a block is free before the block alone: a run of it may come after an earlier one.
+    Nothing is known of memory whose size is known at run time only.
+    """
+    found: dict[str, tuple[int, int]] = {}
+    for buffer in program.buffers:
+        live = ranges[buffer.name]
+        if buffer.kind == "output" and live is not None and isinstance(buffer.nbytes, int):
+            around = [block.first for block in program.blocks if block.first <= live[0] < block.stop]
+            free = min((live[0], *around))
+            if free and buffer.nbytes:
+                found[buffer.name] = (buffer.nbytes, free)
+    least = LEAST_ROOM * sum(nbytes for nbytes, _ in found.values())
+    return {name: room for name, room in found.items() if room[0] >= least}
 
 
 class _Table:
@@ -197,22 +322,34 @@ def check_plan(program: LoopProgram, plan: MemoryPlan) -> None:
     The launches are run, repeated ones twice, over a map of the arena that says which buffer wrote each range of bytes
     last. Raises PlanError naming both buffers where a read finds another's bytes or one launch uses bytes twice.
     """
-    holders: list[tuple[int, int, str]] = []  # disjoint [start, stop) and who wrote there last, sorted
+    # For the arena and each room: disjoint [start, stop) and who wrote there last, sorted.
+    memories: dict[str, list[tuple[int, int, str]]] = {"": []}
     places = {placement.name: placement for placement in plan.placements}
     buffers = {buffer.name: buffer for buffer in program.buffers}
     written: set[str] = set()
+    finished: set[str] = set()  # outputs that hold something of what the caller will see
     for placement in plan.placements:
-        if placement.offset < 0 or placement.stop > plan.arena_bytes or placement.offset % plan.alignment:
+        room = buffers.get(placement.room)
+        if placement.room and (room is None or room.kind != "output" or not isinstance(room.nbytes, int)):
+            raise PlanError(f"{placement.name} is placed in {placement.room}, which is no output of a known size")
+        nbytes, what = (plan.arena_bytes, "the arena") if room is None else (room.nbytes, room.name)
+        if placement.offset < 0 or placement.stop > nbytes or placement.offset % plan.alignment:
             raise PlanError(
-                f"{placement.name} at bytes {placement.offset} to {placement.stop} is misaligned or outside the "
-                f"arena of {plan.arena_bytes} bytes"
+                f"{placement.name} at bytes {placement.offset} to {placement.stop} is misaligned or outside {what} of "
+                f"{nbytes} bytes"
             )
+        if room is not None:
+            memories.setdefault(room.name, [])
+    scratch: dict[int, list[Placement]] = {}
+    for placement in plan.placements:
+        if placement.kind == "scratch":
+            scratch.setdefault(placement.first, []).append(placement)
     touched = _touched(program)
     for position in order_of_runs(arranged(program)):
         if not isinstance(position, int):
             for name in position.controls:
                 if name in places:
-                    _check_whole(holders, places[name], position.first)
+                    _check_whole(memories[places[name].room], places[name], position.first)
             # What is touched within a block alone is made anew in each of its runs.
             written -= {name for name in written if _lies_within(touched[name], position)}
             continue
@@ -230,12 +367,21 @@ def check_plan(program: LoopProgram, plan: MemoryPlan) -> None:
                     reads.append(places[name])
                 if parameter.access != "read":
                     writes.append(places[name])
-        writes.extend(each for each in plan.placements if each.kind == "scratch" and each.first == position)
+            elif name in memories:
+                finished.add(name)
+                memories[name] = [(0, most_bytes(buffers[name]), name)]
+        writes.extend(scratch.get(position, ()))
+        for placement in (*reads, *writes):
+            if placement.room in finished:
+                raise PlanError(
+                    f"launch {position} uses {placement.name} in the memory of {placement.room}, an output that it or "
+                    "an earlier launch has written"
+                )
         for read in reads:
-            _check_whole(holders, read, position)
+            _check_whole(memories[read.room], read, position)
         _check_apart(reads, writes, position)
         for write in writes:
-            _overwrite(holders, write)
+            _overwrite(memories[write.room], write)
             if write.kind == "temporary":
                 written.add(write.name)
 
@@ -272,7 +418,8 @@ def _check_whole(holders: list[tuple[int, int, str]], read: Placement, position:
 def _check_apart(reads: Sequence[Placement], writes: Sequence[Placement], position: int) -> None:
     for number, write in enumerate(writes):
         for other in (*reads, *writes[:number]):
-            if write.name != other.name and write.offset < other.stop and other.offset < write.stop:
+            apart = write.room != other.room or write.offset >= other.stop or other.offset >= write.stop
+            if write.name != other.name and not apart:
                 raise PlanError(f"launch {position} writes {write.name} to bytes that {other.name} uses")
 
 
@@ -310,7 +457,7 @@ def _table(plan: MemoryPlan) -> str:
                 buffer.kind,
                 f"{most_bytes(buffer):,}",
                 *((_formula(buffer.nbytes),) if symbols else ()),
-                "" if place is None else f"{place.offset:,}",
+                "" if place is None else _where(place),
                 "none" if live is None else f"{live[0]}-{live[1]}",
                 _origin(buffer),
             )
@@ -319,7 +466,7 @@ def _table(plan: MemoryPlan) -> str:
         if place.kind == "scratch":
             formula = ("",) if symbols else ()
             launches = f"{place.first}-{place.last}"
-            rows.append((place.name, place.kind, f"{place.nbytes:,}", *formula, f"{place.offset:,}", launches, ""))
+            rows.append((place.name, place.kind, f"{place.nbytes:,}", *formula, _where(place), launches, ""))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     numeric = (2, 3, 4) if symbols else (2, 3)
     lines = []
@@ -352,6 +499,11 @@ def _table(plan: MemoryPlan) -> str:
             now = f"; {substitute(formula, plan.sizes):,} where {where}"
         lines.append(f"{label + ':':<27}{nbytes:>{width},} bytes{told}{now}")
     return "\n".join(lines) + "\n"
+
+
+def _where(place: Placement) -> str:
+    """The place in the arena, or in the output that is named."""
+    return f"{place.room} + {place.offset:,}" if place.room else f"{place.offset:,}"
 
 
 def _formula(nbytes: Integer) -> str:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphc.codegen.loops import LoopProgram
+from graphc.codegen import memory
+from graphc.codegen.loops import Buffer, LoopProgram, Parameter, Repeat
 from graphc.codegen.memory import PlanError, Scratch, check_plan, plan_memory
 from graphc.ir.integers import variable
 from graphc.ir.types import float32
@@ -69,6 +70,78 @@ def test_a_chain_needs_two_buffers() -> None:
     plan = plan_memory(chain([100] * 10, [[i - 1] if i else [] for i in range(10)]))
     assert plan.arena_bytes == 2 * 448
     assert plan.peak_bytes == 800
+
+
+def with_outputs(given_program: LoopProgram, outputs: dict[int, int]) -> LoopProgram:
+    """The chain, with an output more for each launch of ``outputs``, of so many floats, which that launch writes."""
+    launches, buffers = list(given_program.launches), list(given_program.buffers)
+    for at, size in outputs.items():
+        launch = launches[at]
+        parameters = (*launch.kernel.parameters, Parameter("out1", float32, size, "write"))
+        kernel = replace(launch.kernel, parameters=parameters)
+        launches[at] = replace(launch, kernel=kernel, buffers=(*launch.buffers, f"o{at}"))
+        buffers.append(Buffer(f"o{at}", float32, size, "output"))
+    names = tuple(f"o{at}" for at in outputs)
+    return replace(given_program, buffers=tuple(buffers), launches=tuple(launches), outputs=names)
+
+
+@given(programs(), st.data())
+def test_plans_that_use_the_memory_of_outputs_are_proved(given_program: LoopProgram, data: st.DataObject) -> None:
+    """Temporaries and scratch in outputs that are written later pass the checker, and save bytes of the arena or stay
+    out of them."""
+    places = st.integers(0, len(given_program.launches) - 1)
+    whole = with_outputs(given_program, data.draw(st.dictionaries(places, st.integers(0, 400))))
+    scratch = [Scratch(at, f"scratch{at}", 100, 30) for at in data.draw(st.sets(places))]
+    without = plan_memory(given_program, scratch).arena_bytes
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "WORTH_A_ROOM", 1)
+        patch.setattr(memory, "WORTH_OF_ARENA", 0)
+        plan = plan_memory(whole, scratch)
+    check_plan(whole, plan)
+    assert plan.arena_bytes <= without
+    assert bool(plan.rooms) == (plan.arena_bytes < without)
+
+
+def test_a_value_lives_in_an_output_until_that_is_written() -> None:
+    """What dies before an output is written needs no arena; the table says where it is."""
+    program = with_outputs(chain([10_000, 10_000, 10], [[], [0], [1]]), {2: 20_000})
+    plan = plan_memory(program)
+    check_plan(program, plan)
+    assert (plan.place("t0").room, plan.place("t1").room, plan.rooms) == ("o2", "", {"o2"})
+    assert plan.peak_bytes == 40_040
+    row = next(line.split() for line in str(plan).splitlines() if line.startswith("t0"))
+    assert row[3:6] == ["o2", "+", "0"]
+
+
+def test_memory_of_an_output_that_is_written_is_refused() -> None:
+    """An output that holds something is no place for others, not even for what is written again in the next run."""
+    program = with_outputs(chain([10_000, 10_000, 10_000], [[], [0], [1]]), {1: 20_000})
+    plan = plan_memory(program)
+    placements = tuple(replace(each, room="o1", offset=0) if each.name == "t2" else each for each in plan.placements)
+    with pytest.raises(PlanError, match=r"uses t2 in the memory of o1, an output that it or an earlier launch"):
+        check_plan(program, replace(plan, placements=placements))
+    program = with_outputs(chain([10_000, 10_000], [[], [0]]), {1: 20_000})
+    plan = plan_memory(program)
+    (t0,) = (each for each in plan.placements if each.name == "t0")
+    with pytest.raises(PlanError, match="outside o1 of 80000 bytes"):
+        check_plan(program, replace(plan, placements=(replace(t0, room="o1", offset=64_000), plan.place("t1"))))
+    with pytest.raises(PlanError, match="placed in x, which is no output"):
+        check_plan(program, replace(plan, placements=(replace(t0, room="x"), plan.place("t1"))))
+    with pytest.raises(PlanError, match=r"writes t1 to bytes that t0 uses"):
+        check_plan(program, replace(plan, placements=(t0, replace(plan.place("t1"), room=t0.room, offset=0))))
+
+
+def test_an_output_that_a_loop_writes_is_free_before_the_loop_alone() -> None:
+    """A run of a loop may write a part of the output that an earlier run began."""
+    program = with_outputs(chain([30_000, 30_000, 10, 10, 10], [[], [0], [1], [2], [3]]), {3: 30_000})
+    program = replace(program, blocks=(Repeat(2, 5, 3, "run"),))
+    plan = plan_memory(program)
+    check_plan(program, plan)
+    assert plan.rooms == {"o3"}
+    assert all(each.last < 2 for each in plan.placements if each.room)
+    wrong = tuple(replace(each, room="o3", offset=0) if each.name == "t2" else each for each in plan.placements)
+    with pytest.raises(PlanError, match="o3"):
+        check_plan(program, replace(plan, placements=wrong))
 
 
 def test_scratch_lives_for_one_launch() -> None:

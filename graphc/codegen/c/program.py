@@ -11,7 +11,7 @@ from graphc.codegen.c.kernels import KernelText, names_in_integer, print_loops
 from graphc.codegen.c.launches import Braces, Stretch, Writer, all_stretches, leaves_early
 from graphc.codegen.c.literals import c_type, literal
 from graphc.codegen.c.names import Names, comment, wrapped
-from graphc.codegen.c.rolling import VARIABLES, Argument
+from graphc.codegen.c.rolling import VARIABLES, Argument, memory_text
 from graphc.codegen.c.schedule import Step, schedule
 from graphc.codegen.c.statements import identity
 from graphc.codegen.host import calls_out, host_draws
@@ -27,7 +27,7 @@ from graphc.codegen.loops import (
     Random,
     Repeat,
 )
-from graphc.codegen.memory import MemoryPlan, Scratch
+from graphc.codegen.memory import MemoryPlan, Placement, Scratch
 from graphc.codegen.render import render
 from graphc.ir.applications import applies, working_on
 from graphc.ir.integers import round_up
@@ -168,6 +168,11 @@ def print_kernels(program: LoopProgram, vector_bytes: int = 16) -> PrintedKernel
     return PrintedKernels(tuple(texts), tuple(of_launch), used, tuple(scratch))
 
 
+def count_of_kernels(program: LoopProgram) -> int:
+    """How many kernels there are that do different things."""
+    return len({_does(kernel) for kernel in {id(launch.kernel): launch.kernel for launch in program.launches}.values()})
+
+
 def scratch_of(program: LoopProgram, vector_bytes: int, known: ScratchNeeds) -> tuple[Scratch, ...]:
     """The scratch memory that :func:`print_kernels` finds, where the text is not wanted. ``known`` keeps what each
     kernel needs, for programs that have most of their kernels in common."""
@@ -225,7 +230,7 @@ def print_program(
     items = writer.items(scheduled)
     stretches = tuple(all_stretches(items))
     callers = caller_buffers(program)
-    uses_arena = bool(plan.placements)
+    uses_arena = any(not placement.room for placement in plan.placements)
     phases = [phase for text in kernels.texts for phase in text.phases]
     can_fail, has_host = any(phase.checks for phase in phases), calls_out(program)
     mentioned = {symbol for phase in phases for symbol in phase.symbols}
@@ -445,10 +450,11 @@ def _pointers(
             constant = "" if buffer.name in written else "const "
             text = f"{constant}{c_type(buffer.dtype)} *const {identifiers[buffer.name]} = buffers[{position}];"
             lines.append(f"{text} /* {comment(_buffer_comment(buffer))} */")
+    slots = {buffer.name: position for position, buffer in enumerate(callers)}
     for buffer in program.buffers:
         if buffer.kind == "temporary" and buffer.name in named:
-            t = c_type(buffer.dtype)
-            text = f"{t} *const {identifiers[buffer.name]} = ({t} *)(arena + {plan.offset(buffer.name)});"
+            t, place = c_type(buffer.dtype), plan.place(buffer.name)
+            text = f"{t} *const {identifiers[buffer.name]} = ({t} *)({_memory(place, slots)} + {place.offset});"
             lines.append(f"{text} /* {comment(_buffer_comment(buffer))} */")
     return lines
 
@@ -460,22 +466,28 @@ def _buffer_comment(buffer: Buffer) -> str:
     return f"{buffer.nodes[-1].op.name} {type_text}" if buffer.nodes else type_text
 
 
-def _extra(name: str, position: int, text: KernelText, plan: MemoryPlan) -> Argument:
+def _memory(place: Placement, slots: Mapping[str, int]) -> str:
+    """The first byte of the memory that a place is in."""
+    return memory_text(f"room{slots[place.room]}" if place.room else "arena")
+
+
+def _extra(name: str, position: int, text: KernelText, plan: MemoryPlan, slots: Mapping[str, int]) -> Argument:
     """What a phase is given beside buffers: the random state, the place for errors, the host and the launch's number,
     or scratch memory."""
     if name == "launch":
         return Argument(str(position), "{0}", (position,))
     if name not in ("shared", "local"):
         return Argument(name, name)
-    offset = plan.offset(f"scratch{position}")
+    place = plan.place(f"scratch{position}")
+    offset, memory = place.offset, _memory(place, slots)
     shared = round_up(text.shared_bytes, plan.alignment)
     if name == "shared":
         if not shared:
             return Argument("NULL", "NULL")
-        form = f"({text.scratch_type} *)(arena + {{0}})"
+        form = f"({text.scratch_type} *)({memory} + {{0}})"
     else:
         offset += shared
-        form = f"({text.scratch_type} *)(arena + {{0}} + thread * {round_up(text.local_bytes, plan.alignment)})"
+        form = f"({text.scratch_type} *)({memory} + {{0}} + thread * {round_up(text.local_bytes, plan.alignment)})"
     return Argument(form.format(offset), form, (offset,))
 
 
@@ -498,8 +510,12 @@ def _steps(
         text = identifiers[name] if start == 0 else f"{identifiers[name]} + {expressions.integer(start)}"
         if not isinstance(start, int):
             return Argument(text, text, (), name, parameter.access != "read")
-        space, place = ("caller", slots[name]) if name in slots else ("arena", plan.offset(name))
-        return Argument(text, f"{space} {c_type(parameter.dtype)}", (place, start), name, parameter.access != "read")
+        if name in slots:
+            space, number = "caller", slots[name]
+        else:
+            place = plan.place(name)
+            space, number = f"room{slots[place.room]}" if place.room else "arena", place.offset
+        return Argument(text, f"{space} {c_type(parameter.dtype)}", (number, start), name, parameter.access != "read")
 
     for position, launch in enumerate(program.launches):
         text = kernels.texts[kernels.of_launch[position]]
@@ -507,7 +523,7 @@ def _steps(
         for phase in text.phases:
             arguments = [buffer(launch, i) for i in phase.arguments]
             arguments += [Argument(sizes[symbol], sizes[symbol]) for symbol in phase.symbols]
-            arguments += [_extra(name, position, text, plan) for name in phase.extra]
+            arguments += [_extra(name, position, text, plan, slots) for name in phase.extra]
             steps.append(
                 Step(
                     operations=", ".join(operations),

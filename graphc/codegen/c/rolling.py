@@ -36,7 +36,8 @@ class Argument:
 
     ``form`` is what must be equal for two arguments to be one in a loop: C text with holes for ``numbers``. For a
     buffer (by its ``buffer`` name) it is the C type of its elements behind where it is found: "arena", with numbers for
-    its bytes there and the first element, or "caller", with numbers for its slot and the first element.
+    its bytes there and the first element; "room7", with the same numbers for the memory of the output in slot 7; or
+    "caller", with numbers for its slot and the first element.
     """
 
     text: str
@@ -62,6 +63,11 @@ class Repeat:
     def saved(self) -> int:
         """The calls that need not be written."""
         return self.length * (self.turns - 1)
+
+
+def memory_text(space: str) -> str:
+    """The first byte of the arena, or of a room of the memory plan, in C."""
+    return "arena" if space == "arena" else f"(unsigned char *)buffers[{space.removeprefix('room')}]"
 
 
 def find_repeats(keys: Sequence[Hashable]) -> list[Repeat]:
@@ -213,7 +219,9 @@ class Turns:
         for (form, _), (name, written, place) in self.pointers.items():
             space, c_type = form.split(" ", 1)
             constant = "" if written else "const "
-            where = f"({constant}{c_type} *)(arena + {place})" if space == "arena" else f"buffers[{place}]"
+            where = f"buffers[{place}]"
+            if space != "caller":
+                where = f"({constant}{c_type} *)({memory_text(space)} + {place})"
             lines.append(f"{constant}{c_type} *const {name} = {where};")
         return tuple(lines)
 

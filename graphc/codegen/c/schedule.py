@@ -18,6 +18,7 @@ CONTRACTION_OPERATIONS_PER_SECOND = 60e9
 # Waking a team of threads pays only for a program, and meeting only for a launch, of so many seconds.
 PROGRAM_SECONDS = 40e-6
 LAUNCH_SECONDS = 4e-6
+WHOLE = 1 << 62  # bytes: no buffer has more
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,8 @@ class _Team:
 
 @dataclass(frozen=True, slots=True)
 class _Access:
-    """Bytes that a step touches: of the arena (space "") or of a caller's buffer (its name)."""
+    """Bytes that a step touches: of the arena (space "") or of a caller's buffer (its name), which counts as touched
+    whole where it is not a room of the memory plan."""
 
     space: str
     start: int
@@ -216,8 +218,8 @@ class _Places:
         """An access of a buffer."""
         place = self.of_buffer.get(name)
         if place is None:
-            return _Access(name, 0, 1, writes, shared)
-        return _Access("", place.offset, place.stop, writes, shared)
+            return _Access(name, 0, WHOLE, writes, shared)
+        return _Access(place.room, place.offset, place.stop, writes, shared)
 
     def controls(self, block: Block, shared: bool) -> list[_Access]:
         """The accesses of what tells how often a block runs, or which of its arms."""
@@ -231,5 +233,5 @@ def _accesses(program: LoopProgram, table: _Places, step: Step) -> list[_Access]
         if name in table.of_buffer or name in table.callers:
             found.append(table.access(name, parameter.access != "read", step.shared))
     scratch = table.scratch.get(step.launch, ())
-    found.extend(_Access("", place.offset, place.stop, True, step.shared) for place in scratch)
+    found.extend(_Access(place.room, place.offset, place.stop, True, step.shared) for place in scratch)
     return found
