@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
+from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
 import numpy as np
 
@@ -41,9 +42,13 @@ MOST_ELEMENTS_READ = 64
 
 @dataclass(slots=True)
 class Memory:
-    """One memory during a capture: the tensor that stands for the whole of it, and its value now."""
+    """One memory during a capture: the tensor that stands for the whole of it, and its value now.
 
-    tensor: Tensor
+    Memory that was made within is free as soon as the function that runs has no use for it: only the tensor's
+    reference is weak then, and the recorder finds it by its storage as long as that is there.
+    """
+
+    holder: Tensor | ref[Tensor]
     node: Node
     input: Node | None  # the graph input that it was at entry; None for memory made within
     prefix: tuple[View, ...] = ()  # how `tensor` lies within its storage
@@ -51,6 +56,17 @@ class Memory:
     at_entry: np.ndarray | None = None  # a copy from before the first write, to undo a capture that is refused
     joined: bool = False  # all of the memory that arguments show parts of
     owner: Tensor | None = None  # the tensor whose memory it was at entry, where that has been given other memory
+
+    @property
+    def tensor(self) -> Tensor:
+        """The tensor that stands for the whole of memory from outside."""
+        assert isinstance(self.holder, Tensor)
+        return self.holder
+
+    def whole(self, tensor: Tensor) -> Tensor:
+        """The tensor that stands for the whole of the memory that ``tensor`` shows; this itself where it is gone."""
+        holder = self.holder
+        return holder if isinstance(holder, Tensor) else holder() or tensor
 
 
 @dataclass(slots=True)
@@ -93,9 +109,9 @@ class GraphRecorder:
         self.leaves: dict[int, tuple[Tensor, bool]] = {}
         # The values that a leaf that wants a gradient had where it was used.
         self.leaf_values: dict[int, dict[Node, None]] = {}
-        self._memories: dict[Storage, list[Memory]] = {}
+        self._memories: WeakKeyDictionary[Storage, list[Memory]] = WeakKeyDictionary()
         self._saved: list[Memory] = []  # in the order of their first writes
-        self._made: dict[int, Tensor] = {}  # views that were made within
+        self._made: WeakValueDictionary[int, Tensor] = WeakValueDictionary()  # views that were made within
         self._objects: dict[int, Any] = {}  # modules that were made within
         # Attributes of modules that were given other values: where, what they were at entry, and the first line.
         self.attributes: dict[tuple[int, str], tuple[Place, Any, Location]] = {}
@@ -115,7 +131,7 @@ class GraphRecorder:
         self._variants: dict[Node, str] = {}
         self.size_guards: dict[Any, tuple[SizeGuard, Location]] = {}
         # Memory that the body of a structured operation made, and which operation: its values are there only within.
-        self.leaked: dict[Storage, str] = {}
+        self.leaked: WeakKeyDictionary[Storage, str] = WeakKeyDictionary()
         self._reads = 0  # how often the code read values
         # Where the forward pass ends: the loss and how many nodes stand before its backward pass.
         self.backward_began: int | None = None
@@ -241,7 +257,7 @@ class GraphRecorder:
             self._made[id(output)] = output
             return  # a view of memory that has just been entered: its node is made when it is read
         node = self._add(primitive, nodes, self._symbolic(attrs))
-        self._memories[output._storage] = [Memory(output, node, None)]
+        self._memories[output._storage] = [Memory(ref(output), node, None)]
 
     def record_several(
         self, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes, outputs: Sequence[Tensor]
@@ -255,7 +271,7 @@ class GraphRecorder:
             several = self._add(primitive, [self.node_of(tensor) for tensor in inputs], self.with_sizes(attrs))
         for index, output in enumerate(outputs):
             node = self._add(Projection.instance, [several], {"index": index})
-            self._memories[output._storage] = [Memory(output, node, None)]
+            self._memories[output._storage] = [Memory(ref(output), node, None)]
 
     def with_numbers(self, attrs: Attributes) -> Attributes:
         sizes = {**self.fixed_values, **self.symbols}
@@ -275,9 +291,11 @@ class GraphRecorder:
         return node
 
     def _note_leaves(self, inputs: Sequence[Tensor]) -> None:
-        """Keep which leaves are computed with, and with which values."""
+        """Keep which leaves are computed with, and with which values; not those made within that want no gradient."""
         for tensor in inputs:
             if tensor.dtype.is_differentiable and self._comes_from_outside(tensor):
+                if not tensor.requires_grad and self.made_within(tensor):
+                    continue
                 self.leaves.setdefault(id(tensor), (tensor, tensor.requires_grad))
                 if tensor._requires_grad and state.gradients:
                     self.leaf_values.setdefault(id(tensor), {})[self.node_of(tensor)] = None

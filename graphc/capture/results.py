@@ -99,10 +99,10 @@ class Outputs:
         alone = sum(other is memory for other in self._memories) == 1
         if alone and order is not None:
             return Seen(self._add(name, self._recorder.node_of(tensor), order))
-        if alone and _distinct_elements(tensor._array) < memory.tensor._array.size:
+        if alone and _distinct_elements(tensor._array) < tensor._storage.array.size:
             return Seen(self._add(name, self._recorder.node_of(tensor), _as_is(tensor._array)), (), True)
         if id(memory) not in self._whole:
-            whole = memory.tensor._array
+            whole = tensor._storage.array
             self._whole[id(memory)] = self._add(name, memory.node, order_in_memory(whole) or _as_is(whole))
         return Seen(self._whole[id(memory)], self._recorder.symbolic(tensor._chain[len(memory.prefix) :]))
 

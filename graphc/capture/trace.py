@@ -320,7 +320,7 @@ def _finish(
         number = type(tensor) is RunTimeNumber
         results.append(Result(place, leaf, Tensor if number else type(tensor), number=number))
         if isinstance(place, Seen) and tensor.requires_grad and not leaf:
-            origin = recorder.memory_of(tensor).tensor if place.chain else tensor
+            origin = recorder.memory_of(tensor).whole(tensor) if place.chain else tensor
             if origin.grad_fn is not None and not origin.grad_fn.released:
                 _refuse_python_rules(recorder, origin)
                 pending[place.output] = origin
@@ -502,7 +502,7 @@ def _differentiable(
                 ended.update(values)
             continue
         name = memory.input.name
-        if memory.tensor is not tensor and not any(tensor is argument for argument in arguments):
+        if memory.holder is not tensor and not any(tensor is argument for argument in arguments):
             name = f"{name}.leaf_{len(leaves)}"
             leaves[name] = tensor
         wanted.setdefault(name, {}).update(values)
