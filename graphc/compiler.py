@@ -52,6 +52,7 @@ from graphc.ops.checks import GuardMissed
 from graphc.ops.promotion import get_default_dtype
 from graphc.recording import state
 from graphc.runtime.errors import CompileError, CompilerNotFound
+from graphc.runtime.memory import give_back_free_memory
 from graphc.source_lines import defined_at, user_location
 from graphc.tensor import Tensor
 
@@ -305,6 +306,8 @@ class CompiledFunction:
 
     def _built(self, recording: Recording, reason: str, place: Place) -> Runnable | None:
         """The program of a recording; None where the function runs eagerly from now on."""
+        # What the function left, run eagerly, is not to stand beside what the build and the program need.
+        give_back_free_memory()
         self._stages = build(recording, self._most_bytes, self.fullgraph, place)
         for observer in _observers:
             observer(self.__name__, self._stages)

@@ -294,7 +294,7 @@ class GraphRecorder:
         """Keep which leaves are computed with, and with which values; not those made within that want no gradient."""
         for tensor in inputs:
             if tensor.dtype.is_differentiable and self._comes_from_outside(tensor):
-                if not tensor.requires_grad and self.made_within(tensor):
+                if not tensor._requires_grad and self.made_within(tensor):
                     continue
                 self.leaves.setdefault(id(tensor), (tensor, tensor.requires_grad))
                 if tensor._requires_grad and state.gradients:

@@ -2,7 +2,7 @@
 
 Where a kernel reads an element of a temporary for the last time, and writes the element of another at the same offset
 in the same iteration, both become one buffer and one parameter, so that kernels may still promise C that their
-parameters do not overlap.
+parameters do not overlap. An output that is first written so is one with the temporary: its memory is free until then.
 """
 
 from __future__ import annotations
@@ -45,12 +45,15 @@ def reuse_in_place(program: LoopProgram) -> LoopProgram:
             read, write = launch.kernel.parameters[old], launch.kernel.parameters[new]
             if not is_safe(launch.kernel, read.name, write.name) or not applies("write over a last use", launch):
                 continue
-            kept, gone = launch.buffers[old], launch.buffers[new]
-            if kept in held[position] or gone in held[position]:
+            before, after = launch.buffers[old], launch.buffers[new]
+            if before in held[position] or after in held[position]:
                 continue
+            kept, gone = (after, before) if buffers[after].kind == "output" else (before, after)
             renamed[gone] = kept
-            ranges[kept] = (ranges[kept][0], ranges.pop(gone)[1])
-            buffers[kept] = replace(buffers[kept], nodes=(*buffers[kept].nodes, *buffers.pop(gone).nodes))
+            nodes = (*buffers[before].nodes, *buffers[after].nodes)
+            ranges[kept] = (ranges[before][0], ranges[after][1])
+            buffers[kept] = replace(buffers[kept], nodes=nodes)
+            del ranges[gone], buffers[gone]
             names = [kept if at == new else name for at, name in enumerate(launch.buffers) if at != old]
             starts = tuple(start for at, start in enumerate(launch.starts) if at != old)
             kernel = merge(launch.kernel, read.name, write.name)
@@ -60,7 +63,10 @@ def reuse_in_place(program: LoopProgram) -> LoopProgram:
     return replace(
         program,
         buffers=tuple(buffers.values()),
-        launches=tuple(launches),
+        # What an output took over was made by earlier launches.
+        launches=tuple(
+            replace(launch, buffers=tuple(_last_name(name, renamed) for name in launch.buffers)) for launch in launches
+        ),
         blocks=tuple(_with_names(block, renamed) for block in program.blocks),
     )
 
@@ -88,7 +94,8 @@ def _candidates(launch: Launch, position: int, ranges: dict, buffers: dict) -> I
         return
     for new, write in enumerate(launch.kernel.parameters):
         into = buffers[launch.buffers[new]]
-        if write.access != "write" or into.kind != "temporary" or ranges[into.name][0] != position:
+        into_new = into.kind in ("temporary", "output") and ranges[into.name][0] == position
+        if write.access != "write" or not into_new:
             continue
         for old, read in enumerate(launch.kernel.parameters):
             name = launch.buffers[old]

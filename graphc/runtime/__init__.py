@@ -6,7 +6,7 @@ The `doctor` module, which only the command line needs, is not imported here.
 from graphc.runtime.builds import Build, forget_build
 from graphc.runtime.cache import Cache, cache_folder, cache_key, default_cache
 from graphc.runtime.errors import CompileError, CompilerNotFound, CompilerTimeout, LoadError
-from graphc.runtime.memory import Arena, ResultMemory
+from graphc.runtime.memory import Arena, ResultMemory, give_back_free_memory
 from graphc.runtime.native import NativeLibrary, build_library, load_library
 from graphc.runtime.program import NativeProgram
 from graphc.runtime.threads import quiet_numpy_threads
@@ -34,6 +34,7 @@ __all__ = [
     "find_toolchain",
     "forget_build",
     "get_num_threads",
+    "give_back_free_memory",
     "load_library",
     "quiet_numpy_threads",
     "set_num_threads",

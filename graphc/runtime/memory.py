@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import math
 import mmap
 import weakref
@@ -121,3 +122,13 @@ class ResultMemory:
         most = max(self._wanted.get(nbytes, 0), self._taken.get(nbytes, 0))
         if len(self._idle.get(nbytes, ())) < most:
             self._idle.setdefault(nbytes, []).append(block)
+
+
+def give_back_free_memory() -> None:
+    """Give the system the pages that the C library's allocator holds and nobody uses, where it can (glibc).
+
+    What a large computation leaves behind stays with the process otherwise, while a build needs other memory.
+    Source: https://man7.org/linux/man-pages/man3/malloc_trim.3.html
+    """
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(ctypes.c_size_t(0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ SIZE = 48
 
 
 def between(middle: Kernel) -> LoopProgram:
-    """x doubled into a temporary, ``middle`` from that into another, and that doubled into y."""
+    """x doubled into a temporary, ``middle`` from that into another, and that turned around into y."""
     double = pointwise(SIZE, lambda x: call("add", x, x), float32, float32)
     buffers = [
         ("x", float32, SIZE, "argument"),
@@ -30,7 +31,8 @@ def between(middle: Kernel) -> LoopProgram:
         ("b", float32, SIZE, "temporary"),
         ("y", float32, SIZE, "output"),
     ]
-    return program("between", buffers, [(double, ("x", "a")), (middle, ("a", "b")), (double, ("b", "y"))])
+    turn = of_body(UNSAFE["reversed"])
+    return program("between", buffers, [(double, ("x", "a")), (middle, ("a", "b")), (turn, ("b", "y"))])
 
 
 def of_body(body: tuple) -> Kernel:
@@ -100,15 +102,43 @@ def test_values_needed_later_are_kept() -> None:
     assert len(reuse_in_place(between(softmax(6, 8))).buffers) == 4
 
 
-def test_chains_collapse() -> None:
-    """A chain of pointwise launches runs in one buffer."""
+def chain(*names: str) -> LoopProgram:
+    """Each of the buffers is the negative of the one before; the first is an argument, those with a y are outputs."""
     negate = pointwise(SIZE, lambda x: call("neg", x), float32, float32)
-    names = ["x", "a", "b", "c", "d", "y"]
-    kinds = ["argument", *["temporary"] * 4, "output"]
-    buffers = [(name, float32, SIZE, kind) for name, kind in zip(names, kinds, strict=True)]
-    launches = [(negate, pair) for pair in itertools.pairwise(names)]
-    given = program("chain", buffers, launches)
-    compiled = compile_loops(given)
+    kinds = ["output" if name.startswith("y") else "temporary" for name in names[1:]]
+    buffers = [(name, float32, SIZE, kind) for name, kind in zip(names, ["argument", *kinds], strict=True)]
+    return program("chain", buffers, [(negate, pair) for pair in itertools.pairwise(names)])
+
+
+def test_chains_collapse() -> None:
+    """A chain of pointwise launches runs in one buffer, and where that becomes an output, in the output's memory."""
+    given = chain("x", "a", "b", "c", "d", "y")
+    turn = of_body(UNSAFE["reversed"])
+    inner = replace(given.launches[-1], kernel=turn)
+    compiled = compile_loops(replace(given, launches=(*given.launches[:-1], inner)))
     assert compiled.plan.total("temporary") == SIZE * 4
     x = floats(SIZE)
+    np.testing.assert_array_equal(load_program(compiled)(x=x)["y"], x[::-1])
+    compiled = compile_loops(given)
+    assert (compiled.plan.total("temporary"), compiled.plan.arena_bytes) == (0, 0)
     np.testing.assert_array_equal(load_program(compiled)(x=x)["y"], -x)
+
+
+def test_an_output_that_holds_something_is_not_worked_in() -> None:
+    """A temporary becomes an output only where the output is first written, and only where it is no longer read."""
+    given = chain("x", "a", "y1", "b", "y2")
+    reused = reuse_in_place(given)
+    assert {buffer.name for buffer in reused.buffers} == {"x", "y1", "y2"}
+    x = floats(SIZE)
+    results = load_program(compile_loops(given))(x=x)
+    np.testing.assert_array_equal(results["y1"], x)
+    np.testing.assert_array_equal(results["y2"], x)
+    # y is written before, then again from b.
+    negate = given.launches[0].kernel
+    twice = program(
+        "twice",
+        [("x", float32, SIZE, "argument"), ("b", float32, SIZE, "temporary"), ("y", float32, SIZE, "output")],
+        [(negate, ("x", "y")), (negate, ("y", "b")), (negate, ("b", "y"))],
+    )
+    assert len(reuse_in_place(twice).buffers) == 3
+    np.testing.assert_array_equal(load_program(compile_loops(twice))(x=x)["y"], -x)

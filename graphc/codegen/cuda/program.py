@@ -149,7 +149,7 @@ def compile_cuda(program: LoopProgram) -> CudaProgram:
         for position, numbers in enumerate(bundled.kernels)
         if printed.kernels[numbers[0]].scratch_bytes
     )
-    plan = plan_memory(together, scratch, alignment=ALIGNMENT)
+    plan = plan_memory(together, scratch, alignment=ALIGNMENT, in_outputs=False)
     check_plan(together, plan)
     return CudaProgram(
         name=program.name,

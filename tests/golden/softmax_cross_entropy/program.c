@@ -1,5 +1,5 @@
 /* graphc: softmax_cross_entropy */
-/* 5 launches; 2 arguments: 192 bytes; 2 outputs: 164 bytes; arena: 576 bytes */
+/* 5 launches; 2 arguments: 192 bytes; 2 outputs: 164 bytes; arena: 320 bytes */
 
 #include <math.h>
 #include <stdbool.h>
@@ -188,19 +188,19 @@ GC_KERNEL void amax_sub_exp(const float *restrict in0, const int64_t *restrict i
 
 /* sum, div
    tests/test_golden.py:53 */
-GC_KERNEL void sum_div(const float *restrict in0, const float *restrict in1, float *restrict out0)
+GC_KERNEL void sum_div(const float *restrict in0, float *restrict out0)
 {
     float a0 = 0.0f;
     #pragma omp simd reduction(+ : a0)
     for (int64_t r0 = 0; r0 < 4; ++r0)
         a0 += in0[r0];
-    out0[0] = a0 / in1[0];
+    out0[0] = a0 / out0[0];
 }
 
 /* check_target, eq, where, neg, sum, div, mul, add
    tests/test_golden.py:53; backward of tests/test_golden.py:53 */
 GC_KERNEL void check_target_eq_where(const int64_t *restrict in0, const float *restrict in1, const float *restrict in2,
-    const float *restrict in3, float *restrict out0, int64_t first, int64_t last)
+    float *restrict out0, int64_t first, int64_t last)
 {
     for (int64_t i0 = first; i0 < last; ++i0) {
         float a0 = 0.0f;
@@ -212,7 +212,7 @@ GC_KERNEL void check_target_eq_where(const int64_t *restrict in0, const float *r
         const float t2 = a0 / in2[i0];
         #pragma omp simd
         for (int64_t r0 = 0; r0 < 10; ++r0)
-            out0[i0 * 10 + r0] = (r0 == t0 ? t1 : 0.0f) + t2 * in3[i0 * 10 + r0];
+            out0[i0 * 10 + r0] = (r0 == t0 ? t1 : 0.0f) + t2 * out0[i0 * 10 + r0];
     }
 }
 
@@ -227,29 +227,27 @@ int64_t graphc_run(void *const *buffers, const int64_t *extents, unsigned char *
     const int64_t *const classes = buffers[1]; /* argument i64[4] */
     float *const result_0 = buffers[2]; /* output f32[] */
     float *const result_1 = buffers[3]; /* output f32[4,10] */
-    float *const t4 = (float *)(arena + 0); /* exp f32[4,10] */
-    float *const t5 = (float *)(arena + 320); /* sum f32[4] */
-    float *const t6 = (float *)(arena + 384); /* where f32[4] */
-    bool *const t7 = (bool *)(arena + 448); /* eq bool[4] */
-    int64_t *const t8 = (int64_t *)(arena + 192); /* where i64[4] */
-    float *const t9 = (float *)(arena + 512); /* sum f32[] */
-    float *const t10 = (float *)(arena + 256); /* neg f32[4] */
+    float *const t5 = (float *)(arena + 128); /* sum f32[4] */
+    float *const t6 = (float *)(arena + 192); /* where f32[4] */
+    bool *const t7 = (bool *)(arena + 256); /* eq bool[4] */
+    int64_t *const t8 = (int64_t *)(arena + 0); /* where i64[4] */
+    float *const t10 = (float *)(arena + 64); /* neg f32[4] */
     (void)extents;
     (void)threads;
 
     /* 0: eq, where, sum, div, neg tests/test_golden.py:53, 54; backward of tests/test_golden.py:53 */
-    eq_where_sum(classes, t7, t8, t9, t10);
+    eq_where_sum(classes, t7, t8, result_0, t10);
     /* 1: check_index tests/test_golden.py:53 */
     if (check_index(t8, error)) {
         error[0] = 1;
         return 1;
     }
     /* 2: amax, sub, exp, sum, log, check_target tests/test_golden.py:53 */
-    amax_sub_exp(scores, t8, t7, t4, t5, t6, 0, 4);
+    amax_sub_exp(scores, t8, t7, result_1, t5, t6, 0, 4);
     /* 3: sum, div tests/test_golden.py:53 */
-    sum_div(t6, t9, result_0);
+    sum_div(t6, result_0);
     /* 4: check_target, eq, where, neg, sum, div tests/test_golden.py:53; backward of tests/test_golden.py:53 */
-    check_target_eq_where(t8, t10, t5, t4, result_1, 0, 4);
+    check_target_eq_where(t8, t10, t5, result_1, 0, 4);
     return 0;
 }
 
