@@ -39,11 +39,20 @@ def reuse_in_place(program: LoopProgram) -> LoopProgram:
     held = held_at(program)
     renamed: dict[str, str] = {}
     launches: list[Launch] = []
+    merged: dict[tuple[int, str, str], Kernel | None] = {}  # of kernels that many launches share: None where not safe
+
+    def in_place(kernel: Kernel, read: str, write: str) -> Kernel | None:
+        key = (id(kernel), read, write)
+        if key not in merged:
+            merged[key] = merge(kernel, read, write) if is_safe(kernel, read, write) else None
+        return merged[key]
+
     for position, launch in enumerate(program.launches):
         launch = replace(launch, buffers=tuple(_last_name(name, renamed) for name in launch.buffers))
         for old, new in _candidates(launch, position, ranges, buffers):
             read, write = launch.kernel.parameters[old], launch.kernel.parameters[new]
-            if not is_safe(launch.kernel, read.name, write.name) or not applies("write over a last use", launch):
+            kernel = in_place(launch.kernel, read.name, write.name)
+            if kernel is None or not applies("write over a last use", launch):
                 continue
             before, after = launch.buffers[old], launch.buffers[new]
             if before in held[position] or after in held[position]:
@@ -56,7 +65,6 @@ def reuse_in_place(program: LoopProgram) -> LoopProgram:
             del ranges[gone], buffers[gone]
             names = [kept if at == new else name for at, name in enumerate(launch.buffers) if at != old]
             starts = tuple(start for at, start in enumerate(launch.starts) if at != old)
-            kernel = merge(launch.kernel, read.name, write.name)
             launch = replace(launch, kernel=kernel, buffers=tuple(names), starts=starts)
             break
         launches.append(launch)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import graphc.ops  # noqa: F401
+from graphc.codegen.c.program import MOST_OPTIMIZED
 from graphc.codegen.executable import CompiledProgram, compile_loops
 from graphc.codegen.executable import load as load_program
 from graphc.codegen.interpret import OutOfRange, run_program
@@ -207,6 +208,23 @@ def test_equal_kernels_are_emitted_once() -> None:
     for _ in range(10):
         x = np.tanh(x)
     close(result, x)
+
+
+def test_long_steps_are_compiled_as_they_stand() -> None:
+    """A step of many calls takes the compiler little time: it is not optimized, and computes the same."""
+    size = 5000
+    for count, level in ((MOST_OPTIMIZED, "O1"), (MOST_OPTIMIZED + 1, "O0")):
+        names = ["x", *(f"t{number}" for number in range(count - 1)), "y"]
+        kinds = ["argument", *["temporary"] * (count - 1), "output"]
+        launches = [
+            (pointwise(size, lambda x: call("add", x, Constant(2.0, float32)), float32, float32), pair)
+            for pair in itertools.pairwise(names)
+        ]
+        buffers = [(name, float32, size, kind) for name, kind in zip(names, kinds, strict=True)]
+        given = program("long", buffers, launches)
+        assert f'optimize("{level}")' in compile_loops(given).source
+        x = floats(size)
+        close(run_all_ways(given, x=x)["y"], x + 2 * count)
 
 
 def test_index_error(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 KERNELS = "/* ---- kernels ---- */\n"
 STEP = "/* ---- the step ---- */\n"
 # Below so many characters of kernels for each unit, starting another compiler costs more than it saves.
-FEWEST_CHARACTERS = 30_000
+FEWEST_CHARACTERS = 12_000
 
 _HEAD = re.compile(r"^(GC_KERNEL [^{};]*\))\n\{", re.MULTILINE)
 

@@ -33,6 +33,9 @@ from graphc.ir.applications import applies, working_on
 from graphc.ir.integers import round_up
 from graphc.ir.types import DType
 
+# A step of more launches is compiled as it stands: the time to optimize it grows faster than it does, and a call takes
+# a few nanoseconds more.
+MOST_OPTIMIZED = 96
 CALLER_KINDS = ("argument", "state", "constant", "scalar")
 
 
@@ -120,6 +123,7 @@ class ProgramContext:
     leaves_early: bool
     most_threads: int
     launch_count: int
+    step_level: str
     unused_parameters: tuple[str, ...]
     buffer_count: int
 
@@ -138,8 +142,14 @@ class PrintedKernels:
 ScratchNeeds = dict[object, tuple[int, int]]
 
 
-def _does(kernel: Kernel) -> object:
-    return kernel.parameters, kernel.body
+def _kinds(program: LoopProgram) -> list[_ByContent]:
+    """What tells the kernels of the launches from others: what they do. Many launches share one kernel."""
+    known: dict[int, _ByContent] = {}
+    for launch in program.launches:
+        kernel = launch.kernel
+        if id(kernel) not in known:
+            known[id(kernel)] = _ByContent((kernel.parameters, kernel.body))
+    return [known[id(launch.kernel)] for launch in program.launches]
 
 
 def print_kernels(program: LoopProgram, vector_bytes: int = 16) -> PrintedKernels:
@@ -154,8 +164,7 @@ def print_kernels(program: LoopProgram, vector_bytes: int = 16) -> PrintedKernel
     of_launch: list[int] = []
     scratch: list[Scratch] = []
     symbols = frozenset(program.symbols)
-    for position, launch in enumerate(program.launches):
-        key = _does(launch.kernel)
+    for position, (launch, key) in enumerate(zip(program.launches, _kinds(program), strict=True)):
         if key not in numbers or not applies("print equal kernels once", launch):
             numbers[key] = len(texts)
             name = names.fresh(launch.kernel.title)
@@ -170,7 +179,7 @@ def print_kernels(program: LoopProgram, vector_bytes: int = 16) -> PrintedKernel
 
 def count_of_kernels(program: LoopProgram) -> int:
     """How many kernels there are that do different things."""
-    return len({_does(kernel) for kernel in {id(launch.kernel): launch.kernel for launch in program.launches}.values()})
+    return len(set(_kinds(program)))
 
 
 def scratch_of(program: LoopProgram, vector_bytes: int, known: ScratchNeeds) -> tuple[Scratch, ...]:
@@ -178,8 +187,7 @@ def scratch_of(program: LoopProgram, vector_bytes: int, known: ScratchNeeds) -> 
     kernel needs, for programs that have most of their kernels in common."""
     symbols = frozenset(program.symbols)
     scratch: list[Scratch] = []
-    for position, launch in enumerate(program.launches):
-        key = _does(launch.kernel)
+    for position, (launch, key) in enumerate(zip(program.launches, _kinds(program), strict=True)):
         if key not in known:
             with working_on(launch):
                 text = _print_kernel(launch.kernel, "kernel", Used(), vector_bytes, symbols)
@@ -187,6 +195,22 @@ def scratch_of(program: LoopProgram, vector_bytes: int, known: ScratchNeeds) -> 
         if any(known[key]):
             scratch.append(Scratch(position, f"scratch{position}", *known[key]))
     return tuple(scratch)
+
+
+class _ByContent:
+    """A key in a dict whose hash is computed once: that of a kernel walks all of it."""
+
+    __slots__ = ("content", "hash")
+
+    def __init__(self, content: object):
+        self.content = content
+        self.hash = hash(content)
+
+    def __hash__(self) -> int:
+        return self.hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, _ByContent) and self.content == other.content)
 
 
 def _print_kernel(kernel: Kernel, name: str, used: Used, vector_bytes: int, symbols: frozenset[str]) -> KernelText:
@@ -273,6 +297,7 @@ def print_program(
         leaves_early=leaves_early(items),
         most_threads=plan.threads,
         launch_count=len(program.launches),
+        step_level="O1" if len(program.launches) <= MOST_OPTIMIZED else "O0",
         unused_parameters=tuple(name for name, is_unused in unused if is_unused),
         buffer_count=len(callers),
     )
