@@ -37,6 +37,7 @@ from graphc.codegen.trace import is_host_work
 from graphc.compiled.builds import Entry, Stages
 from graphc.compiled.checking import check_run, checked_call
 from graphc.compiled.execution import BoundProgram
+from graphc.compiled.latest import FIRST_KIND, Latest
 from graphc.compiled.many_steps import run_many
 from graphc.compiled.placement import Place, place_of
 from graphc.compiled.report import Report, describe_build
@@ -99,7 +100,6 @@ def _built_in_less(built: Callable[[Passes], Stages], error: MemoryLimitError) -
 # Builds of one function after which its author is told, and how many are kept.
 MANY_BUILDS = 8
 MOST_BUILDS = 64
-_FIRST_KIND = 4  # where in a key the kinds of tensors begin
 # Kinds of arguments, by all their sizes, whose builds are known without a search.
 MOST_KINDS = 1024
 # Ways through one function that differ by the values of tensors and get a program each.
@@ -144,6 +144,7 @@ class CompiledFunction:
         self._entries: dict[Any, list[Entry]] = {}
         self._families: dict[Any, list[Entry]] = {}
         self._of_classes: weakref.WeakKeyDictionary[type, CompiledFunction] = weakref.WeakKeyDictionary()
+        self._latest: Latest | None = None
         self._newest: Entry | None = None
         self._stages: Stages | None = None
         self._lock = recursive_lock()
@@ -160,23 +161,31 @@ class CompiledFunction:
         if self._eager:
             return self._eagerly(self._eager, arguments, keywords)
         tensors, description = flatten((arguments, keywords) if keywords else arguments)
-        key = self._key(description, tensors)
         missed: list[tuple[Entry, int]] = []
-        entries = self._entries.get(key)
-        if entries is None:
-            entries = self._of_other_sizes(key, tensors)
+        latest = self._latest
+        key = None
+        if latest is not None and latest.is_of(description, tensors):
+            entries = latest.entries
+        else:
+            key = self._key(description, tensors)
+            entries = self._entries.get(key)
+            if entries is None:
+                entries = self._of_other_sizes(key, tensors)
+            self._latest = Latest(key, tensors, entries) if entries else None
         for entry in entries:
             with entry.bound.lock:
                 if entry.bound.holds(tensors) and not (missed and entry.must_miss(missed)):
                     try:
                         result = checked_call(entry.bound, tensors) if self.check else entry.bound(tensors)
                         entry.calls += 1
+                        if not entry.bound.recording.refilled:
+                            return result
                         return self._refilled(entry.bound, result, arguments, keywords)
                     except GuardMissed as miss:
                         missed.append((entry, miss.number))
         if len(missed) and sum(1 for entry in entries if entry.path) >= self.max_paths:
             return self._too_many_paths(missed[-1], arguments, keywords)
-        return self._first_call(key, tensors, arguments, keywords, missed)
+        return self._first_call(key or self._key(description, tensors), tensors, arguments, keywords, missed)
 
     def run(self, steps: int, *arguments: Any, **keywords: Any) -> Any:
         """Run the function many times in one call, the loop in C, as far as nothing needs Python in between.
@@ -226,7 +235,7 @@ class CompiledFunction:
 
     def _family(self, key: Any) -> Any:
         """The kind of arguments but for their shapes."""
-        return tuple(part if position < _FIRST_KIND else (len(part[0]), *part[1:]) for position, part in enumerate(key))
+        return tuple(part if position < FIRST_KIND else (len(part[0]), *part[1:]) for position, part in enumerate(key))
 
     def _of_other_sizes(self, key: Any, tensors: Sequence[Tensor]) -> list[Entry]:
         """Builds for other sizes that are right for these; from now on they are known to be."""
@@ -369,13 +378,13 @@ class CompiledFunction:
         """How a kind of arguments differs from that of the newest build, in words."""
         before = next(reversed(self._entries))
         modes = ("gradients", "autocast", "the default dtype")
-        for mode, old, new in zip(modes, before[1:_FIRST_KIND], key[1:_FIRST_KIND], strict=True):
+        for mode, old, new in zip(modes, before[1:FIRST_KIND], key[1:FIRST_KIND], strict=True):
             if old != new:
                 return f"{mode}: {new}, was {old}"
         told = ", ".join(str(TensorType(tensor.dtype, tensor._array.shape)) for tensor in tensors) or "no tensors"
-        wanted = [[part[-1] for part in kind[_FIRST_KIND:]] for kind in (before, key)]
-        if wanted[0] != wanted[1] and [part[:-1] for part in before[_FIRST_KIND:]] == [
-            part[:-1] for part in key[_FIRST_KIND:]
+        wanted = [[part[-1] for part in kind[FIRST_KIND:]] for kind in (before, key)]
+        if wanted[0] != wanted[1] and [part[:-1] for part in before[FIRST_KIND:]] == [
+            part[:-1] for part in key[FIRST_KIND:]
         ]:
             return f"{told}, with requires_grad {wanted[1]}, was {wanted[0]}"
         other = difference(before[0], key[0], "arguments")
@@ -423,6 +432,7 @@ class CompiledFunction:
                 RuntimeWarning,
                 stacklevel=4,
             )
+        self._latest = None
         self._forget_gone()
         self._entries.setdefault(key, []).insert(0, entry)
         self._families.setdefault(self._family(key), []).insert(0, entry)

@@ -32,9 +32,9 @@ NOTHING_SHARED = Sharing()
 
 
 class SharingCheck:
-    """Tells at each call whether the arguments share memory as when the program was recorded."""
+    """Tells at each call whether the arguments share memory as when the program was recorded; where ``trivial``, any do."""
 
-    __slots__ = ("_apart", "_outside", "_outside_written", "_sharing", "_trivial", "_written")
+    __slots__ = ("_apart", "_outside", "_outside_written", "_sharing", "_written", "trivial")
 
     def __init__(self, sharing: Sharing, written: Sequence[int], count: int):
         """``written``: the positions of arguments that the program writes; ``count``: how many arguments there are."""
@@ -49,7 +49,7 @@ class SharingCheck:
         )
         self._outside: frozenset[Storage] = frozenset()
         self._outside_written: frozenset[Storage] = frozenset()
-        self._trivial = False
+        self.trivial = False
 
     def bind(self, outside: Sequence[tuple[Tensor, bool]]) -> None:
         """Take note of the tensors from outside, each with whether it is written."""
@@ -57,11 +57,11 @@ class SharingCheck:
         self._outside_written = frozenset(tensor._storage for tensor, changed in outside if changed)
         sharing = self._sharing
         shared = sharing.same or sharing.pinned or sharing.joined
-        self._trivial = not (shared or self._written or self._outside_written)
+        self.trivial = not (shared or self._written or self._outside_written)
 
     def holds(self, tensors: Sequence[Tensor]) -> bool:
         """Whether the program is right for arguments that share memory as these do."""
-        if self._trivial:
+        if self.trivial:
             return True
         for position, first, chain in self._sharing.same:
             tensor, earlier = tensors[position], tensors[first]

@@ -162,8 +162,23 @@ def flatten(tree: Any) -> tuple[list[Tensor], Any]:
 
     Raises TypeError for a value that can't be told apart from others.
     """
+    if type(tree) is tuple:
+        for item in tree:
+            if not isinstance(item, Tensor):
+                break
+        else:
+            # Most calls: such a description is made once, and found equal by being the same.
+            count = len(tree)
+            known = _TENSORS_ALONE.get(count)
+            if known is None:
+                known = _TENSORS_ALONE[count] = (tuple, (Tensor,) * count)
+            return list(tree), known
     walk = _Description(kept=False)
     return walk.tensors, walk.of(tree)
+
+
+# Descriptions of tuples of tensors, by how many these are.
+_TENSORS_ALONE: dict[int, Any] = {}
 
 
 def flatten_results(tree: Any) -> tuple[list[Tensor], Any]:

@@ -37,9 +37,12 @@ from graphc.ops.checks import GuardMissed
 from graphc.randomness.generator import default_generator
 from graphc.recording import generation, paused
 from graphc.runtime.abi import ffi
+from graphc.runtime.memory import is_small
 from graphc.tensor import Storage, Tensor, View
 
-_from_buffer = ffi.from_buffer
+_from_buffer, _empty, _new = ffi.from_buffer, np.empty, object.__new__
+# Of an output: its slot, shape, dtype, and numpy's word for that.
+_Output = tuple[int, tuple[int, ...], DType, np.dtype]
 # For so many sizes the shapes of a program's results are kept.
 _MOST_SIZES = 256
 
@@ -95,7 +98,7 @@ class BoundProgram:
         self._output_types = [output.node.type for output in graph.outputs]
         self._first_output = first
         self._outputs = [] if self.symbols else self._outputs_for({})
-        self._outputs_of_sizes: dict[tuple[int, ...], list[tuple[int, tuple[int, ...], DType]]] = {}
+        self._outputs_of_sizes: dict[tuple[int, ...], list[_Output]] = {}
         self._written: list[Storage] = []
         self._sharing = SharingCheck(
             recording.sharing,
@@ -112,21 +115,34 @@ class BoundProgram:
             if not fails and effect.place is not None and (id(effect.owner.tensor), effect.owner.position) not in kept
         ]
         self._draws = any(node.op.effect == "random" for node in graph.nodes)
+        simple = not (self._draws or self._gradient_inputs or self._memories or self._placed or self.symbols)
+        self._plain = self._plain_results(recording) if simple else None
+        plain = () if self._plain is None else zip(self._outputs, recording.orders, strict=True)
+        self._made = [
+            (*output, order, _empty if is_small(output[1], output[3]) else executable.results.empty)
+            for output, order in plain
+        ]
+        self._keeps_memory = any(empty is not _empty for *_, empty in self._made)
+        self._gradients = [
+            (effect.owner, effect.place.output if isinstance(effect.place, Seen) else None, effect.value)
+            for effect in recording.gradients
+        ]
         self._random_slot = first + len(graph.outputs)
         self._checked_every_call = [guard for guard in recording.guards if _changes_unnoted(guard)]
         self._checked_on_change = [guard for guard in recording.guards if not _changes_unnoted(guard)]
         # Places that may hold another tensor without that being noted.
         self._looked_at = [(at, place) for at, placed in self._placed for place in placed.places if not place.noted]
+        self._writes = bool(written)
         self._staged: list[tuple[np.ndarray, np.ndarray, bool]] = []
         self._generation = -1
         self._extents: tuple[int, ...] = ()
         whole = recording.differentiable
         self._differentiable = None if whole is None else DifferentiableProgram(whole, build)
 
-    def _outputs_for(self, sizes: Mapping[str, int]) -> list[tuple[int, tuple[int, ...], DType]]:
+    def _outputs_for(self, sizes: Mapping[str, int]) -> list[_Output]:
         """The slot, shape, and dtype of every output."""
         return [
-            (self._first_output + position, tuple(type.bind(sizes).shape), type.dtype)
+            (self._first_output + position, tuple(type.bind(sizes).shape), type.dtype, type.dtype.numpy)
             for position, type in enumerate(self._output_types)
         ]
 
@@ -135,7 +151,7 @@ class BoundProgram:
         extents = [tensors[position]._array.shape[dim] for position, dim in self._places]
         return dict(zip(self.symbols, extents, strict=True))
 
-    def _take_sizes(self, tensors: Sequence[Tensor]) -> list[tuple[int, tuple[int, ...], DType]]:
+    def _take_sizes(self, tensors: Sequence[Tensor]) -> list[_Output]:
         """Tell the program the sizes of this call; gives its outputs."""
         extents = tuple(tensors[position]._array.shape[dim] for position, dim in self._places)
         outputs = self._outputs_of_sizes.get(extents)
@@ -187,7 +203,7 @@ class BoundProgram:
             self._bind(seen)
         if self._checked_every_call and not all(guard.holds(tensors) for guard in self._checked_every_call):
             return False
-        return self._sharing.holds(tensors)
+        return self._sharing.trivial or self._sharing.holds(tensors)
 
     def broken(self, tensors: Sequence[Tensor]) -> str:
         """What of that which the recording rests on is no longer so, in words; empty where all is."""
@@ -247,7 +263,10 @@ class BoundProgram:
         self._generation = seen
 
     def __call__(self, tensors: Sequence[Tensor]) -> Any:
-        """Run on the tensors of one call. Raises IndexError, with no state changed, as eager does."""
+        """Run on the tensors of one call, for a caller that holds ``lock``. Raises IndexError, with no state changed,
+        as eager does."""
+        if self._plain is not None and not self._staged:
+            return self._call_plainly(tensors)
         return self.returned(self.run(tensors), tensors)
 
     def run(self, tensors: Sequence[Tensor]) -> list[tuple[np.ndarray, DType]]:
@@ -281,8 +300,8 @@ class BoundProgram:
             results = []
             memory = self.executable.results
             memory.begin()
-            for slot, shape, dtype in self._take_sizes(tensors) if self._places else self._outputs:
-                array = memory.empty(shape, dtype.numpy)
+            for slot, shape, dtype, kind in self._take_sizes(tensors) if self._places else self._outputs:
+                array = memory.empty(shape, kind)
                 pointers[slot] = _from_buffer(array)
                 results.append((array, dtype))
             code = 0
@@ -296,7 +315,7 @@ class BoundProgram:
                     code = program.run_again()
             finally:
                 # An interrupt that came while the program ran is raised here: its writes are done.
-                if not code:
+                if self._writes and not code:
                     self._count_writes(tensors)
             if code:
                 raise self.executable.failure()
@@ -461,6 +480,57 @@ class BoundProgram:
         new = sum(each.source is None for each in recording.replacements)
         replace_all(recording.replacements, contents[len(contents) - new :])
         return (whole, contents) if recording.refilled else whole
+
+    @staticmethod
+    def _plain_results(recording: Recording) -> tuple[int, ...] | None:
+        """The outputs that are the results, where each of them is just that and no call does more than to give them,
+        and gradients that are outputs too; else None."""
+        places = [result.place for result in recording.results]
+        changed = [effect.place for effect in recording.gradients if effect.place is not None]
+        plain = all(isinstance(place, Seen) and not place.chain for place in (*places, *changed))
+        # What is a result in any other way: a leaf, of another class, with a gradient, a number, the twin of another.
+        plain = plain and all(result == Result(result.place) for result in recording.results)
+        more = (recording.flags, recording.differentiable, recording.refilled, recording.replacements)
+        plain = plain and not any(more)
+        return tuple(place.output for place in places) if plain else None
+
+    def _call_plainly(self, tensors: Sequence[Tensor]) -> Any:
+        """As :meth:`run` and :meth:`returned`, of a program of which little more is asked than to be called."""
+        program = self._program
+        pointers = program.pointers
+        for slot, position, changed in self._arguments:
+            array = tensors[position]._array
+            if not array.flags.c_contiguous or (changed and not array.flags.writeable):
+                return self.returned(self.run(tensors), tensors)
+            pointers[slot] = _from_buffer(array)
+        for owner in self._replaced:
+            (tensors[owner.position] if owner.tensor is None else owner.tensor)._grad = None
+        memories: list[Tensor] = []
+        if self._keeps_memory:
+            self.executable.results.begin()
+        for slot, shape, dtype, kind, order, empty in self._made:
+            tensor = _new(Tensor)
+            array = empty(shape, kind)
+            pointers[slot] = _from_buffer(array)
+            tensor._array = array if order is None else array.transpose(order)
+            tensor.dtype = dtype
+            memories.append(tensor)
+        code = 0
+        try:
+            code = program.run_again()
+        finally:
+            if self._writes and not code:
+                self._count_writes(tensors)
+        if code:
+            raise self.executable.failure()
+        for owner, output, value in self._gradients:
+            gradient = value if output is None else memories[output]
+            (tensors[owner.position] if owner.tensor is None else owner.tensor)._grad = gradient
+        recording = self.recording
+        outputs = self._plain
+        if recording.description is Tensor:
+            return memories[outputs[0]]
+        return unflatten(recording.description, iter([memories[output] for output in outputs]), recording.fixed_values)
 
     def _at(
         self, place: Seen | Shared, memories: list[Tensor], tensors: Sequence[Tensor], sizes: Mapping[str, int]

@@ -70,6 +70,11 @@ def _private_mapping(nbytes: int) -> mmap.mmap:
     return mmap.mmap(-1, nbytes)
 
 
+def is_small(shape: tuple[int, ...], dtype: np.dtype) -> bool:
+    """Whether such an array has its memory from numpy at every call, as :meth:`ResultMemory.empty` finds for itself."""
+    return math.prod(shape) * dtype.itemsize < KEPT_FROM_BYTES
+
+
 class ResultMemory:
     """Memory for the results of a program, which is used again once nothing shows a result any more.
 
@@ -94,9 +99,9 @@ class ResultMemory:
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """A new uninitialised C-contiguous array, of memory that is idle if there is such of the very size."""
-        nbytes = math.prod(shape) * dtype.itemsize
-        if nbytes < KEPT_FROM_BYTES:
+        if is_small(shape, dtype):
             return np.empty(shape, dtype)
+        nbytes = math.prod(shape) * dtype.itemsize
         self._taken[nbytes] = self._taken.get(nbytes, 0) + 1
         try:
             block = self._idle[nbytes].pop()

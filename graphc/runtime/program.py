@@ -120,12 +120,8 @@ class NativeProgram:
             self._release()
 
     def run_again(self) -> int:
-        """Runs once on the buffers in the table, with the extents that were set last."""
-        self._acquire()
-        try:
-            return self._run(self.pointers, self._extents, self._arena_pointer, setting.count, self._error)
-        finally:
-            self._release()
+        """Runs once on the buffers in the table, with the extents that were set last. The caller holds `lock`."""
+        return self._run(self.pointers, self._extents, self._arena_pointer, setting.count, self._error)
 
     def run_many(self, steps: int, strides: Mapping[int, int]) -> tuple[int, int]:
         """Runs many times, with the extents that were set last, in one call.
