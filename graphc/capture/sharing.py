@@ -32,7 +32,11 @@ NOTHING_SHARED = Sharing()
 
 
 class SharingCheck:
-    """Tells at each call whether the arguments share memory as when the program was recorded; where ``trivial``, any do."""
+    """Tells at each call whether the arguments share memory as when the program was recorded.
+
+    Attributes:
+        trivial: whether all arguments do.
+    """
 
     __slots__ = ("_apart", "_outside", "_outside_written", "_sharing", "_written", "trivial")
 
@@ -82,7 +86,11 @@ class SharingCheck:
         if any(tensors[position]._storage in self._outside for position in self._written):
             return False
         written = self._outside_written
-        return not written or not any(tensor._storage in written for tensor in tensors)
+        if written:
+            for tensor in tensors:
+                if tensor._memory in written:  # None: of memory that has no storage yet nobody else knows
+                    return False
+        return True
 
 
 def _overlap(one: Tensor, other: Tensor) -> bool:
