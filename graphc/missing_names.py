@@ -61,7 +61,7 @@ def absent(module: str, name: str, lazy: Mapping[str, str] = {}) -> AttributeErr
     plain = f"module {_as_torch_calls(module)!r} has no attribute {name!r}"
     if name.startswith("_"):
         return AttributeError(plain, name=name)
-    return AttributeError(plain + _explained(_within(module), name, {*lazy, *_own_names(sys.modules[module])}))
+    return _Absent(plain, lambda: _explained(_within(module), name, {*lazy, *_own_names(sys.modules[module])}))
 
 
 def absent_of_tensor(kind: type, base: type, name: str) -> AttributeError:
@@ -69,13 +69,27 @@ def absent_of_tensor(kind: type, base: type, name: str) -> AttributeError:
     plain = f"{kind.__name__!r} object has no attribute {name!r}"
     if name.startswith("_"):
         return AttributeError(plain, name=name)
-    return AttributeError(plain + _explained_of_tensor(base, name))
+    return _Absent(plain, lambda: _explained("Tensor", name, dir(base)))
 
 
-@functools.lru_cache(1024)
-def _explained_of_tensor(base: type, name: str) -> str:
-    """Kept, since programs ask tensors whether they have something again and again."""
-    return _explained("Tensor", name, dir(base))
+class _Absent(AttributeError):
+    """An error that explains itself where it is shown alone: programs ask again and again whether something is there,
+    and to look for the nearest name loads all namespaces."""
+
+    def __init__(self, plain: str, explain: Callable[[], str]):
+        super().__init__(plain)
+        self._explain = explain
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}{self._explain()}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return AttributeError, (str(self),)
+
+
+# As users know it.
+_Absent.__name__ = _Absent.__qualname__ = "AttributeError"
+_Absent.__module__ = "builtins"
 
 
 def _own_names(module: ModuleType) -> Iterable[str]:

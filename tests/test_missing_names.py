@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import operator
+import pickle
 import subprocess
 import sys
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 import graphc
+from graphc import missing_names
 from graphc.torch_names import NAMES, SAME_MEANING
 
 
@@ -111,6 +113,7 @@ def test_names_as_torch() -> None:
     """In PyTorch's place the words name torch."""
     code = """
 import graphc
+from graphc import missing_names
 graphc.install_as_torch()
 import torch
 for holder, name in ((torch, "gesv"), (torch.linalg, "choleski"), (torch.ones(1), "gelu")):
@@ -128,3 +131,20 @@ for holder, name in ((torch, "gesv"), (torch.linalg, "choleski"), (torch.ones(1)
         "'Tensor' object has no attribute 'gelu': graphc does not offer it; the nearest name there is "
         "'torch.nn.functional.gelu'",
     ]
+
+
+def test_asking_whether_something_is_there_explains_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """hasattr() and getattr() with a default look for no nearest name, which would load every namespace; the error that
+    is shown does, and is an AttributeError by name and by pickle."""
+    asked = []
+    explained = missing_names._explained
+    monkeypatch.setattr(missing_names, "_explained", lambda *given: asked.append(given) or explained(*given))
+    assert not hasattr(graphc.ones(2), "named_parameters")
+    assert getattr(graphc, "no_such_function", None) is None
+    assert not asked
+    with pytest.raises(AttributeError, match="nearest name there is 'tan'") as caught:
+        graphc.ones(2).tahn  # noqa: B018
+    assert len(asked) >= 1
+    assert (type(caught.value).__qualname__, type(caught.value).__module__) == ("AttributeError", "builtins")
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (type(again), str(again)) == (AttributeError, str(caught.value))
