@@ -86,6 +86,13 @@ class MemoryPlan:
             raise KeyError(f"{name} has no place in the arena")
         return self._places[name]
 
+    def offset(self, name: str) -> int:
+        """The place in the arena, in bytes. Raises KeyError for what is not there."""
+        place = self.place(name)
+        if place.room:
+            raise KeyError(f"{name} has its place in {place.room}")
+        return place.offset
+
     @cached_property
     def _places(self) -> dict[str, Placement]:
         return {placement.name: placement for placement in self.placements}
