@@ -115,7 +115,7 @@ class BoundProgram:
             if not fails and effect.place is not None and (id(effect.owner.tensor), effect.owner.position) not in kept
         ]
         self._draws = any(node.op.effect == "random" for node in graph.nodes)
-        simple = not (self._draws or self._gradient_inputs or self._memories or self._placed or self.symbols)
+        simple = not (self._draws or self._gradient_inputs or self._memories or self.symbols)
         self._plain = self._plain_results(recording) if simple else None
         plain = () if self._plain is None else zip(self._outputs, recording.orders, strict=True)
         self._made = [
