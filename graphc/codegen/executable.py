@@ -153,7 +153,7 @@ class Runnable:
     # Whether its program runs many steps in one call.
     runs_many = False
     # The outputs in whose memory it works before they are written.
-    _rooms: frozenset[str] = frozenset()
+    rooms: frozenset[str] = frozenset()
     # Memory for results, where the tensors are that the program is given: see ResultMemory; and a new array there, of a
     # shape and a numpy dtype.
     results: Any
@@ -192,7 +192,7 @@ class Runnable:
                     f"buffer {buffer.name} takes a contiguous array of {buffer.size} {buffer.dtype.name}; given: "
                     f"{array.dtype}{list(array.shape)}, contiguous: {array.flags.c_contiguous}"
                 )
-            if buffer.name in self._rooms and array.ctypes.data % ROOM_ALIGNMENT:
+            if buffer.name in self.rooms and array.ctypes.data % ROOM_ALIGNMENT:
                 raise ValueError(
                     f"buffer {buffer.name}, where the program works before it is written, takes memory that begins at "
                     f"a multiple of {ROOM_ALIGNMENT} bytes; given: {array.ctypes.data:#x}"
@@ -244,7 +244,7 @@ class Executable(Runnable):
         self.build = build
         self.check = None
         self.results = ResultMemory()
-        self._rooms = compiled.plan.rooms
+        self.rooms = compiled.plan.rooms
         count = len(compiled.buffers) + compiled.draws_random
         self.host = Host(compiled.program) if calls_out(compiled.program) else None
         # What the caller never sets: the host's table, and where the launches' seconds go.

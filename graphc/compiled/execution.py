@@ -27,6 +27,7 @@ from graphc.capture.trace import (
     unflatten,
 )
 from graphc.codegen.executable import Runnable
+from graphc.codegen.memory import ROOM_ALIGNMENT
 from graphc.codegen.ordering import may_fail
 from graphc.compiled.differential import CompiledBackward, DifferentiableProgram
 from graphc.device_memory import gpu_of, use
@@ -343,9 +344,14 @@ class BoundProgram:
             array[0].flags.c_contiguous and not (changed and (array.strides[0] == 0 or not array.flags.writeable))
             for array, changed in ((stacked[position], changed) for _, position, changed in self._arguments)
         )
+        # What a program works in before it is written begins where any allocator's memory may.
+        aligned = not self.executable.rooms or not (
+            self.symbols or any(self._output_types[output].nbytes % ROOM_ALIGNMENT for output in shown)
+        )
         return (
             self.executable.runs_many
             and plain
+            and aligned
             and dense
             and not (shown & gradients or recording.refilled or recording.flags)
             and not (recording.data or recording.replacements or self._memories)
@@ -380,9 +386,10 @@ class BoundProgram:
             memory.begin()
             gradients = {effect.place.output for effect in self.recording.gradients if effect.place is not None}
             results = []
-            for output, (slot, shape, dtype) in enumerate(self._take_sizes(tensors) if self._places else self._outputs):
+            outputs = self._take_sizes(tensors) if self._places else self._outputs
+            for output, (slot, shape, dtype, kind) in enumerate(outputs):
                 # Of a gradient only what the last step leaves is seen.
-                array = memory.empty(shape if output in gradients else (steps, *shape), dtype.numpy)
+                array = memory.empty(shape if output in gradients else (steps, *shape), kind)
                 program.pointers[slot] = _from_buffer(array)
                 if output not in gradients:
                     moves[slot] = array[0].nbytes
