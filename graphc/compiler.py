@@ -1,6 +1,6 @@
-"""``compile``: a function of tensors becomes one program. The one place that sees every stage:
+"""``compile``: a function of tensors becomes one program.
 
-Python function -> Recording -> optimized Graph -> LoopProgram -> C text -> Executable -> BoundProgram
+Python function -> Recording -> (:mod:`graphc.compiled.stages`) -> Executable -> BoundProgram
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import contextlib
 import copy
 import functools
 import os
-import time
 import warnings
 import weakref
 from collections import Counter
@@ -29,25 +28,22 @@ from graphc.capture.dynamic import (
 )
 from graphc.capture.errors import CaptureError
 from graphc.capture.trace import Recording, capture
-from graphc.capture.trees import difference, flatten, flatten_results, is_gone
+from graphc.capture.trees import flatten, flatten_results, is_gone
 from graphc.codegen.executable import Runnable
 from graphc.codegen.memory import MemoryPlan
-from graphc.codegen.rematerialize import MemoryLimitError
-from graphc.codegen.trace import is_host_work
 from graphc.compiled.builds import Entry, Stages
 from graphc.compiled.checking import check_run, checked_call
 from graphc.compiled.execution import BoundProgram
-from graphc.compiled.latest import FIRST_KIND, Latest
+from graphc.compiled.latest import FIRST_KIND, Latest, kind_told
 from graphc.compiled.many_steps import run_many
 from graphc.compiled.placement import Place, place_of
 from graphc.compiled.report import Report, describe_build
+from graphc.compiled.stages import build, refuse_call_outs
+from graphc.compiled.torch_options import check_options
 from graphc.device_memory import use
 from graphc.fork_safe import recursive_lock
-from graphc.garbage import paused_collection
 from graphc.ir.graph import Graph
-from graphc.ir.passes.pipeline import PIPELINE, SEPARATE_DRAWS, Passes, optimize
-from graphc.ir.structured import Structured, nested_nodes
-from graphc.ir.types import TensorType
+from graphc.ir.passes.pipeline import optimize
 from graphc.missing_names import lazy_names
 from graphc.ops.checks import GuardMissed
 from graphc.ops.promotion import get_default_dtype
@@ -56,46 +52,6 @@ from graphc.runtime.errors import CompileError, CompilerNotFound
 from graphc.runtime.memory import give_back_free_memory
 from graphc.source_lines import defined_at, user_location
 from graphc.tensor import Tensor
-
-
-def build(
-    recording: Recording, memory_limit: int | None = None, fullgraph: bool = False, place: Place | None = None
-) -> Stages:
-    """From a recording to the text of a program and its memory plan, for the CPU unless ``place`` says otherwise; no
-    compiler is run. Raises CaptureError where, with ``fullgraph``, the host would have to carry an operation out."""
-    place = place or Place(None)
-    seconds: dict[str, float] = {}
-
-    def timed(name: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        began = time.perf_counter()
-        result = function(*arguments, **options)
-        seconds[name] = time.perf_counter() - began
-        return result
-
-    def built(passes: Passes) -> Stages:
-        optimized = timed("optimize", optimize, recording.graph, passes=passes)
-        if fullgraph:
-            refuse_call_outs(optimized.graph)
-        loops = timed("lower", place.lower, optimized.graph)
-        compiled = timed("render", place.compile, optimized.graph, loops, memory_limit)
-        return Stages(recording, optimized.graph, optimized.records, compiled, seconds)
-
-    with paused_collection():
-        try:
-            return built(PIPELINE)
-        except MemoryLimitError as error:
-            if not any(isinstance(node.op, Structured) and node.op.effect for node in recording.graph.nodes):
-                raise
-            return _built_in_less(built, error)
-
-
-def _built_in_less(built: Callable[[Passes], Stages], error: MemoryLimitError) -> Stages:
-    """What can be built where loops that draw do not compute as well: those that compute may then run again."""
-    try:
-        return built(SEPARATE_DRAWS)
-    except MemoryLimitError as other:
-        raise min(error, other, key=lambda each: each.least) from None
-
 
 # Builds of one function after which its author is told, and how many are kept.
 MANY_BUILDS = 8
@@ -372,23 +328,8 @@ class CompiledFunction:
         if key in self._entries:
             return self._entries[key][0].bound.broken(tensors) or "another thread changed what the build rests on"
         unfit = [entry.unfit(tensors) for entry in self._families.get(self._family(key), ()) if entry.symbols]
-        return "; ".join((f"other arguments: {self._told(key, tensors)}", *dict.fromkeys(filter(None, unfit))))
-
-    def _told(self, key: Any, tensors: list[Tensor]) -> str:
-        """How a kind of arguments differs from that of the newest build, in words."""
-        before = next(reversed(self._entries))
-        modes = ("gradients", "autocast", "the default dtype")
-        for mode, old, new in zip(modes, before[1:FIRST_KIND], key[1:FIRST_KIND], strict=True):
-            if old != new:
-                return f"{mode}: {new}, was {old}"
-        told = ", ".join(str(TensorType(tensor.dtype, tensor._array.shape)) for tensor in tensors) or "no tensors"
-        wanted = [[part[-1] for part in kind[FIRST_KIND:]] for kind in (before, key)]
-        if wanted[0] != wanted[1] and [part[:-1] for part in before[FIRST_KIND:]] == [
-            part[:-1] for part in key[FIRST_KIND:]
-        ]:
-            return f"{told}, with requires_grad {wanted[1]}, was {wanted[0]}"
-        other = difference(before[0], key[0], "arguments")
-        return f"{told}; {other}" if other else told
+        told = kind_told(next(reversed(self._entries)), key, tensors)
+        return "; ".join((f"other arguments: {told}", *dict.fromkeys(filter(None, unfit))))
 
     def report(self, *, times: bool = False) -> Report:
         """What was built and why, what each build rests on, and the kernels with their bytes and operations.
@@ -509,14 +450,6 @@ def _wants_gradient(tensor: Tensor) -> bool:
     return tensor._requires_grad or (tensor._base is not None and tensor.requires_grad)
 
 
-def refuse_call_outs(graph: Graph) -> None:
-    """Raise CaptureError, naming operations and lines, where a graph holds what the host must carry out."""
-    found = [node for node in nested_nodes(graph) if is_host_work(node)]
-    if found:
-        places = ", ".join(dict.fromkeys(f"{node.op.name} at {node.location}" for node in found))
-        raise CaptureError(f"fullgraph=True, and no kernel computes {places}", found[0].location)
-
-
 _warned: set[str] = set()
 
 
@@ -626,7 +559,7 @@ def compile(
         MemoryLimitError: where the program does not fit into ``memory_limit``, naming the least that it can do with.
     """
     function = model if function is None else function
-    _check_options(mode, backend, options, more)
+    check_options(mode, backend, options, more)
     if fallback is None:
         from graphc.as_torch import stands_for_torch
 
@@ -665,30 +598,3 @@ def compile(
 def is_module(function: Any) -> bool:
     """Whether what is compiled is a module of :mod:`graphc.nn`, which this room does not know."""
     return hasattr(function, "named_parameters")
-
-
-# What PyTorch's function of this name takes beside what is taken here, and the names that it knows.
-_MORE = frozenset(("isolate_recompiles", "name", "recompile_limit", "shapes_spec"))
-_MODES = ("default", "lite", "reduce-overhead", "max-autotune-no-cudagraphs", "max-autotune")
-_BACKENDS = frozenset(
-    ("aot_eager", "aot_ts", "c", "cuda", "cudagraphs", "eager", "graphc", "inductor", "onnxrt", "openxla", "tvm")
-)
-
-
-def _check_options(mode: str | None, backend: Any, options: Any, more: dict[str, Any]) -> None:
-    """Raises, in PyTorch's words, for what its own ``compile`` refuses."""
-    for name in more:
-        if name not in _MORE:
-            raise TypeError(f"compile() got an unexpected keyword argument {name!r}")
-    if mode is not None and options is not None:
-        raise RuntimeError("Either mode or options can be specified, but both can't be specified at the same time.")
-    if isinstance(backend, str) and backend not in _BACKENDS:
-        raise RuntimeError(f"Invalid backend: {backend!r}, see `torch._dynamo.list_backends()` for available backends.")
-    if mode is not None and mode not in _MODES:
-        raise RuntimeError(f"Unrecognized mode={mode}, should be one of: {', '.join(_MODES)}")
-    if callable(backend):
-        warnings.warn(
-            f"the backend {getattr(backend, '__name__', backend)!r} is not called: graphc compiles to C itself",
-            RuntimeWarning,
-            stacklevel=3,
-        )

@@ -13,7 +13,7 @@ from graphc.capture.trace import capture
 from graphc.codegen.executable import Executable, compile_loops, load
 from graphc.codegen.lower import lower
 from graphc.compiled.execution import BoundProgram
-from graphc.compiler import build
+from graphc.compiled.stages import build
 from graphc.ir.graph import Graph
 from graphc.ir.integers import IntegerExpression, variables
 from graphc.ir.passes.pipeline import optimize

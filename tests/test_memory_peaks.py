@@ -13,7 +13,7 @@ from benchmarks.workloads import WORKLOADS
 from benchmarks.workloads.workload import Compile
 from graphc.capture.trace import capture
 from graphc.codegen.memory import MemoryPlan
-from graphc.compiler import build
+from graphc.compiled.stages import build
 
 
 class Planned(Exception):

@@ -8,7 +8,7 @@ from graphc.codegen.cuda import CudaProgram, compile_cuda
 from graphc.codegen.listing import print_program
 from graphc.codegen.lower import LoweringOptions, lower
 from graphc.codegen.target import GPU
-from graphc.compiler import Stages
+from graphc.compiled.builds import Stages
 from graphc.ir.drawing import Vertex, draw_svg
 from graphc.ir.graph import Graph
 from graphc.ir.integers import Integer

@@ -1,11 +1,13 @@
-"""The kind of the latest call of a compiled function."""
+"""Kinds of calls of a compiled function: that of the latest one, and how one differs from another."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from graphc.capture.trees import difference
 from graphc.compiled.builds import Entry
+from graphc.ir.types import TensorType
 from graphc.ops.promotion import get_default_dtype
 from graphc.recording import state
 from graphc.tensor import Tensor
@@ -36,3 +38,19 @@ class Latest:
             if (tensor._requires_grad if tensor._base is None else tensor.requires_grad) != wanted:
                 return False
         return get_default_dtype() is self._default
+
+
+def kind_told(before: Any, key: Any, tensors: Sequence[Tensor]) -> str:
+    """How a kind of arguments differs from one before, in words."""
+    modes = ("gradients", "autocast", "the default dtype")
+    for mode, old, new in zip(modes, before[1:FIRST_KIND], key[1:FIRST_KIND], strict=True):
+        if old != new:
+            return f"{mode}: {new}, was {old}"
+    told = ", ".join(str(TensorType(tensor.dtype, tensor._array.shape)) for tensor in tensors) or "no tensors"
+    wanted = [[part[-1] for part in kind[FIRST_KIND:]] for kind in (before, key)]
+    if wanted[0] != wanted[1] and [part[:-1] for part in before[FIRST_KIND:]] == [
+        part[:-1] for part in key[FIRST_KIND:]
+    ]:
+        return f"{told}, with requires_grad {wanted[1]}, was {wanted[0]}"
+    other = difference(before[0], key[0], "arguments")
+    return f"{told}; {other}" if other else told
