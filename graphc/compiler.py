@@ -27,7 +27,8 @@ from graphc.capture.dynamic import (
     without_few,
 )
 from graphc.capture.errors import CaptureError
-from graphc.capture.trace import Recording, capture
+from graphc.capture.recorded import Recording
+from graphc.capture.trace import capture
 from graphc.capture.trees import flatten, flatten_results, is_gone
 from graphc.codegen.executable import Runnable
 from graphc.codegen.memory import MemoryPlan

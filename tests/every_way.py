@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 import graphc as gc
+from graphc.capture.recorded import FromArgument, FromOutside, Recording
 from graphc.capture.results import Shared
-from graphc.capture.trace import FromArgument, FromOutside, Recording
 from graphc.capture.trees import flatten
 from graphc.compiler import observe_builds
 from graphc.ir.graph import Graph

@@ -14,7 +14,7 @@ import pytest
 
 import graphc as gc
 import graphc.nn.functional as F
-from graphc.capture.trace import FromArgument
+from graphc.capture.recorded import FromArgument
 from graphc.codegen.c import spelling
 from graphc.codegen.render import environment
 from graphc.runtime.toolchain import BASE_FLAGS, NUMERIC_FLAGS

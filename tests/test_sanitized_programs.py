@@ -16,7 +16,7 @@ import pytest
 import graphc as gc
 import graphc.nn.functional as F
 from graphc import nn, optim
-from graphc.capture.trace import FromArgument, FromOutside
+from graphc.capture.recorded import FromArgument, FromOutside
 from graphc.randomness.generator import default_generator
 from tests.codegen.sanitize import run_sanitized
 

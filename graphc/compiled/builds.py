@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graphc.capture.dynamic import Symbols, sizes_of
-from graphc.capture.trace import Recording
+from graphc.capture.recorded import Recording
 from graphc.codegen.cuda import CudaProgram
 from graphc.codegen.executable import CompiledProgram
 from graphc.codegen.listing import print_program

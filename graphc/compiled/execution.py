@@ -14,18 +14,11 @@ import numpy as np
 
 from graphc.capture.guards import GradientGuard, Owner
 from graphc.capture.places import ArraysGuard, KindGuard, LengthGuard, Placed, SameGuard, VariablesGuard, replace_all
+from graphc.capture.recorded import FromArgument, FromArgumentMemory, FromGradient, FromOutside, FromScalar, Recording
 from graphc.capture.recorder import whole_of
 from graphc.capture.results import Result, Seen, Shared
 from graphc.capture.sharing import SharingCheck
-from graphc.capture.trace import (
-    FromArgument,
-    FromArgumentMemory,
-    FromGradient,
-    FromOutside,
-    FromScalar,
-    Recording,
-    unflatten,
-)
+from graphc.capture.trees import unflatten
 from graphc.codegen.executable import Runnable
 from graphc.codegen.memory import ROOM_ALIGNMENT
 from graphc.codegen.ordering import may_fail

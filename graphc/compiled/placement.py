@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from graphc.capture.errors import CaptureError
-from graphc.capture.trace import FromArgument, FromGradient, FromOutside, Recording
+from graphc.capture.recorded import FromArgument, FromGradient, FromOutside, Recording
 from graphc.codegen.cuda import CudaProgram, compile_cuda
 from graphc.codegen.cuda.executable import load_cuda
 from graphc.codegen.executable import CompiledProgram, Runnable, compile_loops, load

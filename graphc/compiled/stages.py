@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from graphc.capture.errors import CaptureError
-from graphc.capture.trace import Recording
+from graphc.capture.recorded import Recording
 from graphc.codegen.rematerialize import MemoryLimitError
 from graphc.codegen.trace import is_host_work
 from graphc.compiled.builds import Stages

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from graphc.capture.trace import FromArgument, FromOutside, capture
+from graphc.capture.recorded import FromArgument, FromOutside
+from graphc.capture.trace import capture
 from graphc.codegen.cuda import (
     BufferArgument,
     CudaLaunch,
