@@ -66,7 +66,8 @@ class Memory:
     def whole(self, tensor: Tensor) -> Tensor:
         """The tensor that stands for the whole of the memory that ``tensor`` shows; this itself where it is gone."""
         holder = self.holder
-        return holder if isinstance(holder, Tensor) else holder() or tensor
+        found = holder if isinstance(holder, Tensor) else holder()
+        return tensor if found is None else found
 
 
 @dataclass(slots=True)
@@ -397,8 +398,8 @@ class GraphRecorder:
         was = Tensor._wrap(tensor._array, tensor.dtype, tensor._storage, tensor._chain)
         self.rebound.setdefault(id(tensor), (tensor, was))
         memory = self._find(tensor)
-        if memory is not None and memory.tensor is tensor:
-            memory.tensor, memory.owner = was, tensor
+        if memory is not None and memory.holder is tensor:
+            memory.holder, memory.owner = was, tensor
 
     def mode_written(self, module: Any) -> None:
         self._modes.setdefault(id(module), (module, module.training, (id(module), "training") in self.guards))

@@ -264,7 +264,8 @@ def _rooms(program: LoopProgram, ranges: Mapping[str, tuple[int, int] | None]) -
     found: dict[str, tuple[int, int]] = {}
     for buffer in program.buffers:
         live = ranges[buffer.name]
-        if buffer.kind == "output" and live is not None and isinstance(buffer.nbytes, int):
+        # A name of no letters stands for the arena.
+        if buffer.name and buffer.kind == "output" and live is not None and isinstance(buffer.nbytes, int):
             around = [block.first for block in program.blocks if block.first <= live[0] < block.stop]
             free = min((live[0], *around))
             if free and buffer.nbytes:
@@ -336,7 +337,7 @@ def check_plan(program: LoopProgram, plan: MemoryPlan) -> None:
     written: set[str] = set()
     finished: set[str] = set()  # outputs that hold something of what the caller will see
     for placement in plan.placements:
-        room = buffers.get(placement.room)
+        room = buffers.get(placement.room) if placement.room else None
         if placement.room and (room is None or room.kind != "output" or not isinstance(room.nbytes, int)):
             raise PlanError(f"{placement.name} is placed in {placement.room}, which is no output of a known size")
         nbytes, what = (plan.arena_bytes, "the arena") if room is None else (room.nbytes, room.name)
@@ -379,7 +380,7 @@ def check_plan(program: LoopProgram, plan: MemoryPlan) -> None:
                 memories[name] = [(0, most_bytes(buffers[name]), name)]
         writes.extend(scratch.get(position, ()))
         for placement in (*reads, *writes):
-            if placement.room in finished:
+            if placement.room and placement.room in finished:
                 raise PlanError(
                     f"launch {position} uses {placement.name} in the memory of {placement.room}, an output that it or "
                     "an earlier launch has written"

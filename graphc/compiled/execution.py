@@ -110,6 +110,7 @@ class BoundProgram:
         ]
         self._draws = any(node.op.effect == "random" for node in graph.nodes)
         simple = not (self._draws or self._gradient_inputs or self._memories or self.symbols)
+        simple = simple and executable.runs_many and not use.active  # on the CPU
         self._plain = self._plain_results(recording) if simple else None
         plain = () if self._plain is None else zip(self._outputs, recording.orders, strict=True)
         self._made = [
@@ -490,7 +491,7 @@ class BoundProgram:
         plain = all(isinstance(place, Seen) and not place.chain for place in (*places, *changed))
         # What is a result in any other way: a leaf, of another class, with a gradient, a number, the twin of another.
         plain = plain and all(result == Result(result.place) for result in recording.results)
-        more = (recording.flags, recording.differentiable, recording.refilled, recording.replacements)
+        more = (recording.flags, recording.differentiable, recording.refilled, recording.replacements, recording.data)
         plain = plain and not any(more)
         return tuple(place.output for place in places) if plain else None
 

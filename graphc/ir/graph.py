@@ -194,6 +194,8 @@ class Symbol:
     requires_grad: ClassVar[bool] = False
     stands_for_number: ClassVar[bool] = False
     is_eager: ClassVar[bool] = False
+    is_cuda: ClassVar[bool] = False
+    device: ClassVar[None] = None  # wherever its graph will run
 
     def __init__(self, builder: Builder, node: Node):
         self.builder = builder

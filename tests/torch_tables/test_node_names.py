@@ -42,7 +42,6 @@ DIFFERENCES: dict[str, str] = {
     r"nn\.functional\.max_unpool1d(/grad)?": _OTHER_VIEW,
     r"nn\.functional\.multi_head_attention_forward": _OTHER_STEPS,
     r"nn\.functional\.pad/circular": "PyTorch writes to parts of a copy",
-    r"nn\.functional\.triplet_margin_with_distance_loss": _OTHER_STEPS,
     r"(pca|svd)_lowrank|svd": _OTHER_VIEW,
     r"special\.ndtr": _OTHER_STEPS,
     r"stft": _OTHER_VIEW,

@@ -94,5 +94,6 @@ def type(input: Value, dtype: Any = None, non_blocking: bool = False) -> Any:
     """Without ``dtype`` the name of the tensor's type, such as ``torch.FloatTensor``; else the tensor in that dtype,
     which may be given by such a name, as a class of tensors, or as a dtype."""
     if dtype is None:
-        return f"torch.{'' if input.device.type == 'cpu' else 'cuda.'}{type_name(input.dtype)}Tensor"
+        place = "cuda." if input.is_cuda else ""
+        return f"torch.{place}{type_name(input.dtype)}Tensor"
     return cast(input, dtype_named(dtype))

@@ -381,6 +381,7 @@ def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
     return tuple(broadcast_to(tensor, shape) for tensor in tensors)
 
 
+@stretches
 def repeat(input: Any, *arguments: Any, repeats: Any = None) -> Any:
     """The input side by side with itself so many times along each dim; new dims come before. Always a copy."""
     counts = _sequence(arguments if repeats is None else (repeats,))
