@@ -375,7 +375,7 @@ def check_plan(program: LoopProgram, plan: MemoryPlan) -> None:
                     reads.append(places[name])
                 if parameter.access != "read":
                     writes.append(places[name])
-            elif name in memories:
+            elif name and name in memories:
                 finished.add(name)
                 memories[name] = [(0, most_bytes(buffers[name]), name)]
         writes.extend(scratch.get(position, ()))

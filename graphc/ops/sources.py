@@ -118,7 +118,8 @@ class Full(Source):
         return TensorType(dtype, tuple(shape))
 
     def evaluate(self, *arrays: np.ndarray, value: Number, shape: tuple[int, ...], dtype: DType) -> np.ndarray:
-        splat = _splat("" if value else str(value), value, dtype)
+        plain = value and not isinstance(value, complex)  # equal values are the same one
+        splat = _splat("" if plain else str(value), value, dtype)
         array = np.ndarray(shape, splat.dtype, splat, strides=(0,) * len(shape))
         # One element is taken for memory of its own by whoever asks whether an array is contiguous: let it be so.
         return array.copy() if array.flags.c_contiguous else array
