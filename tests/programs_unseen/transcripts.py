@@ -7,8 +7,7 @@ writes the transcripts anew, where PyTorch is installed.
 
 from __future__ import annotations
 
-import contextlib
-import io
+import importlib
 import os
 import runpy
 import subprocess
@@ -50,17 +49,25 @@ def printed_by_graphc(program: str) -> str:
 
 
 def printed_by_torch() -> dict[str, str]:
-    """What the programs print with PyTorch, one after another in one process."""
+    """What the programs print with PyTorch, each in a copy of one process that has imported it."""
     parts = _printed("-m", "tests.programs_unseen.transcripts", "run").split(_SEPARATOR)[1:]
     return {name: text for name, _, text in (part.partition("\n") for part in parts)}
 
 
 def _run_all() -> None:
+    importlib.import_module("torch")
     for program in PROGRAMS:
-        output = io.StringIO()
-        with contextlib.redirect_stdout(output):
+        sys.stdout.write(f"{_SEPARATOR}{program}\n")
+        sys.stdout.flush()
+        child = os.fork()
+        if not child:
+            # What a program leaves behind, numbers of its hooks and settings, is not there for the next.
             runpy.run_path(str(path_of(program)), run_name="__main__")
-        sys.stdout.write(f"{_SEPARATOR}{program}\n{output.getvalue()}")
+            sys.stdout.flush()
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if status:
+            raise RuntimeError(f"{program} ended with status {status}")
 
 
 def _write() -> None:
