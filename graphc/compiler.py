@@ -164,11 +164,10 @@ class CompiledFunction:
         def ready(tensors: list[Tensor]) -> list[Entry]:
             if self._eager or self.check:
                 return []
-            _, description = flatten(described)
             key = self._key(description, tensors)
             return self._entries.get(key) or self._of_other_sizes(key, tensors)
 
-        described = (arguments, keywords) if keywords else arguments
+        _, description = flatten((arguments, keywords) if keywords else arguments)
         return run_many(self, ready, steps, arguments, keywords)
 
     @staticmethod
