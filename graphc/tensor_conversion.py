@@ -108,7 +108,7 @@ class Conversion:
         """
         if self.requires_grad and not force:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
-        if use.active and gpu_of(self._array) is not None:
+        if use.active and self._gpu is not None:
             if not force:
                 raise TypeError(
                     f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to "
@@ -184,7 +184,7 @@ class Conversion:
                 device = target
         if device is not None:
             gpu = Device.of(device).require()
-            if use.active and gpu is not gpu_of(self._array):
+            if use.active and gpu is not self._gpu:
                 moved = self._moved(gpu)
                 again = dtype is not None or memory_format is not None
                 return moved.to(dtype=dtype, memory_format=memory_format) if again else moved
@@ -214,7 +214,7 @@ class Conversion:
 
     def cpu(self, memory_format: MemoryFormat = preserve_format) -> Tensor:
         """This tensor in the processor's memory: itself where it is there already."""
-        return self._moved(None) if use.active and gpu_of(self._array) is not None else self
+        return self._moved(None) if use.active and self._gpu is not None else self
 
     def _moved(self, gpu: Any) -> Tensor:
         """A copy on a GPU, or on the CPU for None, within the graph."""

@@ -160,7 +160,12 @@ class Metadata:
 
     @property
     def device(self) -> Device:
-        return of_gpu(gpu_of(self._array)) if use.active else cpu
+        return of_gpu(self._gpu) if use.active else cpu
+
+    @property
+    def _gpu(self) -> Any:
+        """The GPU on which its memory is; None for the CPU's."""
+        return gpu_of(self._array)
 
     def stride(self, dim: int | None = None) -> tuple[int, ...] | int:
         """Strides in elements, or that of one dimension."""
@@ -216,7 +221,7 @@ class Metadata:
 
     def get_device(self) -> int:
         """The number of the GPU; -1, which stands for the CPU."""
-        gpu = gpu_of(self._array) if use.active else None
+        gpu = self._gpu if use.active else None
         return -1 if gpu is None else gpu.number
 
     def is_same_size(self, other: Tensor) -> bool:

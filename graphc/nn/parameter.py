@@ -13,6 +13,8 @@ import numpy as np
 
 from graphc import source_lines
 from graphc.creation import empty
+from graphc.device import of_gpu
+from graphc.device_memory import gpu_of
 from graphc.ir.primitive import Attributes, Primitive
 from graphc.ir.types import DType
 from graphc.recording import state
@@ -114,6 +116,13 @@ class Uninitialized(Tensor, metaclass=_PrintsAsTorchs):
     def _array(self, array: np.ndarray) -> None:
         self.__dict__["_array"] = array
 
+    @property
+    def _gpu(self) -> Any:
+        return gpu_of(self.__dict__["_array"])
+
+    def _moved(self, gpu: Any) -> Any:
+        return type(self)(self._requires_grad, of_gpu(gpu), self.dtype)
+
     def _refuse(self) -> Any:
         raise ValueError(
             f"Attempted to use an uninitialized parameter in {_asking_function()}. This error happens when you are "
@@ -124,15 +133,17 @@ class Uninitialized(Tensor, metaclass=_PrintsAsTorchs):
 
     def apply(self, primitive: Primitive, inputs: Sequence[Any], attrs: Attributes) -> Any:
         """Another dtype is all that it can be given."""
-        return type(self)(self._requires_grad, dtype=attrs["dtype"]) if primitive.name == "cast" else self._refuse()
+        if primitive.name != "cast":
+            return self._refuse()
+        return type(self)(self._requires_grad, self.device, attrs["dtype"])
 
     @property
     def data(self) -> Any:
         return self
 
     @data.setter
-    def data(self, value: Tensor) -> None:
-        self.dtype = value.dtype
+    def data(self, value: Any) -> None:
+        self.dtype, self._array = value.dtype, value.__dict__["_array"]
 
     def copy_(self, other: Tensor, non_blocking: bool = False) -> Any:
         """Does nothing for another tensor without a shape; there is nothing to copy."""

@@ -215,3 +215,25 @@ def test_memory_that_is_not_there() -> None:
     """More than a GPU has is PyTorch's error for it, which tells what was asked for and what is free."""
     with pytest.raises(gc.cuda.OutOfMemoryError, match=r"out of memory: .* bytes were asked for, .* are free"):
         gpu(0).empty((gc.cuda.mem_get_info()[1] * 64,), np.dtype(np.uint8))
+
+
+LAZY: list[Callable[[], nn.Module]] = [
+    lambda: nn.LazyLinear(4, device="cuda"),
+    lambda: nn.LazyConv2d(4, 3).cuda(),
+    lambda: nn.LazyConvTranspose2d(4, 3).to("cuda", gc.float32),
+    lambda: copy.deepcopy(nn.LazyBatchNorm2d().to("cuda")),
+    lambda: nn.LazyConv2d(4, 3).cuda().cpu(),
+    lambda: nn.LazyConv2d(4, 3),
+]
+
+
+@pytest.mark.filterwarnings("ignore:Lazy modules are a new feature:UserWarning")
+@pytest.mark.parametrize("make", LAZY, ids=range(len(LAZY)))
+def test_lazy_modules(make: Callable[[], nn.Module]) -> None:
+    """A parameter without a shape has a device all the same, and gets its memory there."""
+    gc.ones(1, device="cuda")
+    module = make()
+    home = module.weight.device
+    assert home.type == ("cpu" if make in LAZY[-2:] else "cuda")
+    assert module(gc.ones(2, 3, 5, 5, device=home)).device == home
+    assert {tensor.device for tensor in (*module.parameters(), *module.buffers())} == {home}
