@@ -130,7 +130,10 @@ def test_an_interrupt_from_the_keyboard_is_one_traceback(tmp_path: Path) -> None
         while len(workers(tmp_path)) < 2:
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGINT)
-        errors = process.communicate(timeout=60)[1]
+        try:
+            errors = process.communicate(timeout=60)[1]
+        finally:
+            process.kill()  # one that ends by itself has ended
     assert process.returncode == -signal.SIGINT
     assert errors.count("KeyboardInterrupt") == 1
     assert errors.count("Traceback") == 1

@@ -14,9 +14,10 @@ import ctypes
 import functools
 import mmap
 import os
-import weakref
 
 __all__ = ["is_available", "map_memory", "write_memory"]
+
+_MAP_FIXED = 0x10  # of Linux
 
 
 def is_available() -> bool:
@@ -40,19 +41,19 @@ def write_memory(content: memoryview) -> int:
 def map_memory(descriptor: int, size: int) -> memoryview:
     """The memory behind a descriptor, writable; it is unmapped when nothing refers to it any more.
 
-    The descriptor may be closed then: Python's own ``mmap`` would keep a copy of it. Raises OSError where the process
-    can't map more.
+    The descriptor may be closed then. Raises OSError where the process can't map more.
     """
+    # An object of Python's `mmap` unmaps what it owns without running Python code, in which an interrupt from the
+    # keyboard would be lost; but of a descriptor it keeps a copy. So it owns a place, and the memory is put there.
+    place = mmap.mmap(-1, size)
     library = _system()
-    flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
-    address = library.mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, flags, descriptor, 0)
-    if address == ctypes.c_void_p(-1).value:
+    flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0) | _MAP_FIXED
+    address = ctypes.addressof(ctypes.c_ubyte.from_buffer(place))
+    mapped = library.mmap(address, size, mmap.PROT_READ | mmap.PROT_WRITE, flags, descriptor, 0)
+    if mapped != address:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
-    # Views keep the block alive, and the memory lives as long as the block.
-    block = (ctypes.c_ubyte * size).from_address(address)
-    weakref.finalize(block, library.munmap, address, size).atexit = False
-    return memoryview(block).cast("B")
+    return memoryview(place)
 
 
 @functools.cache
@@ -67,5 +68,4 @@ def _system() -> ctypes.CDLL:
         ctypes.c_int,
         ctypes.c_ssize_t,
     )
-    library.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
     return library
