@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +21,8 @@ def points() -> tuple[np.ndarray, np.ndarray]:
     return x, 3 * x**2 + 2 + np.float32(0.2) * noise
 
 
-def build(torch: ModuleType, compile: Compile) -> Step:
-    """One step is the whole loop of 800 iterations, which goes on from where the last one ended."""
+def _iteration(torch: ModuleType, compile: Compile) -> tuple[Callable, Any, Any]:
+    """One iteration as a function of x and y that goes on from where the last one ended, and these two."""
     x, y = map(torch.from_numpy, points())
     w = torch.ones(1, 1, requires_grad=True)
     b = torch.zeros(1, 1, requires_grad=True)
@@ -39,22 +41,30 @@ def build(torch: ModuleType, compile: Compile) -> Step:
             b.grad.zero_()
         return loss
 
+    return iteration, x, y
+
+
+def build(torch: ModuleType, compile: Compile) -> Step:
+    """One step is the whole loop of 800 iterations."""
+    return _loop(*_iteration(torch, compile))
+
+
+def _loop(iteration: Callable, x: Any, y: Any) -> Step:
     def step():
         for _ in range(ITERATIONS):
             loss = iteration(x, y)
         return loss
 
-    step.iteration, step.operands = iteration, (x, y)
     return step
 
 
 def build_loop(torch: ModuleType, compile: Compile) -> Step:
     """The same 800 iterations in one call, where the framework can: `run` of a compiled step."""
-    step = build(torch, compile)
-    iteration, x, y = step.iteration, *(part.expand(ITERATIONS, *part.shape) for part in step.operands)
+    iteration, x, y = _iteration(torch, compile)
     if not hasattr(iteration, "run"):
-        return step
-    return lambda: iteration.run(ITERATIONS, x, y)[-1]
+        return _loop(iteration, x, y)
+    inputs, targets = (part.expand(ITERATIONS, *part.shape) for part in (x, y))
+    return lambda: iteration.run(ITERATIONS, inputs, targets)[-1]
 
 
 WORKLOADS = [

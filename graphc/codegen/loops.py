@@ -16,6 +16,7 @@ from typing import Any
 
 from graphc.ir.graph import Graph, Location, Node
 from graphc.ir.integers import Integer, variables
+from graphc.ir.primitive import PRIMITIVES
 from graphc.ir.scalars import Scalar
 from graphc.ir.types import DType, TensorType
 from graphc.ir.window import Window
@@ -269,10 +270,6 @@ class Parameter:
     access: str
 
 
-# The primitives that kernels are not named after, and that comments leave out: they cost nothing.
-FREE = frozenset(("alias", "cast", "detach", "expand", "full", "iota", "permute", "reshape", "slice"))
-
-
 @dataclass(frozen=True, slots=True)
 class Kernel:
     """A function over buffers: statements (parallel loops outermost) or one contraction.
@@ -287,12 +284,16 @@ class Kernel:
     @property
     def notable(self) -> tuple[str, ...]:
         """The operations without those that are only another way of reading a value; all where there are no others."""
-        return tuple(word for word in self.operations if word not in FREE) or self.operations
+        return tuple(word for word in self.operations if _is_notable(word)) or self.operations
 
     @property
     def title(self) -> str:
-        words = [word for word in dict.fromkeys(self.operations) if word not in FREE]
+        words = [word for word in dict.fromkeys(self.operations) if _is_notable(word)]
         return "_".join(words[:3]) or "copy"
+
+
+def _is_notable(word: str) -> bool:
+    return word not in PRIMITIVES or PRIMITIVES[word].notable
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,8 @@ class Primitive:
     widens: ClassVar[bool] = True
     # Front ends put it in by themselves where shapes or dtypes differ, so that users see no node of it.
     implicit: ClassVar[bool] = False
+    # Worth a word in the name and the comment of a kernel; another way of reading a value is not.
+    notable: ClassVar[bool] = True
     # Scalar operations for one element, for the fusion cost model; about 1 for an add, 10 for an exponential.
     cost: ClassVar[float] = 1.0
 
@@ -161,6 +163,7 @@ class View(Elementwise):
     aliases = True
     moves = True
     saves_inputs = ()
+    notable = False
     cost = 0.0
 
     def source_index(self, index: Index, source: TensorType, output: TensorType, **attrs: Any) -> Index:

@@ -115,6 +115,7 @@ class Cast(Pointwise):
     saves_inputs = ()
     moves = True  # from and to any type by rules of its own
     implicit = True
+    notable = False
 
     def infer(self, x: TensorType, *, dtype: DType) -> TensorType:
         return TensorType(dtype, x.shape)

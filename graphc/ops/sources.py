@@ -110,6 +110,7 @@ class Full(Source):
 
     name = "full"
     is_literal = True
+    notable = False
     cost = 0.0
 
     def infer(self, *types: TensorType, value: Number, shape: tuple[Dimension, ...], dtype: DType) -> TensorType:
@@ -141,6 +142,7 @@ class Iota(Source):
 
     name = "iota"
     differentiable = False
+    notable = False
     cost = 0.5
 
     def infer(self, *types: TensorType, shape: tuple[Dimension, ...], dim: int, dtype: DType) -> TensorType:

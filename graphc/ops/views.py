@@ -383,6 +383,7 @@ class Flip(View):
     """Dimensions in reverse order. Copies in eager mode, as PyTorch's does."""
 
     name = "flip"
+    notable = True
     aliases = False
 
     def infer(self, x: TensorType, *, dims: tuple[int, ...]) -> TensorType:
