@@ -14,7 +14,7 @@ from benchmarks.workloads.workload import Compile, Step
 
 @dataclass(frozen=True)
 class Framework:
-    """A module to time: one with PyTorch's interface, run eagerly or through its `compile`, or JAX.
+    """A module to time: one with PyTorch's interface, run eagerly or through its `compile`, or one with its own.
 
     `form` says what is compiled of a workload: nothing, the "whole" step in one function, or its "part"s, the loss
     and the update. `cache_variable` names the environment variable of its cache of compiled programs, `install` the
@@ -33,6 +33,10 @@ class Framework:
             return None
         return f"{self.name} needs the module {self.module}, which is not installed: {self.install}"
 
+    def offers(self, workload: str) -> bool:
+        """Return whether there is a program for the workload: here there always is."""
+        return True
+
     def load(self, threads: int) -> ModuleType:
         """Import the module, with those of its parts that the workloads use, for so many threads."""
         module = importlib.import_module(self.module)
@@ -47,17 +51,27 @@ class Framework:
 
 
 @dataclass(frozen=True)
-class Jax(Framework):
-    """JAX, whose programs are written for it. Its pool has a thread for each CPU that the process may use."""
+class Other(Framework):
+    """A framework whose programs are written for it: those in the module `programs`, for all workloads or `some`.
+
+    Its threads are as many as the CPUs that the process may use.
+    """
+
+    programs: str
+    some: frozenset[str] = frozenset()
+
+    def offers(self, workload: str) -> bool:
+        """Return whether there is a program for the workload."""
+        return not self.some or workload in self.some
 
     def load(self, threads: int) -> ModuleType:
-        """Import JAX on so many CPUs."""
+        """Import the framework on so many CPUs."""
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
         return importlib.import_module(self.module)
 
     def build(self, module: ModuleType, workload: Workload) -> Step:
         """Return one step of the program that was written for this workload."""
-        return importlib.import_module("benchmarks.jax_programs").PROGRAMS[workload.name]()
+        return importlib.import_module(self.programs).PROGRAMS[workload.name]()
 
 
 GET_TORCH = "pip install torch==2.13.0"
@@ -69,7 +83,16 @@ FRAMEWORKS: dict[str, Framework] = {
         Framework("torch_eager", "torch", None, None, GET_TORCH),
         Framework("torch_compile", "torch", "whole", "TORCHINDUCTOR_CACHE_DIR", GET_TORCH),
         Framework("torch_compile_parts", "torch", "part", "TORCHINDUCTOR_CACHE_DIR", GET_TORCH),
-        Jax("jax", "jax", "whole", None, "pip install jax"),
+        Other("jax", "jax", "whole", None, "pip install jax", "benchmarks.jax_programs"),
+        Other(
+            "onnxruntime",
+            "onnxruntime",
+            "whole",
+            None,
+            "pip install onnx onnxruntime",
+            "benchmarks.onnx_programs",
+            frozenset(("chain", "softmax_ln", "vgg16_fwd")),
+        ),
     )
 }
 DEFAULT_FRAMEWORKS = ["graphc", "torch_eager"]

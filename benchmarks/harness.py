@@ -15,6 +15,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from benchmarks.child import Child, ChildError
+from benchmarks.frameworks import FRAMEWORKS
 
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 QUIET_CPUS = 0.1
@@ -83,7 +84,7 @@ def ask_quietly(child: Child, timeout: float, **request: object) -> dict:
 def run_workload(plan: Plan, workload: str) -> Iterator[dict]:
     """Yield the records of one workload: for each framework a "build", `rounds` times "time", and a "finish".
 
-    A framework that fails yields one "failure" and takes no further part.
+    A framework that fails yields one "failure" and takes no further part; one without the program takes none.
     """
     with ExitStack() as stack:
 
@@ -93,7 +94,7 @@ def run_workload(plan: Plan, workload: str) -> Iterator[dict]:
             stack.callback(child.close)
             return child
 
-        children = {framework: start(framework) for framework in plan.frameworks}
+        children = {name: start(name) for name in plan.frameworks if FRAMEWORKS[name].offers(workload)}
         stages = ["build", *range(plan.rounds), "finish"]
         for stage in stages:
             order = list(children)
