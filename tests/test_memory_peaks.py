@@ -36,7 +36,7 @@ def plan_of(name: str) -> MemoryPlan:
     return planned.value.args[0]
 
 
-@pytest.mark.parametrize("name", ["mlp1024", "lenet1", "lenet64", "resnet20", "gpt"])
+@pytest.mark.parametrize("name", ["mlp64", "mlp1024", "lenet1", "lenet64", "resnet20", "gpt"])
 def test_plans_stay_under_the_peak_of_pytorchs_eager_mode(name: str) -> None:
     """The arena with results and gradients, against all that PyTorch's allocator held at once."""
     assert planned_bytes(plan_of(name)) <= torch_bytes(WORKLOADS[name])

@@ -123,6 +123,17 @@ def test_matmul_sanitized(vector_bytes: int, dtype, tmp_path: Path) -> None:
     close(load_program(compiled)(**inputs)["out0"], np.maximum(inputs["in0"] @ inputs["in1"] + inputs["in2"], 0))
 
 
+@pytest.mark.parametrize("vector_bytes", [16, 64])
+def test_tiles_sum_in_the_result(vector_bytes: int, tmp_path: Path) -> None:
+    """Where tiles write whole rows of the result, sums lie in its memory: no scratch, no byte beside it."""
+    compiled = compile_loops(one(matmul(2, 19, 900, 112)), threads=2, vector_bytes=vector_bytes)
+    assert compiled.plan.arena_bytes == 0
+    inputs = {"in0": floats(2, 19, 900), "in1": floats(2, 900, 112), "in2": floats(112)}
+    sanitized(compiled, inputs, tmp_path, threads=2)
+    expected = np.maximum(inputs["in0"].astype(np.float64) @ inputs["in1"] + inputs["in2"], 0)
+    close(load_program(compiled)(**inputs)["out0"], expected)
+
+
 @pytest.mark.parametrize("dtype", [int32, int64])
 def test_integer_matmul(dtype, tmp_path: Path) -> None:
     """Contractions of integers are exact and wrap on overflow."""

@@ -56,6 +56,7 @@ class GemmContext:
     parameters: dict[str, str]
     pack_uses: tuple[str, ...]
     multiply_uses: tuple[str, ...]
+    multiply_scratch: tuple[str, ...]
     finish_uses: tuple[str, ...]
     a_uses: tuple[str, ...]
     b_uses: tuple[str, ...]
@@ -104,6 +105,7 @@ class GemmContext:
     b_batches: int | str
     b_offset: int
     block_offset: int
+    block_tile: str
     partial_offset: int
     packs: bool
     epilogue: str
@@ -177,8 +179,42 @@ class GemmPrinter:
         self.n_blocks = _parts(columns, tiling.block_n)
         # Of no depth at all there is still one chunk, of zeros.
         self.chunks: Integer = tiling.chunks
+        self.home = self._home()
         if tiling.chunks > 1 and not isinstance(contract.depth, int):
             self.chunks = contract.depth // tiling.chunk_k + 1
+
+    def _home(self) -> Store | None:
+        """The store of the epilogue in whose array tiles sum, so that a block needs no memory of its own; None where
+        tiles would write more there than the elements of the block. What is stored takes the place of the sum."""
+        t = self.tiling
+        whole = t.form == "dot" or (self.b.extent % t.lanes == 0 and not self.b.varies)
+        if t.chunks > 1 or not whole or (self.a.varies and not t.single_rows) or not isinstance(self.k, int):
+            return None
+        statements = without_unused(self.contract.epilogue)
+        if not are_independent(statements):
+            return None
+        stores = [statement for statement in statements if isinstance(statement, Store)]
+        written = {parameter.name for parameter in self.kernel.parameters if parameter.access == "write"}
+        for store in stores:
+            alone = store.target in written and sum(each.target == store.target for each in stores) == 1
+            opaque = any(isinstance(atom, Opaque) for atom in atoms(store.offset))
+            if not alone or opaque or store.dtype != self.contract.dtype:
+                continue
+            row, column = (coefficient_of(store.offset, each.variable) for each in (self.a, self.b))
+            if isinstance(row, int) and column == 1:
+                return store
+        return None
+
+    def _sum(self) -> str:
+        """The element (m, n) of a finished block."""
+        if self.home is None:
+            return "block[(m - m0) * PITCH + n - n0]"
+        return f"{self.names(self.home.target)}[{self.expressions.integer(self.home.offset)}]"
+
+    def _pitch(self) -> int:
+        """Elements from one row of a block to the next."""
+        row = None if self.home is None else coefficient_of(self.home.offset, self.a.variable)
+        return row if isinstance(row, int) else self.tiling.pitch
 
     def print(self) -> KernelText:
         tiling, contract = self.tiling, self.contract
@@ -186,6 +222,7 @@ class GemmPrinter:
         phases = []
         uses = {"pack": context.pack_uses, "multiply": context.multiply_uses, "finish": context.finish_uses}
         blocks = self.batch * self.m_blocks * self.n_blocks
+        scratch = {"pack": ("shared",), "multiply": context.multiply_scratch, "finish": ("shared", "local")}
         items = {
             "pack": self._panels("a") + self._panels("b"),
             "multiply": blocks * self.chunks,
@@ -198,7 +235,7 @@ class GemmPrinter:
                 arguments = tuple(by_identifier[use] for use in uses[suffix] if use in by_identifier)
                 sizes = tuple(by_symbol[use] for use in uses[suffix] if use in by_symbol)
                 name = f"{self.name}_{suffix}"
-                phases.append(Phase(name, arguments, 0, items[suffix], ("shared", "local"), symbols=sizes))
+                phases.append(Phase(name, arguments, 0, items[suffix], scratch[suffix], symbols=sizes))
         shared, local = self.scratch()
         size = contract.dtype.itemsize
         return KernelText(
@@ -244,7 +281,7 @@ class GemmPrinter:
                 offsets[side] = ends[place]
                 ends[place] += round_up(self.stage_elements(side), align)
         offsets["block"] = ends["local"]
-        ends["local"] += round_up(t.block_elements, align)
+        ends["local"] += round_up(t.block_elements, align) if self.home is None else 0
         if t.chunks > 1:
             offsets["partial"] = ends["shared"]
             ends["shared"] += round_up(
@@ -256,6 +293,13 @@ class GemmPrinter:
         """Elements of scratch memory for all threads together, and for each."""
         offsets = self._offsets()
         return offsets["shared"], offsets["local"]
+
+    def _multiply_scratch(self) -> tuple[str, ...]:
+        """The scratch that the phase which multiplies uses: with chunks its blocks are shared."""
+        t = self.tiling
+        shared = t.chunks > 1 or "shared" in (t.a_place, t.b_place)
+        local = "local" in (t.a_place, t.b_place) or (t.chunks == 1 and self.home is None)
+        return (*(["shared"] if shared else []), *(["local"] if local else []))
 
     def context(self) -> GemmContext:
         t, contract = self.tiling, self.contract
@@ -287,6 +331,7 @@ class GemmPrinter:
                 blocks_uses,
                 depth_uses,
             ),
+            multiply_scratch=self._multiply_scratch(),
             finish_uses=union(epilogue_uses, blocks_uses, depth_uses),
             a_uses=a_uses,
             b_uses=b_uses,
@@ -306,7 +351,7 @@ class GemmPrinter:
             block_m=t.block_m,
             block_n=t.block_n,
             block_k=t.block_k,
-            pitch=t.pitch,
+            pitch=self._pitch(),
             block_elements=t.block_elements,
             m_blocks=self.text(self.m_blocks),
             n_blocks=self.text(self.n_blocks),
@@ -317,6 +362,9 @@ class GemmPrinter:
             **self.reading("a", offsets["a"]),
             **self.reading("b", offsets["b"]),
             block_offset=offsets["block"],
+            block_tile=""
+            if self.home is None
+            else self.address(Load(self.home.target, (self.home.offset,), contract.dtype)),
             partial_offset=offsets["partial"],
             packs="shared" in (t.a_place, t.b_place),
             epilogue=epilogue,
@@ -437,7 +485,12 @@ class GemmPrinter:
 
     def epilogue(self) -> str:
         """Statements that visit every element of a finished block."""
-        statements = without_unused(self.contract.epilogue)
+        statements = self.contract.epilogue
+        if self.home is not None and self.home.value == Local("total", self.contract.dtype):
+            statements = tuple(statement for statement in statements if statement != self.home)
+        statements = without_unused(statements)
+        if not statements:
+            return ""
         inner = self._inner_variable(statements)
         operand, index = (self.a, "m") if inner == self.a.variable else (self.b, "n")
         outer = "n" if index == "m" else "m"
@@ -450,7 +503,7 @@ class GemmPrinter:
             lines.append(f"{INDENT}#pragma omp simd")
         lines.append(f"{INDENT}for (int64_t {index} = {index}0; {index} < {index}1; ++{index}) {{")
         t = c_type(self.contract.dtype)
-        lines.append(f"{INDENT * 2}const {t} total = block[(m - m0) * PITCH + n - n0];")
+        lines.append(f"{INDENT * 2}const {t} total = {self._sum()};")
         lines += Statements(self.expressions).block(statements, 2)
         lines.append(f"{INDENT}}}")
         return "\n".join(lines)

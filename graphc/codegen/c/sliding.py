@@ -123,6 +123,9 @@ class SlidingPrinter(GemmPrinter):
         for fixed in ("channel", "sample", "row"):
             self.names.bind(fixed, fixed)
 
+    def _home(self) -> None:
+        """Blocks have gaps between rows, or elements that are computed anew."""
+
     def stage_elements(self, side: str) -> int:
         return self.cut.stage if side == "b" else super().stage_elements(side)
 
