@@ -7,7 +7,7 @@ columns, and in the form "outer" its vectors run along them. Costs are nanosecon
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphc.ir.integers import ceiling, round_up
 from graphc.ir.plane_cuts import BLOCK_ELEMENTS, WANTED_ITEMS
@@ -18,6 +18,8 @@ GATHER = 0.4  # nanoseconds to pack an element of an expression, most of them in
 VISIT = 0.3  # nanoseconds for an element of the epilogue
 LANE_SUM = 3.0  # nanoseconds to add the lanes of a vector
 LONGEST_DEPTH = 768
+TEAMS = (2, 4)  # numbers of threads whose shares of the work are weighed
+MORE_BLOCKS = 0.02  # of the time that twice as many blocks take more
 SPLIT_DEPTH = 2048  # a contraction with few blocks is summed in chunks when it is deeper than this
 
 
@@ -97,7 +99,53 @@ class Tiling:
 
 def choose_tile(batch: int, a: Side, b: Side, k: int, lanes: int, registers: int) -> Tiling:
     """The cheapest way to compute ``batch`` products of a (rows by k) and b (k by columns)."""
-    return min(_candidates(batch, a, b, k, lanes, registers), key=lambda tiling: tiling.cost)
+    return even(min(_candidates(batch, a, b, k, lanes, registers), key=lambda tiling: tiling.cost))
+
+
+def even(tiling: Tiling) -> Tiling:
+    """The tiling with blocks of fewer tiles where threads then get more equal shares of the work."""
+    if tiling.chunks > 1:
+        return tiling
+
+    def blocks(extent: int, tile: int, block: int) -> list[int]:
+        if block % tile:  # all of a smaller extent
+            return [block]
+        return list(dict.fromkeys(each * tile for each in range(block // tile, max(0, block // tile // 4), -1)))
+
+    # Whose copies are a block's own keeps its order, in which the next block may need the same copy.
+    choices = [
+        replace(tiling, block_m=block_m, block_n=block_n, order=order)
+        for order in dict.fromkeys((tiling.order, tiling.order if tiling.b_place == "local" else "nm"))
+        for block_n in blocks(tiling.n, tiling.tile_n, tiling.block_n)
+        for block_m in blocks(tiling.m, tiling.tile_m, tiling.block_m)
+    ]
+    count = tiling.m_blocks * tiling.n_blocks
+    return min(choices, key=lambda each: _waiting(each) + MORE_BLOCKS * (each.m_blocks * each.n_blocks / count - 1))
+
+
+def _waiting(tiling: Tiling) -> float:
+    """By how much the longest share of the work is longer than the average, as a part of it, for each of the teams."""
+    outer = (tiling.m, tiling.block_m, tiling.m_blocks)
+    inner = (tiling.n, tiling.block_n, tiling.n_blocks)
+    if tiling.order == "nm":
+        outer, inner = inner, outer
+    (extent, block, count), (inner_extent, inner_block, inner_count) = outer, inner
+    items, total = tiling.batch * count * inner_count, tiling.batch * extent * inner_extent
+
+    def before(item: int) -> int:
+        """How many elements the items before one have."""
+        batch, place = divmod(item, count * inner_count)
+        row, column = divmod(place, inner_count)
+        start = row * block
+        size = min(block, extent - start)
+        return (batch * extent + start) * inner_extent + max(0, size) * column * inner_block
+
+    waiting = 0.0
+    for team in TEAMS:
+        ends = [before(items * part // team) for part in range(team + 1)]
+        longest = max(stop - start for start, stop in zip(ends, ends[1:], strict=False))
+        waiting += longest * team / total - 1
+    return waiting
 
 
 def _candidates(batch: int, a: Side, b: Side, k: int, lanes: int, registers: int) -> Iterator[Tiling]:

@@ -1,0 +1,28 @@
+"""How contractions are cut among threads."""
+
+from __future__ import annotations
+
+import pytest
+
+from graphc.codegen.c.tiles import Side, choose_tile
+
+PRODUCTS = [(1024, 784, 256), (1024, 256, 128), (256, 1024, 784), (128, 1024, 256), (1024, 128, 256), (2048, 512, 128)]
+
+
+@pytest.mark.parametrize(("m", "k", "n"), PRODUCTS)
+@pytest.mark.parametrize("columns_lie", ["n", "k"])
+def test_two_threads_get_equal_shares(m: int, k: int, n: int, columns_lie: str) -> None:
+    """The blocks of a product cover it once, and neither of two threads has much more of them than the other."""
+    b = Side(n, 1, n, False) if columns_lie == "n" else Side(n, k, 1, False)
+    tiling = choose_tile(1, Side(m, k, 1, False), b, k, 16, 32)
+    sizes = {
+        (i, j): min(tiling.block_m, m - i * tiling.block_m) * min(tiling.block_n, n - j * tiling.block_n)
+        for i in range(tiling.m_blocks)
+        for j in range(tiling.n_blocks)
+    }
+    assert sum(sizes.values()) == m * n
+    assert tiling.block_m == m or tiling.block_m % tiling.tile_m == 0
+    assert tiling.block_n == n or tiling.block_n % tiling.tile_n == 0
+    in_order = sorted(sizes, key=lambda at: at if tiling.order == "mn" else at[::-1])
+    share = sum(sizes[at] for at in in_order[: len(in_order) // 2])
+    assert abs(share - m * n / 2) < 0.03 * m * n / 2
