@@ -117,32 +117,38 @@ class CompiledFunction:
             return self.function(*arguments, **keywords)
         if self._eager:
             return self._eagerly(self._eager, arguments, keywords)
-        tensors, description = flatten((arguments, keywords) if keywords else arguments)
-        missed: list[tuple[Entry, int]] = []
         latest = self._latest
         key = None
-        if latest is not None and latest.is_of(description, tensors):
-            entries = latest.entries
+        if latest is not None and not keywords and latest.is_of(arguments):
+            tensors, entries = arguments, latest.entries
         else:
-            key = self._key(description, tensors)
-            entries = self._entries.get(key)
-            if entries is None:
-                entries = self._of_other_sizes(key, tensors)
-            self._latest = Latest(key, tensors, entries) if entries else None
+            tensors, description = flatten((arguments, keywords) if keywords else arguments)
+            if latest is not None and latest.is_of(tensors, description):
+                entries = latest.entries
+            else:
+                key = self._key(description, tensors)
+                entries = self._entries.get(key)
+                if entries is None:
+                    entries = self._of_other_sizes(key, tensors)
+                self._latest = Latest(key, tensors, entries) if entries else None
+        missed: list[tuple[Entry, int]] = []
         for entry in entries:
-            with entry.bound.lock:
-                if entry.bound.holds(tensors) and not (missed and entry.must_miss(missed)):
+            bound = entry.bound
+            with bound.lock:
+                if bound.holds(tensors) and not (missed and entry.must_miss(missed)):
                     try:
-                        result = checked_call(entry.bound, tensors) if self.check else entry.bound(tensors)
-                        entry.calls += 1
-                        if not entry.bound.recording.refilled:
-                            return result
-                        return self._refilled(entry.bound, result, arguments, keywords)
+                        result = checked_call(bound, tensors) if self.check else bound.call(tensors)
                     except GuardMissed as miss:
                         missed.append((entry, miss.number))
+                        continue
+                    entry.calls += 1
+                    return self._refilled(bound, result, arguments, keywords) if bound.refills else result
         if len(missed) and sum(1 for entry in entries if entry.path) >= self.max_paths:
             return self._too_many_paths(missed[-1], arguments, keywords)
-        return self._first_call(key or self._key(description, tensors), tensors, arguments, keywords, missed)
+        if key is None:
+            tensors, description = flatten((arguments, keywords) if keywords else arguments)
+            key = self._key(description, tensors)
+        return self._first_call(key, tensors, arguments, keywords, missed)
 
     def run(self, steps: int, *arguments: Any, **keywords: Any) -> Any:
         """Run the function many times in one call, the loop in C, as far as nothing needs Python in between.
@@ -184,7 +190,7 @@ class CompiledFunction:
     @staticmethod
     def _refilled(bound: BoundProgram, result: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """What a run returned, after containers among the arguments were changed as the function changes them."""
-        if bound.recording.refilled:
+        if bound.refills:
             result, contents = result
             refill(bound.recording.refilled, contents, arguments, keywords)
         return result
@@ -237,7 +243,7 @@ class CompiledFunction:
             for entry in self._entries.get(key, ()):
                 with entry.bound.lock, contextlib.suppress(GuardMissed):
                     if entry.bound.holds(tensors):  # another thread has built it meanwhile
-                        return self._refilled(entry.bound, entry.bound(tensors), arguments, keywords)
+                        return self._refilled(entry.bound, entry.bound.call(tensors), arguments, keywords)
             symbols, few = without_few(self._symbols(key, tensors, arguments, keywords), tensors)
             made: list[Runnable | None] = []
             places: list[Place] = []

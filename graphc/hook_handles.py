@@ -53,8 +53,12 @@ class RemovableHandle:
         RemovableHandle.next_id = max(RemovableHandle.next_id, self.id + 1)
 
 
-def entered(hooks: dict[int, Any], hook: Callable[..., Any]) -> RemovableHandle:
-    """Enter a hook at the end of a table. Returns what takes it away again."""
-    handle = RemovableHandle(hooks)
+def entered(
+    hooks: dict[int, Any], hook: Callable[..., Any], changed: Callable[[], None] | None = None
+) -> RemovableHandle:
+    """Enter a hook at the end of a table. Returns what takes it away; ``changed`` is called now and then."""
+    handle = RemovableHandle(hooks, None, changed)
     hooks[handle.id] = hook
+    if changed is not None:
+        changed()
     return handle

@@ -46,6 +46,11 @@ def register_backward(backward: Callable[..., None]) -> None:
     _given["backward"] = backward
 
 
+def _hooks_changed() -> None:
+    """Note that a hook on a gradient came or went: compiled steps run those that they found."""
+    generation.advance()
+
+
 class Differentiation:
     """The part of :class:`graphc.Tensor` that records and differentiates."""
 
@@ -130,6 +135,19 @@ class Differentiation:
     def grad(self) -> None:
         self.grad = None
 
+    def _clear_gradient(self, set_to_none: bool) -> None:
+        """Drop the gradient, or make it zero and no part of a graph, where there is one."""
+        if set_to_none:
+            self.grad = None
+            return
+        gradient = self.grad
+        if gradient is not None:
+            if gradient._node() is not None:
+                gradient.detach_()
+            else:
+                gradient.requires_grad_(False)  # it may be a view, which can't be detached in place
+            gradient.zero_()
+
     def _require_gradient(self, value: Any) -> None:
         """Raise, with PyTorch's words, for what can't be this tensor's gradient."""
         if not isinstance(value, Differentiation):
@@ -177,7 +195,7 @@ class Differentiation:
         edge = gradient_edge(self)
         if edge is None:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-        return entered(edge.hooked().tensor, hook)
+        return entered(edge.hooked().tensor, hook, _hooks_changed)
 
     @property
     def _backward_hooks(self) -> dict[int, Hook] | None:
@@ -200,7 +218,7 @@ class Differentiation:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         if not isinstance(edge, AccumulateGrad):
             raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
-        return entered(edge.hooked().accumulated, hook)
+        return entered(edge.hooked().accumulated, hook, _hooks_changed)
 
     def _accumulate(self, cotangent: Tensor) -> None:
         grad = self._grad

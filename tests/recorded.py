@@ -61,4 +61,4 @@ class RecordedProgram:
     def __call__(self, tensors: list[Tensor]) -> Any:
         """Run on tensors of any sizes that it serves."""
         assert self.bound.holds(tensors)
-        return self.bound(tensors)
+        return self.bound.call(tensors)

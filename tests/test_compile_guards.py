@@ -10,7 +10,7 @@ import pytest
 
 import graphc as gc
 from graphc.capture.errors import CaptureError
-from graphc.compiled.execution import BoundProgram
+from graphc.compiled.binding import Inputs
 
 Made = list[gc.Tensor]
 
@@ -225,15 +225,15 @@ def test_a_change_while_the_guards_are_looked_at_is_seen_at_the_next_call(monkey
     step = gc.compile(lambda x: layer(x))
     x = gc.ones(1)
     assert [step(x).item(), step(x).item()] == [0.0, 0.0]
-    original = BoundProgram._outside_fits
+    original = Inputs.outside_fits
 
-    def meanwhile(self: BoundProgram) -> bool:
+    def meanwhile(self: Inputs) -> bool:
         layer.eval()
         return original(self)
 
     layer.eval().train()
     with monkeypatch.context() as patched:
-        patched.setattr(BoundProgram, "_outside_fits", meanwhile)
+        patched.setattr(Inputs, "outside_fits", meanwhile)
         step(x)
     assert step(x).item() == 1.0
 

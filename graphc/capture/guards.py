@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,39 +51,75 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class GradientGuard:
-    """The recording holds while a tensor has a ``grad``, or has none, as it was found."""
+    """The recording holds while a tensor has a ``grad``, or has none, as it was found: any, or the ``same`` one."""
 
     owner: Owner
     present: bool
+    same: Tensor | None = None
 
     def holds(self, arguments: Sequence[Tensor]) -> bool:
         """Whether ``grad`` is as it was found, for the arguments of one call."""
-        tensor = self.owner.of(arguments)
-        gradient = tensor._grad
-        if gradient is None:
-            return not self.present
-        fits = gradient.dtype == tensor.dtype and gradient._array.shape == tensor._array.shape
-        return self.present and fits and not gradient.requires_grad
+        return gradients_as_found([self.found], arguments)
+
+    @property
+    def found(self) -> GradientFound:
+        """For :func:`gradients_as_found`."""
+        return self.owner.tensor, self.owner.position, self.present, self.same
 
     def __str__(self) -> str:
         return f"grad of {'an argument' if self.owner.tensor is None else 'a tensor from outside'} is " + (
-            "there" if self.present else "None"
+            "the same" if self.same is not None else "there" if self.present else "None"
         )
+
+
+# A tensor, or None and the position of an argument; whether it had a gradient; and which, where it must be that one.
+GradientFound = tuple[Tensor | None, int, bool, Tensor | None]
+
+
+def gradients_as_found(found: Iterable[GradientFound], arguments: Sequence[Tensor]) -> bool:
+    """Whether tensors have a ``grad``, or have none, as was found; one that a program can read."""
+    for tensor, position, present, same in found:
+        if tensor is None:
+            tensor = arguments[position]
+        gradient = tensor._grad
+        if gradient is None:
+            if present:
+                return False
+            continue
+        if same is not None and gradient is not same:
+            return False
+        if not present or gradient._array.shape != tensor._array.shape or gradient.dtype is not tensor.dtype:
+            return False
+        if gradient._requires_grad or (gradient._base is not None and gradient.requires_grad):
+            return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
 class RequiresGradGuard:
-    """The recording holds while a tensor from outside keeps its ``requires_grad``."""
+    """The recording holds while a tensor from outside keeps its ``requires_grad``, and its hooks, which it ran."""
 
     tensor: Tensor
     value: bool
+    hooks: tuple[Any, ...] = ()
 
     def holds(self) -> bool:
-        """Whether the flag is as it was."""
-        return self.tensor.requires_grad == self.value
+        """Whether the flag and the hooks are as they were."""
+        return self.tensor.requires_grad == self.value and hooks_of(self.tensor) == self.hooks
 
     def __str__(self) -> str:
-        return f"requires_grad of a tensor of shape {list(self.tensor.shape)} == {self.value}"
+        hooks = f", with {len(self.hooks)} hooks" if self.hooks else ""
+        return f"requires_grad of a tensor of shape {list(self.tensor.shape)} == {self.value}{hooks}"
+
+
+def hooks_of(leaf: Tensor) -> tuple[Any, ...]:
+    """What runs when a gradient comes to a leaf."""
+    hooks = None if leaf._accumulator is None else leaf._accumulator.hooks
+    if hooks is None:
+        return ()
+    return tuple(
+        hook for table in (hooks.tensor, hooks.before, hooks.after, hooks.accumulated) for hook in table.values()
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import CellType
 from typing import Any
 
@@ -224,10 +224,35 @@ class VariablesGuard:
     same value, tensors and other objects the same ones."""
 
     held: tuple[tuple[Place, Any], ...]
+    # The same by the kind of place, since every call looks: variables, and whatever else there is.
+    _cells: tuple[tuple[CellType, Any], ...] = field(init=False, repr=False, compare=False)
+    _items: tuple[tuple[dict[Any, Any], Any, Any], ...] = field(init=False, repr=False, compare=False)
+    _others: tuple[tuple[Place, Any], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        cells, items, others = [], [], []
+        for place, value in self.held:
+            if isinstance(place.holder, CellType) and not place.inner:
+                cells.append((place.holder, value))
+            elif type(place.holder) is dict and not place.inner and not isinstance(place.key, Attribute):
+                items.append((place.holder, place.key, value))
+            else:
+                others.append((place, value))
+        for name, found in (("_cells", cells), ("_items", items), ("_others", others)):
+            object.__setattr__(self, name, tuple(found))
 
     def holds(self, arguments: Sequence[Tensor]) -> bool:
         """Whether they still do."""
-        return self._first_other() is None
+        try:
+            for cell, value in self._cells:
+                if cell.cell_contents is not value:
+                    return self._first_other() is None
+            for table, key, value in self._items:
+                if table.get(key, MISSING) is not value:
+                    return self._first_other() is None
+        except ValueError:  # a variable that has no value any more
+            return False
+        return not self._others or all(_holds(place, value) for place, value in self._others)
 
     def broken(self) -> str:
         """The first that holds another value, in words; empty where none does."""
@@ -236,13 +261,17 @@ class VariablesGuard:
 
     def _first_other(self) -> tuple[Place, Any] | None:
         for place, value in self.held:
-            now = place.get()
-            if now is not value and not (isinstance(value, PLAIN) and exact_key(now) == exact_key(value)):
+            if not _holds(place, value):
                 return place, value
         return None
 
     def __str__(self) -> str:
         return ", ".join(_equation(place, value) for place, value in self.held)
+
+
+def _holds(place: Place, value: Any) -> bool:
+    now = place.get()
+    return now is value or (isinstance(value, PLAIN) and exact_key(now) == exact_key(value))
 
 
 def _equation(place: Place, value: Any) -> str:

@@ -38,10 +38,27 @@ class SharingCheck:
         trivial: whether all arguments do.
     """
 
-    __slots__ = ("_apart", "_outside", "_outside_written", "_sharing", "_written", "trivial")
+    __slots__ = (
+        "_apart",
+        "_gradients",
+        "_gradients_apart",
+        "_outside",
+        "_outside_written",
+        "_sharing",
+        "_written",
+        "trivial",
+    )
 
-    def __init__(self, sharing: Sharing, written: Sequence[int], count: int):
-        """``written``: the positions of arguments that the program writes; ``count``: how many arguments there are."""
+    def __init__(
+        self,
+        sharing: Sharing,
+        written: Sequence[int],
+        count: int,
+        gradients: Sequence[tuple[Tensor | None, int]] = (),
+    ):
+        """``written``: the positions of arguments that the program writes; ``count``: how many arguments there are;
+        ``gradients``: the tensors, or None and the positions of arguments, whose gradients it finds in memory of their
+        own."""
         self._sharing = sharing
         self._written = tuple(written)
         one = {position: first for position, first, *_ in (*sharing.same, *sharing.joined)}
@@ -51,6 +68,8 @@ class SharingCheck:
             for other in range(count)
             if one.get(other, other) != one.get(position, position)
         )
+        self._gradients = gradients
+        self._gradients_apart: list[int] = []  # the ids of their storages, which were found to be apart
         self._outside: frozenset[Storage] = frozenset()
         self._outside_written: frozenset[Storage] = frozenset()
         self.trivial = False
@@ -61,7 +80,8 @@ class SharingCheck:
         self._outside_written = frozenset(tensor._storage for tensor, changed in outside if changed)
         sharing = self._sharing
         shared = sharing.same or sharing.pinned or sharing.joined
-        self.trivial = not (shared or self._written or self._outside_written)
+        self.trivial = not (shared or self._written or self._outside_written or self._gradients)
+        self._gradients_apart = []
 
     def holds(self, tensors: Sequence[Tensor]) -> bool:
         """Whether the program is right for arguments that share memory as these do."""
@@ -90,7 +110,20 @@ class SharingCheck:
             for tensor in tensors:
                 if tensor._memory in written:  # None: of memory that has no storage yet nobody else knows
                     return False
-        return True
+        return not self._gradients or self._own_gradients(tensors)
+
+    def _own_gradients(self, tensors: Sequence[Tensor]) -> bool:
+        """Whether gradients share memory neither with each other nor with anything else that the program is given."""
+        found = []
+        for tensor, position in self._gradients:
+            gradient = (tensors[position] if tensor is None else tensor)._grad
+            found.append(id(gradient._memory if gradient._memory is not None else gradient._storage))
+        # All of these live now, as do those from outside: equal ids mean that nothing has become another's.
+        if found != self._gradients_apart:
+            if len(set(found)) < len(found) or not {id(storage) for storage in self._outside}.isdisjoint(found):
+                return False
+            self._gradients_apart = found
+        return not any(id(tensor._memory) in found for tensor in tensors)
 
 
 def _overlap(one: Tensor, other: Tensor) -> bool:

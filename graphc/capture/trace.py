@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from graphc.autograd.tape import Node as TapeNode
 from graphc.autograd.tape import gradient_edge
 from graphc.capture.containers import Containers, fill_in, is_container
 from graphc.capture.errors import CaptureError, OverlapError
-from graphc.capture.guards import GradientGuard, Owner, RequiresGradGuard
+from graphc.capture.guards import GradientGuard, Owner, RequiresGradGuard, hooks_of
 from graphc.capture.names import argument_names, outside_names
 from graphc.capture.places import (
     Placed,
@@ -241,6 +241,7 @@ def _finish(
     guards: list[Any] = [*recorder.guards.values(), *kinds]
     guards += [*surroundings.carried(recorder), *surroundings.others()]
     guards += [VariablesGuard(tuple(held))] if held else []
+    own = _own_gradients(slots, arguments, held)
     for slot in slots:
         final = slot.tensor._grad
         if outputs.is_new(slot.tensor):
@@ -251,7 +252,9 @@ def _finish(
             continue
         owner = _owner(slot.tensor, arguments)
         if slot.read_first:
-            guards.append(GradientGuard(owner, slot.at_entry is not None))
+            present = slot.at_entry is not None
+            shared = present and id(slot.at_entry._storage) not in own
+            guards.append(GradientGuard(owner, present, slot.at_entry if shared else None))
         if final is None:
             gradients.append(GradientEffect(owner, None))
         elif final is not slot.at_entry or not slot.read_first:
@@ -291,19 +294,19 @@ def _finish(
             saved[node] = outputs.save(f"saved_{len(saved) + 1}", node)
     named = tuple(Output(*output) for output in outputs.named)
     graph = _tidy(Graph(whole.name, whole.inputs, whole.nodes, named, whole.updates))
-    bindings = _bind(recorder, graph, entered, arguments, loose)
+    bindings = _bind(recorder, graph, entered, arguments, loose, own)
     outside = {id(binding.tensor._storage) for binding in bindings if isinstance(binding, FromOutside)}
     for tensor, flag in recorder.leaves.values():
         known = id(tensor._storage) in outside or id(tensor) in rebound
         if known and id(tensor) not in recorder.flags and tensor._storage not in loose:
-            guards.append(RequiresGradGuard(tensor, flag))
+            guards.append(RequiresGradGuard(tensor, flag, hooks_of(tensor)))
     flags: list[FlagEffect] = []
     for tensor, flag in recorder.flags.values():
         if recorder.made(tensor) or recorder.made_within(tensor):
             continue
         owner = _owner(tensor, arguments)
         if owner.tensor is not None:
-            guards.append(RequiresGradGuard(tensor, flag))
+            guards.append(RequiresGradGuard(tensor, flag, hooks_of(tensor)))
         if tensor._requires_grad != flag:
             flags.append(FlagEffect(owner, tensor._requires_grad))
     return Recording(
@@ -363,8 +366,11 @@ def _sharing(recorder: GraphRecorder, arguments: list[Tensor], entered: list[Mem
         earlier = first.setdefault(id(memory), position)
         if earlier != position:
             same.append((position, earlier, tensor._chain[len(memory.prefix) :]))
+    gradients = {id(slot.at_entry._storage) for slot in recorder.gradients.values() if slot.at_entry is not None}
     pinned = [
-        (position, tensor._storage) for position, tensor in enumerate(arguments) if recorder.reaches(tensor._storage)
+        (position, tensor._storage)
+        for position, tensor in enumerate(arguments)
+        if recorder.reaches(tensor._storage) or id(tensor._storage) in gradients
     ]
     return Sharing(tuple(same), tuple(pinned), tuple(joined))
 
@@ -458,12 +464,28 @@ def _owner(tensor: Tensor, arguments: Sequence[Tensor]) -> Owner:
     return Owner(tensor)
 
 
+def _own_gradients(
+    slots: Sequence[GradientSlot], arguments: Sequence[Tensor], held: Iterable[tuple[Any, Any]]
+) -> set[int]:
+    """The storages, by their ids, of gradients that were found and have memory to themselves, all of which they show: a
+    program may find another gradient in the place of such a one."""
+    gradients = [slot.at_entry for slot in slots if slot.at_entry is not None]
+    known = [id(tensor._storage) for tensor in (*gradients, *arguments)]
+    known += [id(value._storage) for _, value in held if isinstance(value, Tensor)]
+    return {
+        id(gradient._storage)
+        for gradient in gradients
+        if is_whole(gradient) and known.count(id(gradient._storage)) == 1
+    }
+
+
 def _bind(
     recorder: GraphRecorder,
     graph: Graph,
     entered: list[Memory],
     arguments: Sequence[Tensor],
     loose: Mapping[Storage, Placed],
+    own: Container[int],
 ) -> tuple[Binding, ...]:
     of_argument = {memory.input.name: position for position, memory in reversed(list(enumerate(entered)))}
     of_scalar = {scalar.node.name: scalar for scalar in recorder.scalars}
@@ -471,7 +493,7 @@ def _bind(
     of_gradient = {
         id(slot.at_entry._storage): _owner(slot.tensor, arguments)
         for slot in recorder.gradients.values()
-        if slot.at_entry is not None and is_whole(slot.at_entry)
+        if slot.at_entry is not None and id(slot.at_entry._storage) in own
     }
     bindings: list[Binding] = []
     for node in graph.inputs:

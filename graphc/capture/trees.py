@@ -8,6 +8,7 @@ keeps a state of its own are told apart by identity, through weak references.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import weakref
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
@@ -167,18 +168,15 @@ def flatten(tree: Any) -> tuple[list[Tensor], Any]:
             if not isinstance(item, Tensor):
                 break
         else:
-            # Most calls: such a description is made once, and found equal by being the same.
-            count = len(tree)
-            known = _TENSORS_ALONE.get(count)
-            if known is None:
-                known = _TENSORS_ALONE[count] = (tuple, (Tensor,) * count)
-            return list(tree), known
+            return list(tree), tensors_alone(len(tree))
     walk = _Description(kept=False)
     return walk.tensors, walk.of(tree)
 
 
-# Descriptions of tuples of tensors, by how many these are.
-_TENSORS_ALONE: dict[int, Any] = {}
+@functools.cache
+def tensors_alone(count: int) -> Any:
+    """The description of a tuple of so many tensors: most calls', made once, and found equal by being the same."""
+    return (tuple, (Tensor,) * count)
 
 
 def flatten_results(tree: Any) -> tuple[list[Tensor], Any]:

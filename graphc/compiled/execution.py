@@ -7,13 +7,14 @@ addresses of arguments and results, and runs.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from graphc.capture.guards import GradientGuard, Owner
-from graphc.capture.places import ArraysGuard, KindGuard, LengthGuard, Placed, SameGuard, VariablesGuard, replace_all
+from graphc.capture.guards import GradientGuard, gradients_as_found
+from graphc.capture.places import ArraysGuard, KindGuard, LengthGuard, SameGuard, VariablesGuard, replace_all
 from graphc.capture.recorded import FromArgument, FromArgumentMemory, FromGradient, FromOutside, FromScalar, Recording
 from graphc.capture.recorder import whole_of
 from graphc.capture.results import Result, Seen, Shared
@@ -22,8 +23,8 @@ from graphc.capture.trees import unflatten
 from graphc.codegen.executable import Runnable
 from graphc.codegen.memory import ROOM_ALIGNMENT
 from graphc.codegen.ordering import may_fail
+from graphc.compiled.binding import Inputs, write_back
 from graphc.compiled.differential import CompiledBackward, DifferentiableProgram
-from graphc.device_memory import gpu_of, use
 from graphc.ir.graph import Graph
 from graphc.ir.integers import bind_attribute, bounds
 from graphc.ir.types import DType
@@ -31,12 +32,12 @@ from graphc.ops.checks import GuardMissed
 from graphc.randomness.generator import default_generator
 from graphc.recording import generation, paused
 from graphc.runtime.abi import ffi
-from graphc.runtime.memory import is_small
-from graphc.tensor import Storage, Tensor, View
+from graphc.tensor import Tensor, View
 
-_from_buffer, _empty, _new = ffi.from_buffer, np.empty, object.__new__
-# Of an output: its slot, shape, dtype, and numpy's word for that.
-_Output = tuple[int, tuple[int, ...], DType, np.dtype]
+_from_buffer, _new = ffi.from_buffer, object.__new__
+# Of an output: its slot, shape, dtype, numpy's word for that, how its dimensions are permuted to see it, and what makes
+# an array for it.
+_Output = tuple[int, tuple[int, ...], DType, np.dtype, tuple[int, ...] | None, Callable[..., np.ndarray]]
 # For so many sizes the shapes of a program's results are kept.
 _MOST_SIZES = 256
 
@@ -50,32 +51,10 @@ class BoundProgram:
         self._program = executable.program
         # Held over `holds` and the call: they bind addresses that belong together.
         self.lock = executable.program.lock
+        # Whether a call gives what the function puts into containers among its arguments, beside its result.
+        self.refills = bool(recording.refilled)
         graph = recording.graph
-        written = {update.state for update in graph.updates}
-        self._arguments: list[tuple[int, int, bool]] = []
-        self._memories: list[tuple[int, int, bool]] = []  # arguments that are given with all of their memory
-        self.outside: list[tuple[int, Tensor, bool]] = []
-        # Of those from outside, the ones that are whatever certain places hold.
-        self._placed: list[tuple[int, Placed]] = []
-        self._gradient_inputs: list[tuple[int, Owner, bool]] = []
-        self._scalars: list[tuple[FromScalar, np.ndarray]] = []
-        self._kept: list[Any] = []
-        for slot, (node, binding) in enumerate(zip(graph.inputs, recording.bindings, strict=True)):
-            if isinstance(binding, FromArgument):
-                self._arguments.append((slot, binding.position, node in written))
-            elif isinstance(binding, FromArgumentMemory):
-                self._memories.append((slot, binding.position, node in written))
-            elif isinstance(binding, FromGradient):
-                self._gradient_inputs.append((slot, binding.owner, node in written))
-            elif isinstance(binding, FromOutside):
-                if binding.placed is not None:
-                    self._placed.append((len(self.outside), binding.placed))
-                self.outside.append((slot, binding.tensor, node in written))
-            else:
-                value = np.zeros((), node.type.dtype.numpy)
-                self._scalars.append((binding, value))
-                self._program.pointers[slot] = _from_buffer(value)
-        self._homes = [gpu_of(tensor._array) for _, tensor, _ in self.outside]
+        self._inputs = Inputs(recording, self._program.pointers)
         first = len(graph.inputs)
         self.symbols = executable.compiled.program.symbols
         # Where each size that is known at run time only is found: an argument and its dimension.
@@ -92,54 +71,65 @@ class BoundProgram:
         self._output_types = [output.node.type for output in graph.outputs]
         self._first_output = first
         self._outputs = [] if self.symbols else self._outputs_for({})
+        self._keeps_memory = bool(self.symbols) or any(empty is not np.empty for *_, empty in self._outputs)
         self._outputs_of_sizes: dict[tuple[int, ...], list[_Output]] = {}
-        self._written: list[Storage] = []
         self._sharing = SharingCheck(
             recording.sharing,
-            [position for _, position, changed in (*self._arguments, *self._memories) if changed],
+            self._inputs.written_arguments,
             recording.arguments,
+            [(tensor, position) for _, tensor, position, _ in self._inputs.gradients] if self._inputs.writes else (),
         )
         # Gradients that every run replaces: let go before their successors get memory, where nothing can fail between.
-        kept = {(id(owner.tensor), owner.position) for _, owner, _ in self._gradient_inputs}
+        kept = {(id(tensor), position) for _, tensor, position, _ in self._inputs.gradients}
         program = executable.compiled.program
         fails = bool(program.blocks) or any(map(may_fail, program.launches))
         self._replaced = [
-            effect.owner
+            (effect.owner.tensor, effect.owner.position)
             for effect in recording.gradients
             if not fails and effect.place is not None and (id(effect.owner.tensor), effect.owner.position) not in kept
         ]
+        self._run_again = self._program.run_again
         self._draws = any(node.op.effect == "random" for node in graph.nodes)
-        simple = not (self._draws or self._gradient_inputs or self._memories or self.symbols)
-        simple = simple and executable.runs_many and not use.active  # on the CPU
-        self._plain = self._plain_results(recording) if simple else None
-        plain = () if self._plain is None else zip(self._outputs, recording.orders, strict=True)
-        self._made = [
-            (*output, order, _empty if is_small(output[1], output[3]) else executable.results.empty)
-            for output, order in plain
-        ]
-        self._keeps_memory = any(empty is not _empty for *_, empty in self._made)
+        self._plain = self._plain_results(recording)
+        # The output that is the result, where there is one alone.
+        self._alone = self._plain[0] if self._plain is not None and recording.description is Tensor else None
         self._gradients = [
-            (effect.owner, effect.place.output if isinstance(effect.place, Seen) else None, effect.value)
+            (
+                effect.owner.tensor,
+                effect.owner.position,
+                effect.place.output if isinstance(effect.place, Seen) else None,
+                effect.value,
+            )
             for effect in recording.gradients
         ]
-        self._random_slot = first + len(graph.outputs)
+        self._random_slot = self._first_output + len(graph.outputs)
         self._checked_every_call = [guard for guard in recording.guards if _changes_unnoted(guard)]
         self._checked_on_change = [guard for guard in recording.guards if not _changes_unnoted(guard)]
+        found = [guard for guard in self._checked_every_call if isinstance(guard, GradientGuard)]
+        self._gradients_found = [guard.found for guard in found]
+        self._looks = [guard.holds for guard in self._checked_every_call if not isinstance(guard, GradientGuard)]
         # Places that may hold another tensor without that being noted.
-        self._looked_at = [(at, place) for at, placed in self._placed for place in placed.places if not place.noted]
-        self._writes = bool(written)
-        self._staged: list[tuple[np.ndarray, np.ndarray, bool]] = []
+        self._looked_at = [
+            (at, place) for at, placed in self._inputs.placed for place in placed.places if not place.noted
+        ]
         self._generation = -1
         self._extents: tuple[int, ...] = ()
         whole = recording.differentiable
         self._differentiable = None if whole is None else DifferentiableProgram(whole, build)
 
+    @property
+    def outside(self) -> list[tuple[int, Tensor, bool]]:
+        """The slot, tensor, and whether it is written, of each tensor from outside."""
+        return self._inputs.outside
+
     def _outputs_for(self, sizes: Mapping[str, int]) -> list[_Output]:
-        """The slot, shape, and dtype of every output."""
-        return [
-            (self._first_output + position, tuple(type.bind(sizes).shape), type.dtype, type.dtype.numpy)
-            for position, type in enumerate(self._output_types)
-        ]
+        """Of every output where it is put, what it is, and what makes its memory."""
+        outputs = []
+        for position, (type, order) in enumerate(zip(self._output_types, self.recording.orders, strict=True)):
+            shape, dtype = tuple(type.bind(sizes).shape), type.dtype
+            empty = self.executable.results.source(shape, dtype.numpy)
+            outputs.append((self._first_output + position, shape, dtype, dtype.numpy, order, empty))
+        return outputs
 
     def sizes(self, tensors: Sequence[Tensor]) -> dict[str, int]:
         """The sizes of one call that are known at run time only."""
@@ -191,12 +181,15 @@ class BoundProgram:
         seen = generation.count  # before the guards look: what another thread changes meanwhile is looked at next time
         moved = self._looked_at and any(place.get() is not self.outside[at][1] for at, place in self._looked_at)
         if seen != self._generation or moved:
-            if self._placed and not self._follow_places():
+            if self._inputs.placed and not self._follow_places():
                 return False
-            if not all(guard.holds() for guard in self._checked_on_change) or not self._outside_fits():
+            if not all(guard.holds() for guard in self._checked_on_change) or not self._inputs.outside_fits():
                 return False
             self._bind(seen)
-        if self._checked_every_call and not all(guard.holds(tensors) for guard in self._checked_every_call):
+        for look in self._looks:
+            if not look(tensors):
+                return False
+        if self._gradients_found and not gradients_as_found(self._gradients_found, tensors):
             return False
         return self._sharing.trivial or self._sharing.holds(tensors)
 
@@ -205,7 +198,7 @@ class BoundProgram:
         for guard in self._checked_on_change:
             if not guard.holds():
                 return f"no longer {guard}"
-        if (self._placed and not self._follow_places()) or not self._outside_fits():
+        if (self._inputs.placed and not self._follow_places()) or not self._inputs.outside_fits():
             return "a tensor from outside has another shape, dtype, or device"
         for guard in self._checked_every_call:
             if not guard.holds(tensors):
@@ -219,105 +212,76 @@ class BoundProgram:
         return [*sizes, *fixed, *map(str, (*self._checked_on_change, *self._checked_every_call))]
 
     def _follow_places(self) -> bool:
-        """Take the tensors that certain places hold now. Whether the program may be bound to them."""
         self._generation = -1
-        for at, placed in self._placed:
-            tensor = placed.tensor()
-            if tensor is None:
-                return False
-            slot, _, changed = self.outside[at]
-            self.outside[at] = (slot, tensor, changed)
-        storages = [tensor._storage for _, tensor, _ in self.outside]
-        return all(storages.count(self.outside[at][1]._storage) == 1 for at, _ in self._placed)
-
-    def _outside_fits(self) -> bool:
-        """Whether tensors from outside still have the shapes, dtypes, and devices that the program was built for."""
-        types = [node.type for node in self.recording.graph.inputs]
-        if use.active and [gpu_of(tensor._array) for _, tensor, _ in self.outside] != self._homes:
-            return False
-        return all(
-            tensor._array.shape == types[slot].shape and tensor.dtype == types[slot].dtype
-            for slot, tensor, _ in self.outside
-        )
+        return self._inputs.follow_places()
 
     def _bind(self, seen: int) -> None:
-        """Take the addresses of tensors from outside and the values of run-time scalars, as they are since the
-        generation that was seen."""
-        self._staged = []
-        pointers = self._program.pointers
-        for slot, tensor, changed in self.outside:
-            array = tensor._array
-            if not array.flags.c_contiguous:
-                self._staged.append((array, np.ascontiguousarray(array), changed))
-                array = self._staged[-1][1]
-            pointers[slot] = _from_buffer(array)
-        self._written = [tensor._storage for _, tensor, changed in self.outside if changed]
+        """Take what is from outside as it is since the generation that was seen."""
+        self._inputs.bind_outside()
         self._sharing.bind([(tensor, changed) for _, tensor, changed in self.outside])
-        for binding, value in self._scalars:
-            value[()] = binding.scalar.current()
         self._generation = seen
 
-    def __call__(self, tensors: Sequence[Tensor]) -> Any:
+    def call(self, tensors: Sequence[Tensor]) -> Any:
         """Run on the tensors of one call, for a caller that holds ``lock``. Raises IndexError, with no state changed,
         as eager does."""
-        if self._plain is not None and not self._staged:
-            return self._call_plainly(tensors)
-        return self.returned(self.run(tensors), tensors)
+        memories = self.run(tensors)
+        if self._plain is None:
+            return self.returned(memories, tensors)
+        for tensor, position, output, value in self._gradients:
+            gradient = value if output is None else memories[output]
+            (tensors[position] if tensor is None else tensor)._grad = gradient
+        if self._alone is not None:
+            return memories[self._alone]
+        results = iter([memories[output] for output in self._plain])
+        return unflatten(self.recording.description, results, self.recording.fixed_values)
 
-    def run(self, tensors: Sequence[Tensor]) -> list[tuple[np.ndarray, DType]]:
-        """Run on the tensors of one call; the arrays of the graph's outputs."""
-        program = self._program
-        with program.lock:
-            pointers = program.pointers
-            staged: list[tuple[np.ndarray, np.ndarray, bool]] = []
-            for slot, position, changed in self._arguments:
-                array = tensors[position]._array
-                if not array.flags.c_contiguous or (changed and not array.flags.writeable):
-                    staged.append((array, np.ascontiguousarray(array), changed))
-                    array = staged[-1][1]
-                pointers[slot] = _from_buffer(array)
-            for slot, position, changed in self._memories:
-                array = tensors[position]._storage.array
-                if not array.flags.c_contiguous or (changed and not array.flags.writeable):
-                    staged.append((array, np.ascontiguousarray(array), changed))
-                    array = staged[-1][1]
-                pointers[slot] = _from_buffer(array)
-            for slot, owner, changed in self._gradient_inputs:
-                array = owner.of(tensors)._grad._array
-                if not array.flags.c_contiguous:
-                    staged.append((array, np.ascontiguousarray(array), changed))
-                    array = staged[-1][1]
-                pointers[slot] = _from_buffer(array)
-            for original, copy, _ in self._staged:
-                np.copyto(copy, original)
-            for owner in self._replaced:
-                owner.of(tensors)._grad = None
-            results = []
-            memory = self.executable.results
-            memory.begin()
-            for slot, shape, dtype, kind in self._take_sizes(tensors) if self._places else self._outputs:
-                array = memory.empty(shape, kind)
-                pointers[slot] = _from_buffer(array)
-                results.append((array, dtype))
-            code = 0
-            try:
-                if self._draws:
-                    # The stream has one order: others who draw wait until the program has.
-                    with default_generator.lock:
-                        pointers[self._random_slot] = _from_buffer(default_generator.buffer)
-                        code = program.run_again()
-                else:
-                    code = program.run_again()
-            finally:
-                # An interrupt that came while the program ran is raised here: its writes are done.
-                if self._writes and not code:
-                    self._count_writes(tensors)
-            if code:
-                raise self.executable.failure()
-            for original, copy, changed in (*staged, *self._staged):
-                if changed:
-                    np.copyto(original, copy)
-        return results
+    def run(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Run on the tensors of one call, for a caller that holds ``lock``; the graph's outputs, each as it is seen."""
+        inputs = self._inputs
+        staged = inputs.bind(tensors)
+        for tensor, position in self._replaced:
+            (tensors[position] if tensor is None else tensor)._grad = None
+        memories = self._make(self._take_sizes(tensors) if self._places else self._outputs)
+        code = 0
+        try:
+            code = self._run_drawing() if self._draws else self._run_again()
+        finally:
+            # An interrupt that came while the program ran is raised here: its writes are done.
+            if inputs.writes and not code:
+                inputs.count_writes(tensors)
+        if code:
+            raise self.executable.failure()
+        if staged:
+            write_back(staged)
+        return memories
+
+    def _run_drawing(self) -> int:
+        """Run a program that draws random numbers. The stream has one order: others wait until it has drawn."""
+        with default_generator.lock:
+            self._program.pointers[self._random_slot] = _from_buffer(default_generator.buffer)
+            return self._run_again()
+
+    def _make(self, outputs: Sequence[_Output]) -> list[Tensor]:
+        """New memory for outputs, which the program writes to: each as it is seen."""
+        if self._keeps_memory:
+            self.executable.results.begin()
+        pointers = self._program.pointers
+        memories = []
+        for slot, shape, dtype, kind, order, empty in outputs:
+            tensor = _new(Tensor)
+            array = empty(shape, kind)
+            pointers[slot] = _from_buffer(array)
+            tensor._array = array if order is None else array.transpose(order)
+            tensor.dtype = dtype
+            memories.append(tensor)
+        return memories
+
+    def values(self, memories: Sequence[Tensor]) -> list[np.ndarray]:
+        """The arrays that the program wrote, of its outputs as they are seen."""
+        orders = zip(memories, self.recording.orders, strict=True)
+        return [
+            memory._array if order is None else memory._array.transpose(np.argsort(order)) for memory, order in orders
+        ]
 
     def repeats(self, stacked: Sequence[np.ndarray]) -> bool:
         """Whether runs can follow each other within C: what is returned of each is values in new memory and no more,
@@ -336,7 +300,7 @@ class BoundProgram:
         )
         dense = all(
             array[0].flags.c_contiguous and not (changed and (array.strides[0] == 0 or not array.flags.writeable))
-            for array, changed in ((stacked[position], changed) for _, position, changed in self._arguments)
+            for array, changed in ((stacked[position], changed) for _, position, changed in self._inputs.arguments)
         )
         # What a program works in before it is written begins where any allocator's memory may.
         aligned = not self.executable.rooms or not (
@@ -348,12 +312,9 @@ class BoundProgram:
             and aligned
             and dense
             and not (shown & gradients or recording.refilled or recording.flags)
-            and not (recording.data or recording.replacements or self._memories)
-            and not (self._gradient_inputs and recording.gradients)
-            and all(
-                owner.tensor is not None and owner.tensor._grad._array.flags.c_contiguous
-                for _, owner, _ in self._gradient_inputs
-            )
+            and not (recording.data or recording.replacements or self._inputs.memories)
+            and not (self._inputs.gradients and recording.gradients)
+            and all(tensor is not None for _, tensor, *_ in self._inputs.gradients)
             and self._differentiable is None
             and self.executable.check is None
         )
@@ -365,55 +326,37 @@ class BoundProgram:
         Returns what the function returns, results stacked along a new first dimension, and how many steps were done.
         Only after :meth:`repeats` and :meth:`holds`.
         """
-        program, memory = self._program, self.executable.results
+        program, inputs = self._program, self._inputs
         with program.lock:
-            moves = {}
-            for slot, position, _ in self._arguments:
-                program.pointers[slot] = _from_buffer(tensors[position]._array)
-                moves[slot] = strides[position]
-            for slot, owner, _ in self._gradient_inputs:
-                program.pointers[slot] = _from_buffer(owner.of(tensors)._grad._array)
-            for original, copy, _ in self._staged:
-                np.copyto(copy, original)
-            for owner in self._replaced:
-                owner.of(tensors)._grad = None
-            memory.begin()
+            staged = inputs.bind(tensors)
+            for tensor, position in self._replaced:
+                (tensors[position] if tensor is None else tensor)._grad = None
+            moves = inputs.moves(strides)
+            # Of a gradient only what the last step leaves is seen.
             gradients = {effect.place.output for effect in self.recording.gradients if effect.place is not None}
-            results = []
-            outputs = self._take_sizes(tensors) if self._places else self._outputs
-            for output, (slot, shape, dtype, kind) in enumerate(outputs):
-                # Of a gradient only what the last step leaves is seen.
-                array = memory.empty(shape if output in gradients else (steps, *shape), kind)
-                program.pointers[slot] = _from_buffer(array)
+            outputs = list(self._take_sizes(tensors) if self._places else self._outputs)
+            for output, (slot, shape, dtype, kind, order, _) in enumerate(outputs):
                 if output not in gradients:
-                    moves[slot] = array[0].nbytes
-                results.append((array, dtype))
+                    moves[slot] = math.prod(shape) * kind.itemsize
+                    whole = (steps, *shape)
+                    outputs[output] = (slot, whole, dtype, kind, order, self.executable.results.source(whole, kind))
+            memories = self._make(outputs)
             with default_generator.lock if self._draws else contextlib.nullcontext():
                 if self._draws:
                     program.pointers[self._random_slot] = _from_buffer(default_generator.buffer)
                 code, done = program.run_many(steps, moves)
             if done:
-                self._count_writes(tensors)
-                for original, copy, changed in self._staged:
-                    if changed:
-                        np.copyto(original, copy)
+                inputs.count_writes(tensors)
+                write_back(staged)
             if code:
                 failure = self.executable.failure()
                 if not isinstance(failure, GuardMissed):
                     raise failure
-            seen = [(array if n in gradients else array[:done], dtype) for n, (array, dtype) in enumerate(results)]
-            return (self.returned(seen, tensors) if done else None), done
-
-    def _count_writes(self, tensors: Sequence[Tensor]) -> None:
-        """Let the tape see which memory a run has written."""
-        for storage in self._written:
-            storage.version += 1
-        for _, position, changed in (*self._arguments, *self._memories):
-            if changed:
-                tensors[position]._storage.version += 1
-        for _, owner, changed in self._gradient_inputs:
-            if changed:
-                owner.of(tensors)._grad._storage.version += 1
+            if done < steps:
+                for output, memory in enumerate(memories):
+                    if output not in gradients:
+                        memory._array = memory._array[:done]
+            return (self.returned(memories, tensors) if done else None), done
 
     def inputs(self, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
         """The tensors behind the graph's inputs in one call, by name; numbers as they are now."""
@@ -424,27 +367,23 @@ class BoundProgram:
             if not isinstance(binding, FromScalar)
         }
         scalars = [node.name for node in recording.graph.inputs if node.kind == "scalar"]
-        numbers = [Tensor.from_array(value.copy()) for _, value in self._scalars]
+        numbers = [Tensor.from_array(value.copy()) for _, value in self._inputs.scalars]
         return inputs | dict(zip(scalars, numbers, strict=True))
 
-    def returned(self, results: list[tuple[np.ndarray, DType]], tensors: Sequence[Tensor]) -> Any:
-        """Put gradients where they belong, and make what the function returns; where it changes containers among its
-        arguments, also what is new in them."""
+    def returned(self, memories: list[Tensor], tensors: Sequence[Tensor]) -> Any:
+        """Given the graph's outputs, as they are seen, put gradients where they belong, and make what the function
+        returns; where it changes containers among its arguments, also what is new in them."""
         recording = self.recording
         for flag in recording.flags:
             flag.owner.of(tensors).requires_grad_(flag.value)
         sizes = self.sizes(tensors) if self._places else {}
-        memories = [
-            Tensor._wrap(array if order is None else array.transpose(order), dtype)
-            for (array, dtype), order in zip(results, recording.orders, strict=True)
-        ]
         leaves = {
             position: self._leaf(result, memories, tensors, sizes)
             for position, result in enumerate(recording.results)
             if result.leaf
         }
         if self._differentiable is not None:
-            saved = {node: results[output][0] for node, output in recording.saved.items()}
+            saved = {node: memories[output]._array for node, output in recording.saved.items()}
             made = {name: leaves[position] for name, position in recording.made_leaves.items()}
             inputs = self.inputs(tensors) | dict(recording.leaves) | made
             call = CompiledBackward.of_call(self._differentiable, inputs, saved)
@@ -494,44 +433,6 @@ class BoundProgram:
         more = (recording.flags, recording.differentiable, recording.refilled, recording.replacements, recording.data)
         plain = plain and not any(more)
         return tuple(place.output for place in places) if plain else None
-
-    def _call_plainly(self, tensors: Sequence[Tensor]) -> Any:
-        """As :meth:`run` and :meth:`returned`, of a program of which little more is asked than to be called."""
-        program = self._program
-        pointers = program.pointers
-        for slot, position, changed in self._arguments:
-            array = tensors[position]._array
-            if not array.flags.c_contiguous or (changed and not array.flags.writeable):
-                return self.returned(self.run(tensors), tensors)
-            pointers[slot] = _from_buffer(array)
-        for owner in self._replaced:
-            (tensors[owner.position] if owner.tensor is None else owner.tensor)._grad = None
-        memories: list[Tensor] = []
-        if self._keeps_memory:
-            self.executable.results.begin()
-        for slot, shape, dtype, kind, order, empty in self._made:
-            tensor = _new(Tensor)
-            array = empty(shape, kind)
-            pointers[slot] = _from_buffer(array)
-            tensor._array = array if order is None else array.transpose(order)
-            tensor.dtype = dtype
-            memories.append(tensor)
-        code = 0
-        try:
-            code = program.run_again()
-        finally:
-            if self._writes and not code:
-                self._count_writes(tensors)
-        if code:
-            raise self.executable.failure()
-        for owner, output, value in self._gradients:
-            gradient = value if output is None else memories[output]
-            (tensors[owner.position] if owner.tensor is None else owner.tensor)._grad = gradient
-        recording = self.recording
-        outputs = self._plain
-        if recording.description is Tensor:
-            return memories[outputs[0]]
-        return unflatten(recording.description, iter([memories[output] for output in outputs]), recording.fixed_values)
 
     def _at(
         self, place: Seen | Shared, memories: list[Tensor], tensors: Sequence[Tensor], sizes: Mapping[str, int]

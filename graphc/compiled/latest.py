@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from graphc.capture.trees import difference
+from graphc.capture.trees import difference, tensors_alone
 from graphc.compiled.builds import Entry
+from graphc.device_memory import gpu_of, use
 from graphc.ir.types import TensorType
 from graphc.ops.promotion import get_default_dtype
 from graphc.recording import state
@@ -18,25 +19,33 @@ FIRST_KIND = 4  # where in a key the kinds of tensors begin
 class Latest:
     """The kind of the latest call, and its builds: most calls are of the same kind, which is seen without a key."""
 
-    __slots__ = ("_autocast", "_default", "_gradients", "_tensors", "description", "entries")
+    __slots__ = ("_alone", "_autocast", "_default", "_gradients", "_homes", "_tensors", "description", "entries")
 
     def __init__(self, key: tuple[Any, ...], tensors: Sequence[Tensor], entries: list[Entry]):
         self.description, self._gradients, self._autocast, self._default = key[:FIRST_KIND]
         kinds = zip(tensors, key[FIRST_KIND:], strict=True)
         self._tensors = [(shape, tensor.dtype, wanted) for tensor, (shape, _, wanted) in kinds]
+        # How many tensors the call took, where it took nothing else.
+        self._alone = len(tensors) if self.description == tensors_alone(len(tensors)) else -1
+        self._homes = [gpu_of(tensor._array) for tensor in tensors] if use.active else [None] * len(tensors)
         self.entries = entries
 
-    def is_of(self, description: Any, tensors: Sequence[Tensor]) -> bool:
-        """Whether a call is of this kind."""
-        if description is not self.description and description != self.description:
+    def is_of(self, tensors: Sequence[Tensor], description: Any = None) -> bool:
+        """Whether a call is of this kind. Without a description ``tensors`` are its arguments, whatever they are."""
+        if description is None:
+            if len(tensors) != self._alone:
+                return False
+        elif description is not self.description and description != self.description:
             return False
-        if state.gradients is not self._gradients or state.autocast is not self._autocast:
-            return False
-        for tensor, (shape, dtype, wanted) in zip(tensors, self._tensors):  # noqa: B905  (equal descriptions)
-            if tensor.dtype is not dtype or tensor._array.shape != shape:
+        for tensor, (shape, dtype, wanted) in zip(tensors, self._tensors):  # noqa: B905  (as many of both)
+            if not isinstance(tensor, Tensor) or tensor.dtype is not dtype or tensor._array.shape != shape:
                 return False
             if (tensor._requires_grad if tensor._base is None else tensor.requires_grad) != wanted:
                 return False
+        if state.gradients is not self._gradients or state.autocast is not self._autocast:
+            return False
+        if use.active and [gpu_of(tensor._array) for tensor in tensors] != self._homes:
+            return False
         return get_default_dtype() is self._default
 
 

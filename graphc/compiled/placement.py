@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
+
+import numpy as np
 
 from graphc.capture.errors import CaptureError
 from graphc.capture.recorded import FromArgument, FromGradient, FromOutside, Recording
@@ -32,6 +34,10 @@ class _ResultsOnGpu:
 
     def begin(self) -> None:
         """Begin a round."""
+
+    def source(self, shape: tuple[int, ...], dtype: np.dtype) -> Callable[..., np.ndarray]:
+        """What makes such arrays."""
+        return self.empty
 
 
 class Place:

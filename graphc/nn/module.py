@@ -410,10 +410,7 @@ class Module(HasHooks, HasStateDict):
                 "using autograd.grad instead.",
             )
         for parameter in self.parameters():
-            if set_to_none:
-                parameter.grad = None
-            elif parameter.grad is not None:
-                parameter.grad.detach_().zero_()
+            parameter._clear_gradient(set_to_none)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Put what a function makes of them in the place of parameters, their gradients, and buffers."""

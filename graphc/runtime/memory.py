@@ -7,6 +7,7 @@ import ctypes
 import math
 import mmap
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,10 @@ class ResultMemory:
         if self._taken or self._wanted:
             self._wanted, self._taken = self._taken, {}
             self._idle = {nbytes: idle for nbytes, idle in self._idle.items() if nbytes in self._wanted}
+
+    def source(self, shape: tuple[int, ...], dtype: np.dtype) -> Callable[..., np.ndarray]:
+        """What makes such arrays: numpy's own function where they are small, :meth:`empty` elsewhere."""
+        return np.empty if is_small(shape, dtype) else self.empty
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """A new uninitialised C-contiguous array, of memory that is idle if there is such of the very size."""

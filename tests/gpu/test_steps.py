@@ -311,3 +311,16 @@ def test_many_steps_are_calls() -> None:
     assert found.device == CUDA
     assert found.tolist() == [3, 6, 9, 12]
     assert total.tolist() == [4] * 3
+
+
+def test_a_call_on_another_device_is_of_another_kind() -> None:
+    """The latest call was on the CPU: one on a GPU, of the same shape and dtype, is not taken for it."""
+    step = gc.compile(lambda x: x + 1)
+    x = gc.ones(4)
+    step(x)
+    step(x)
+    there = x.cuda()
+    for _ in range(2):
+        assert step(there).device == there.device
+        assert step(x).device == x.device
+    assert len(step.report().builds) == 2

@@ -1,0 +1,176 @@
+"""How what one call is given comes into a program's table of buffers.
+
+Every way to run a program binds here: one call, and many steps in one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc.capture.places import Placed
+from graphc.capture.recorded import FromArgument, FromArgumentMemory, FromGradient, FromOutside, FromScalar, Recording
+from graphc.device_memory import gpu_of, use
+from graphc.runtime.abi import ffi
+from graphc.tensor import Storage, Tensor
+
+_from_buffer = ffi.from_buffer
+# With a type given, cffi takes the third argument by its position, which costs half of a keyword.
+_BYTES = ffi.typeof("char[]")
+
+# An array that a program can't work on where it is, the copy that it works on, and whether it writes to it.
+Staged = tuple[np.ndarray, np.ndarray, bool]
+
+
+class Inputs:
+    """The inputs of a recording's graph as slots of a program's table: arguments and gradients anew at every call, what
+    is from outside and run-time scalars when something has changed.
+
+    Attributes:
+        outside: the slot, tensor, and whether it is written, of each tensor from outside.
+        placed: which of them are whatever certain places hold, by their positions in ``outside``.
+        scalars: the run-time numbers and where the program reads them.
+        arguments: the slot, position, and whether it is written, of each argument.
+        memories: the same of arguments that are given with all of their memory.
+        gradients: the same of gradients, by their owners.
+        writes: whether the program writes to any of these.
+    """
+
+    def __init__(self, recording: Recording, pointers: Any):
+        graph = recording.graph
+        written = {update.state for update in graph.updates}
+        self._pointers = pointers
+        self._types = [node.type for node in graph.inputs]
+        self.arguments: list[tuple[int, int, bool]] = []
+        self.memories: list[tuple[int, int, bool]] = []
+        self.outside: list[tuple[int, Tensor, bool]] = []
+        self.placed: list[tuple[int, Placed]] = []
+        # Of a gradient's owner the tensor, or None and the position among the arguments.
+        self.gradients: list[tuple[int, Tensor | None, int, bool]] = []
+        self.scalars: list[tuple[FromScalar, np.ndarray]] = []
+        for slot, (node, binding) in enumerate(zip(graph.inputs, recording.bindings, strict=True)):
+            changed = node in written
+            if isinstance(binding, FromArgument):
+                self.arguments.append((slot, binding.position, changed))
+            elif isinstance(binding, FromArgumentMemory):
+                self.memories.append((slot, binding.position, changed))
+            elif isinstance(binding, FromGradient):
+                self.gradients.append((slot, binding.owner.tensor, binding.owner.position, changed))
+            elif isinstance(binding, FromOutside):
+                if binding.placed is not None:
+                    self.placed.append((len(self.outside), binding.placed))
+                self.outside.append((slot, binding.tensor, changed))
+            else:
+                value = np.zeros((), node.type.dtype.numpy)
+                self.scalars.append((binding, value))
+                pointers[slot] = _from_buffer(value)
+        self.writes = bool(written)
+        self._homes = [gpu_of(tensor._array) for _, tensor, _ in self.outside]
+        self._written: list[Storage] = []  # of what is from outside
+        given = (*self.arguments, *self.memories)
+        self._written_arguments = [position for _, position, changed in given if changed]
+        self._written_gradients = [(tensor, position) for _, tensor, position, changed in self.gradients if changed]
+        self._staged: list[Staged] = []
+
+    @property
+    def written_arguments(self) -> Sequence[int]:
+        """The positions of the arguments that the program writes to."""
+        return self._written_arguments
+
+    def outside_fits(self) -> bool:
+        """Whether tensors from outside still have the shapes, dtypes, and devices that the program was built for."""
+        if use.active and [gpu_of(tensor._array) for _, tensor, _ in self.outside] != self._homes:
+            return False
+        types = self._types
+        return all(
+            tensor._array.shape == types[slot].shape and tensor.dtype == types[slot].dtype
+            for slot, tensor, _ in self.outside
+        )
+
+    def follow_places(self) -> bool:
+        """Take the tensors that certain places hold now. Whether the program may be bound to them."""
+        for at, placed in self.placed:
+            tensor = placed.tensor()
+            if tensor is None:
+                return False
+            slot, _, changed = self.outside[at]
+            self.outside[at] = (slot, tensor, changed)
+        storages = [tensor._storage for _, tensor, _ in self.outside]
+        return all(storages.count(self.outside[at][1]._storage) == 1 for at, _ in self.placed)
+
+    def bind_outside(self) -> None:
+        """Take the addresses of tensors from outside and the values of run-time scalars, as they are now."""
+        self._staged = []
+        for slot, tensor, changed in self.outside:
+            array = tensor._array
+            if not array.flags.c_contiguous:
+                self._staged.append((array, np.ascontiguousarray(array), changed))
+                array = self._staged[-1][1]
+            self._pointers[slot] = _from_buffer(array)
+        self._written = [tensor._storage for _, tensor, changed in self.outside if changed]
+        for binding, value in self.scalars:
+            value[()] = binding.scalar.current()
+
+    def bind(self, tensors: Sequence[Tensor]) -> Sequence[Staged]:
+        """Put the addresses of one call's arguments and gradients into the table. Gives the copies that the program
+        works on in place of what does not lie in order or must not be written; see :meth:`write_back`."""
+        pointers = self._pointers
+        try:
+            for slot, position, changed in self.arguments:
+                pointers[slot] = _from_buffer(_BYTES, tensors[position]._array, changed)
+            for slot, position, changed in self.memories:
+                pointers[slot] = _from_buffer(_BYTES, tensors[position]._storage.array, changed)
+            for slot, tensor, position, changed in self.gradients:
+                gradient = (tensors[position] if tensor is None else tensor)._grad
+                pointers[slot] = _from_buffer(_BYTES, gradient._array, changed)
+        except (ValueError, BufferError):  # one of them can't be taken as it is
+            return self._bind_copies(tensors)
+        staged = self._staged
+        for original, copy, _ in staged:
+            np.copyto(copy, original)
+        return staged
+
+    def _bind_copies(self, tensors: Sequence[Tensor]) -> Sequence[Staged]:
+        """As :meth:`bind`, with copies of what can't be taken as it is. Raises RuntimeError, as eager mode does, for
+        what is written and lies in memory that must not be."""
+        staged = list(self._staged)
+        arguments = [(slot, tensors[position], changed) for slot, position, changed in self.arguments]
+        for slot, owner, position, changed in self.gradients:
+            arguments.append((slot, (tensors[position] if owner is None else owner)._grad, changed))
+        memories = [(slot, tensors[position], changed) for slot, position, changed in self.memories]
+        for _, tensor, changed in (*arguments, *memories):
+            if changed:
+                tensor._refuse_write()
+        found = [(slot, tensor._array, changed) for slot, tensor, changed in arguments]
+        found += [(slot, tensor._storage.array, changed) for slot, tensor, changed in memories]
+        for slot, array, changed in found:
+            if not array.flags.c_contiguous:
+                staged.append((array, np.ascontiguousarray(array), changed))
+                array = staged[-1][1]
+            self._pointers[slot] = _from_buffer(array)
+        for original, copy, _ in staged:
+            np.copyto(copy, original)
+        return staged
+
+    def moves(self, strides: Sequence[int]) -> dict[int, int]:
+        """For the slots of arguments, by how many bytes each moves on from one step to the next; ``strides`` are those
+        of the arguments of all steps, by their positions."""
+        return {slot: strides[position] for slot, position, _ in self.arguments}
+
+    def count_writes(self, tensors: Sequence[Tensor]) -> None:
+        """Let the tape see which memory a run has written."""
+        for storage in self._written:
+            storage.version += 1
+        for position in self._written_arguments:
+            tensors[position]._storage.version += 1
+        for tensor, position in self._written_gradients:
+            (tensors[position] if tensor is None else tensor)._grad._storage.version += 1
+
+
+def write_back(staged: Sequence[Staged]) -> None:
+    """Give what a run has written in copies to what they are copies of."""
+    for original, copy, changed in staged:
+        if changed:
+            np.copyto(original, copy)
