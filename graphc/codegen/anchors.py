@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from graphc.codegen.domains import Domain, domain_of, integer_expressions, split_divisions
+from graphc.codegen.domains import Axis, Domain, domain_of, integer_expressions, split_divisions
 from graphc.codegen.loops import Local
 from graphc.codegen.trace import (
     Access,
@@ -36,6 +36,22 @@ class Anchor:
     reduced_index: Index
     loads: tuple[Access, ...]
     visited: tuple[Node, ...]
+    # A reduction may be made in two steps: the parts of its results, and what these give together.
+    summed: Node | None = None  # of the anchor of parts (form "partial"): the reduction
+    parts: Node | None = None  # of the reduction: its parts
+
+
+def divided(anchor: Anchor, count: int) -> tuple[Anchor, Anchor]:
+    """A reduction in two steps: anchors of ``count`` partial results for each result, and of the results."""
+    node = anchor.node
+    shape = (count, *node.type.shape)
+    parts = Node(node.op, node.inputs, node.attributes, replace(node.type, shape=shape), node.location)
+    outer, reduced = domain_of("x", node.type.shape), (Axis("y0", count),)
+    loads = ((parts, (*_indices(reduced), *_indices(outer))),)
+    whole = Anchor(
+        node, anchor.position, anchor.form, outer, reduced, _indices(outer), _indices(reduced), loads, (node,)
+    )
+    return replace(anchor, node=parts, form="partial", summed=node), replace(whole, parts=parts)
 
 
 def structured_anchor(node: Node, position: int, operands: Sequence[Node]) -> Anchor:

@@ -8,19 +8,24 @@ graph it then joins a group that already holds values it reads, or one that read
 
 A group of loops has an *outer* domain and, where it holds reductions, a *reduced* domain. Its members are computed once
 for each outer point ("outer") or at each point of both ("full"; for a "reduction" these are the elements combined).
-A member's *level* is the number of sweeps over the reduced domain that must be complete before it. A group of a
-contraction has the contraction's result as its outer domain, and the other members are its epilogue.
+A member's *level* is the number of sweeps over the reduced domain that must be complete before it.
+
+Sums over the rows of such a group, as those of the gradients of biases, join it too, as "partial": the rows are cut
+into a fixed number of parts, each with sums of its own, and what these give together is a small group after it.
+
+A group of a contraction has the contraction's result as its outer domain, and the other members are its epilogue.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
-from graphc.codegen.anchors import Anchor
-from graphc.codegen.domains import Axis, Domain, domain_of, split_divisions
-from graphc.codegen.materialize import SERIAL_OPERATIONS, size_estimate
+from graphc.codegen.alignment import covers, extent_of, unify
+from graphc.codegen.anchors import Anchor, divided
+from graphc.codegen.domains import Axis, Domain, domain_of
+from graphc.codegen.materialize import SERIAL_OPERATIONS, size_estimate, static_size
 from graphc.codegen.target import CPU, Target
 from graphc.codegen.trace import (
     Access,
@@ -31,7 +36,7 @@ from graphc.codegen.trace import (
 )
 from graphc.ir.applications import applies
 from graphc.ir.graph import Node
-from graphc.ir.integers import Integer, IntegerExpression, product, substitute
+from graphc.ir.integers import Integer, product, substitute
 from graphc.ir.passes.recompute import FEWEST_BYTES, nbytes_of, phase_of
 from graphc.ir.scalars import Index
 
@@ -41,6 +46,10 @@ FEWEST_LANES = 8  # neighbouring results that are worth carrying together
 # A group so few groups back is no long way ahead: where the forward part turns into the backward part they fuse.
 NEAR = 6
 POSITIONAL = ("argmax", "argmin")
+LARGEST_WINDOW = 16  # points of a reduced domain that is written out
+LARGEST_ROW = 4096  # elements of a row that is kept in a local array
+FEWEST_CHUNKS = 16
+MOST_CHUNKS = 4096
 # Values that have a group, and memory, of their own.
 ALONE = ("scatter", "random", "rows", "external", "structured", "assembled")
 _ROLES = {"elementwise": "outer", "reduction": "reduction", "scan": "full"}
@@ -51,7 +60,7 @@ class Member:
     """An anchor in a group: the index at which it is computed and those at which it reads, in the group's variables."""
 
     anchor: Anchor
-    role: str  # "outer", "full", "reduction", "contraction"
+    role: str  # "outer", "full", "reduction", "partial", "contraction"
     level: int
     index: Index
     reduced_index: Index
@@ -73,6 +82,7 @@ class Group:
     members: list[Member] = field(default_factory=list)
     before: int = 0
     split: bool = False
+    parts: int = 0  # where it has partial members: how many parts the outer domain is cut into
     swapped: bool = False  # a contraction with its operands exchanged
     target: Target = CPU
     # For a check: index values, extents, and the nodes that index.
@@ -91,12 +101,16 @@ class Fusion:
         self.target = target
         self.groups: list[Group] = []
         self.group_of: dict[Node, Group] = {}
-        self._readers: dict[Node, list[Group]] = {}
+        self.readers: dict[Node, list[Group]] = {}  # of each value, the groups that read it
+        self.checking: dict[Node, list[Group]] = {}  # of each value, the checks that read it
         self._leading = 0  # a bit for each group that stands before another
+        self._combining: dict[Group, list[Group]] = {}  # of a group, those that combine the parts that it makes
 
     def add(self, anchor: Anchor, checks: Sequence[Group] = ()) -> None:
         """Put an anchor into a group that takes it, or into a new one. It must stand after the given checks."""
         group = self._taker(anchor, checks) if self.fuse else None
+        if group is None and self.fuse and self._divide(anchor, checks):
+            return
         self._enter(anchor, group or self._start(anchor), checks)
 
     def add_result(self, anchor: Anchor) -> None:
@@ -112,19 +126,41 @@ class Fusion:
                     return group
         return None
 
+    def _divide(self, anchor: Anchor, checks: Sequence[Group]) -> bool:
+        """Let a group that walks the rows that a reduction is over make its parts, if there is one."""
+        if anchor.form == "reduction":
+            for group in self._candidates(anchor):
+                mapping = rows_mapping(anchor, group)
+                if mapping is not None and self._acyclic(anchor, group, checks) and applies("divide", anchor.node):
+                    whole = join_parts(anchor, group, mapping)
+                    self._enter(group.members[-1].anchor, group, checks)
+                    self._enter(whole, self._combine(whole, group), ())
+                    return True
+        return False
+
+    def _combine(self, whole: Anchor, group: Group) -> Group:
+        """The group that combines the parts of a reduction, which another group makes: one for all of a size."""
+        combining = self._combining.setdefault(group, [])
+        for known in combining:
+            if self._acyclic(whole, known, ()) and join_combined(whole, known):
+                return known
+        combining.append(combining_group(whole, len(self.groups), group.target))
+        self.groups.append(combining[-1])
+        return combining[-1]
+
     def _candidates(self, anchor: Anchor) -> list[Group]:
         producers = {self.group_of[node].number for node, _ in anchor.loads if node in self.group_of}
         sharing = {
             group.number
             for node, index in anchor.loads
             if any(not isinstance(i, int) for i in index)
-            for group in self._readers.get(node, ())[-4:]
+            for group in self.readers.get(node, ())[-4:]
         }
         numbers = [*sorted(producers, reverse=True), *sorted(sharing - producers, reverse=True)]
         groups = [self.groups[number] for number in numbers if self.groups[number].kind in ("loops", "contraction")]
-        return [group for group in groups if not self._far_ahead(anchor, group)]
+        return [group for group in groups if not self.far_ahead(anchor, group)]
 
-    def _far_ahead(self, anchor: Anchor, group: Group) -> bool:
+    def far_ahead(self, anchor: Anchor, group: Group) -> bool:
         """Whether a value of the backward part would be computed long before it is read, by a kernel of the forward
         part, and be kept until then."""
         return (
@@ -152,7 +188,7 @@ class Fusion:
             producer = self.group_of.get(node)
             if producer is not None and producer is not group:
                 before |= producer.before | (1 << producer.number)
-            readers = self._readers.setdefault(node, [])
+            readers = self.readers.setdefault(node, [])
             if group not in readers:
                 readers.append(group)
         self.order(group, before)
@@ -176,6 +212,7 @@ class Fusion:
         self.groups.append(group)
         before = 0 if guard is None else guard.before | (1 << guard.number)
         for node, _ in loads:
+            self.checking.setdefault(node, []).append(group)
             producer = self.group_of.get(node)
             if producer is not None:
                 before |= producer.before | (1 << producer.number)
@@ -205,11 +242,11 @@ class Fusion:
         group.members.append(Member(anchor, "contraction", 0, index, (), anchor.loads))
 
     def _join(self, anchor: Anchor, group: Group) -> bool:
-        if len(group.members) >= MOST_MEMBERS or _buffer_count(group, anchor) > MOST_BUFFERS:
+        if _is_full(group, anchor):
             return False
         if group.kind == "contraction":
             return _join_epilogue(anchor, group)
-        return _join_loops(anchor, group)
+        return join_loops(anchor, group)
 
 
 def contraction_domain(node: Node) -> tuple[Domain, Index, bool]:
@@ -267,6 +304,91 @@ def _placed(anchor: Anchor, role: str, level: int, mapping: dict[str, Integer]) 
     )
 
 
+def rows_mapping(anchor: Anchor, group: Group) -> dict[str, Integer] | None:
+    """What each variable of a reduction is in a group of rows that can make its parts; None where it can't.
+
+    It is over all rows and gives a row, or over all points and gives a number.
+    """
+    target = group.target
+    if not target.partial_sums or not walks_rows(group) or _is_positional(anchor.node):
+        return None
+    outer, reduced = extent_of(group.outer), extent_of(group.reduced)
+    if size_estimate(outer) < FEWEST_CHUNKS or size_estimate(outer) * size_estimate(reduced) < target.many_elements:
+        return None
+    size = (anchor.summed or anchor.node).type.size
+    if size not in (1, reduced) or extent_of(anchor.reduced) * size != outer * reduced:
+        return None
+    mapping = _mapping(anchor, group, fallback=False)
+    if mapping is None or not covers((*anchor.outer, *anchor.reduced), mapping, (*group.outer, *group.reduced)):
+        return None
+    if size != 1 and not covers(anchor.outer, mapping, group.reduced):
+        return None
+    return mapping if _aligned(_placed(anchor, "partial", 0, mapping), group) is not None else None
+
+
+def walks_rows(group: Group) -> bool:
+    """Whether a group is written as sweeps over rows that are short enough for local arrays."""
+    row = static_size(extent_of(group.reduced))
+    return (
+        group.kind == "loops"
+        and not group.split
+        and row is not None
+        and LARGEST_WINDOW < row <= LARGEST_ROW
+        and not scans(group)
+        and not has_positions(group)
+        and not prefers_lanes(group)
+    )
+
+
+def join_parts(anchor: Anchor, group: Group, mapping: dict[str, Integer]) -> Anchor | None:
+    """Let a group make the parts of a reduction. Returns the anchor of what they give together; None for an anchor that
+    is that of parts already."""
+    if not group.parts:
+        longest = max(group.outer, key=lambda axis: size_estimate(axis.extent))
+        group.parts = chunk_count(longest, group.outer)
+    parts, whole = (anchor, None) if anchor.form == "partial" else divided(anchor, group.parts)
+    member = _placed(parts, "partial", 0, mapping)
+    member.level = _aligned(member, group) or 0
+    group.members.append(member)
+    return whole
+
+
+def combining_group(whole: Anchor, number: int, target: Target) -> Group:
+    """A group that combines the parts of a reduction."""
+    group = Group(number, "loops", target=target)
+    _take_domain(group, whole)
+    group.members.append(_placed(whole, "reduction", 0, _renaming(whole, group)))
+    return group
+
+
+def join_combined(whole: Anchor, group: Group) -> bool:
+    """Let a group that combines parts of other reductions, of as many results, combine these too."""
+    mine, theirs = (*whole.outer, *whole.reduced), (*group.outer, *group.reduced)
+    if [axis.extent for axis in mine] != [axis.extent for axis in theirs] or _is_full(group, whole):
+        return False
+    group.members.append(_placed(whole, "reduction", 0, _renaming(whole, group)))
+    return True
+
+
+def chunk_count(axis: Axis, domain: Domain) -> int:
+    """The number of chunks that an axis of a domain is cut into for sums: about the square root of the elements, so
+    that sums of sums stay accurate.
+
+    Where the axis has such a divisor, all chunks are of one size.
+    """
+    elements = size_estimate(extent_of(domain))
+    count = min(1 << max(4, round(math.log2(max(elements, 1.0)) / 2)), MOST_CHUNKS)
+    extent = static_size(axis.extent)
+    if not extent:
+        return count
+    divisors = [number for number in range(count // 2, 2 * count + 1) if extent % number == 0]
+    return min(divisors, key=lambda number: abs(number - count), default=min(count, extent))
+
+
+def _is_full(group: Group, anchor: Anchor) -> bool:
+    return len(group.members) >= MOST_MEMBERS or _buffer_count(group, anchor) > MOST_BUFFERS
+
+
 def _buffer_count(group: Group, anchor: Anchor) -> int:
     sources = {node for member in group.members for node, _ in member.loads} | {node for node, _ in anchor.loads}
     return len(sources) + len(group.members) + 1
@@ -276,8 +398,8 @@ def _needs_chunks(group: Group) -> bool:
     """Whether a reduced domain is cut into chunks: few results to share out among threads, or a long sum of columns."""
     if not group.reduced or scans(group):
         return False
-    results = size_estimate(_extent(group.outer))
-    elements = size_estimate(_extent(group.reduced))
+    results = size_estimate(extent_of(group.outer))
+    elements = size_estimate(extent_of(group.reduced))
     target = group.target
     if results * elements < target.many_elements:
         return False
@@ -318,63 +440,6 @@ def prefers_lanes(group: Group) -> bool:
 # Alignment: the anchor's variables in terms of the group's.
 
 
-def _mixed_radix(value: Integer, extents: Mapping[str, Integer]) -> tuple[tuple[str, Integer], ...] | None:
-    """The variables (and strides) that an expression is a row-major position of, innermost first, else None."""
-    return None if isinstance(value, int) else _chain(value, tuple(extents.items()))
-
-
-@lru_cache(maxsize=8192)
-def _chain(value: IntegerExpression, axes: tuple[tuple[str, Integer], ...]) -> tuple[tuple[str, Integer], ...] | None:
-    extents = dict(axes)
-    terms = linear_terms(value, extents.keys())
-    if len(terms) != len(value.terms):
-        return None
-    chain: list[tuple[str, Integer]] = []
-    stride: Integer = 1
-    while terms:
-        name = next((name for name, factor in terms.items() if factor == stride), None)
-        if name is None:
-            return None
-        chain.append((name, stride))
-        stride = stride * extents[name]
-        del terms[name]
-    return tuple(chain)
-
-
-def _unify(
-    index: Index, target: Index, mapping: dict[str, Integer], extents: Mapping[str, Integer]
-) -> dict[str, Integer] | None:
-    """``mapping`` extended so that ``index`` becomes ``target``; None where they disagree."""
-    extended = dict(mapping)
-    for mine, theirs in zip(index, target, strict=True):
-        chain = _mixed_radix(mine, extents)
-        if chain is None:
-            if isinstance(mine, int) and mine != theirs:
-                return None
-            continue
-        for position, (name, stride) in enumerate(chain):
-            image = theirs // stride
-            if position + 1 < len(chain):
-                image = image % extents[name]
-            if extended.setdefault(name, image) != image:
-                return None
-    return extended
-
-
-def _is_bijective(index: Index, shape: Sequence[Integer], axes: Sequence[Axis]) -> bool:
-    """Whether an index takes the points of the axes one to one to those of a shape."""
-    extents = {axis.name: axis.extent for axis in axes if axis.extent != 1}
-    seen: set[str] = set()
-    for value, extent in zip(index, shape, strict=True):
-        chain = [] if value == 0 else _mixed_radix(value, extents)
-        if chain is None or seen & {name for name, _ in chain}:
-            return False
-        if product(extents[name] for name, _ in chain) != extent:
-            return False  # it leaves the shape, or does not fill it
-        seen |= {name for name, _ in chain}
-    return len(seen) == len(extents)
-
-
 def _mapping(anchor: Anchor, group: Group, fallback: bool) -> dict[str, Integer] | None:
     """What each variable of the anchor is in the group, from reads of the group's values, then from common reads."""
     names = {axis.name: axis.extent for axis in (*anchor.outer, *anchor.reduced) if axis.extent != 1}
@@ -382,7 +447,7 @@ def _mapping(anchor: Anchor, group: Group, fallback: bool) -> dict[str, Integer]
     computed = {member.node: member.index for member in group.members}
     for node, index in anchor.loads:
         if node in computed:
-            extended = _unify(index, computed[node], mapping, names)
+            extended = unify(index, computed[node], mapping, names)
             if extended is None:
                 return None
             mapping = extended
@@ -396,7 +461,7 @@ def _mapping(anchor: Anchor, group: Group, fallback: bool) -> dict[str, Integer]
         for other in common.get(node, ())[:3]:
             if node in computed or all(isinstance(i, int) for i in index):
                 continue
-            extended = _unify(index, other, mapping, names)
+            extended = unify(index, other, mapping, names)
             if extended is not None and len(extended) > len(mapping):
                 mapping = extended
                 break
@@ -404,7 +469,7 @@ def _mapping(anchor: Anchor, group: Group, fallback: bool) -> dict[str, Integer]
         return mapping
     if fallback:
         for shape_index in _indices_of_shape(anchor, group):
-            extended = _unify(anchor.index, shape_index, mapping, names)
+            extended = unify(anchor.index, shape_index, mapping, names)
             if extended is not None and names.keys() <= extended.keys():
                 return extended
     return None
@@ -418,16 +483,12 @@ def _indices_of_shape(anchor: Anchor, group: Group) -> list[Index]:
     if tuple(axis.extent for axis in axes) == shape:
         found[tuple(axis.index for axis in axes)] = None
     for member in group.members:
-        if member.node.type.shape == shape:
+        if member.node.type.shape == shape and member.role != "partial":
             found[member.index] = None
         for node, index in member.loads:
             if node.type.shape == shape:
                 found[index] = None
     return list(found)[:4]
-
-
-def _extent(axes: Iterable[Axis]) -> Integer:
-    return product(axis.extent for axis in axes)
 
 
 def _aligned(member: Member, group: Group) -> int | None:
@@ -446,19 +507,19 @@ def _aligned(member: Member, group: Group) -> int | None:
 def _join_epilogue(anchor: Anchor, group: Group) -> bool:
     if anchor.form != "elementwise" or not any(group.member(node) for node, _ in anchor.loads):
         return False
-    if _extent(anchor.outer) != _extent(group.outer):
+    if extent_of(anchor.outer) != extent_of(group.outer):
         return False
     mapping = _mapping(anchor, group, fallback=False)
     if mapping is None:
         return False
     member = _placed(anchor, "outer", 0, mapping)
-    if _aligned(member, group) is None or not _covers(anchor.outer, mapping, group.outer):
+    if _aligned(member, group) is None or not covers(anchor.outer, mapping, group.outer):
         return False
     group.members.append(member)
     return True
 
 
-def _join_loops(anchor: Anchor, group: Group) -> bool:
+def join_loops(anchor: Anchor, group: Group) -> bool:
     reads = any(group.member(node) for node, _ in anchor.loads)
     if anchor.form != "elementwise" and not group.reduced:
         return reads and _join_first_reduction(anchor, group)
@@ -514,38 +575,23 @@ def _in_order(anchor: Anchor, mapping: dict[str, Integer], group: Group) -> bool
 
 
 def _role(anchor: Anchor, group: Group, mapping: dict[str, Integer]) -> str | None:
-    outer = _covers(anchor.outer, mapping, group.outer)
+    outer = covers(anchor.outer, mapping, group.outer)
     if anchor.form == "reduction":
         if _is_positional(anchor.node) != has_positions(group):
             return None  # a search in order would keep a sum from being vectorised
-        return "reduction" if outer and _covers(anchor.reduced, mapping, group.reduced) else None
+        return "reduction" if outer and covers(anchor.reduced, mapping, group.reduced) else None
     if anchor.form == "scan":
-        fits = outer and _covers(anchor.reduced, mapping, group.reduced) and _in_order(anchor, mapping, group)
+        fits = outer and covers(anchor.reduced, mapping, group.reduced) and _in_order(anchor, mapping, group)
         return "full" if fits else None
     if outer:
         return "outer"
-    return "full" if group.reduced and _covers(anchor.outer, mapping, (*group.outer, *group.reduced)) else None
-
-
-def _covers(axes: Domain, mapping: dict[str, Integer], domain: Domain) -> bool:
-    """Whether the images of the axes run once through all points of a domain and vary with nothing else."""
-    if _extent(axes) != _extent(domain):
-        return False
-    index, shape = tuple(mapping[axis.name] for axis in axes), tuple(axis.extent for axis in axes)
-    return _runs_through(index, shape, domain)
-
-
-@lru_cache(maxsize=8192)
-def _runs_through(index: Index, shape: tuple[Integer, ...], domain: Domain) -> bool:
-    # The row-major position among the axes, in variables of the domain: where divisions remain, splitting undoes them.
-    parts, split = split_divisions(domain, index)
-    return _is_bijective(tuple(substitute(i, split) for i in index), shape, parts)
+    return "full" if group.reduced and covers(anchor.outer, mapping, (*group.outer, *group.reduced)) else None
 
 
 def _join_first_reduction(anchor: Anchor, group: Group) -> bool:
     """A reduction joins a group of elementwise values: over them, or once for each of them."""
     everything = (*anchor.outer, *anchor.reduced)
-    if _extent(everything) == _extent(group.outer):
+    if extent_of(everything) == extent_of(group.outer):
         return _become_rows(anchor, group)
     return False
 
@@ -564,11 +610,11 @@ def _become_rows(anchor: Anchor, group: Group) -> bool:
         producer = group.member(node)
         if producer is not None:
             target = tuple(substitute(i, rename) for i in index)
-            extended = _unify(producer.index, target, mapping, names)
+            extended = unify(producer.index, target, mapping, names)
             if extended is None:
                 return False
             mapping = extended
-    if not names.keys() <= mapping.keys() or not _covers(group.outer, mapping, (*new_outer, *new_reduced)):
+    if not names.keys() <= mapping.keys() or not covers(group.outer, mapping, (*new_outer, *new_reduced)):
         return False
     moved = [
         Member(

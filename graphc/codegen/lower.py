@@ -27,6 +27,7 @@ from graphc.codegen.materialize import (
     scatter_bases,
     structured_results,
 )
+from graphc.codegen.merging import merge_groups
 from graphc.codegen.reuse import Attributes, Kernels, KnownKernels, KnownTraces
 from graphc.codegen.storage import Draft, Storage
 from graphc.codegen.structures import Inliner, lower_regions
@@ -97,6 +98,8 @@ class _Lowering:
                 drawn = self.fusion.group_of[node]
         for node in guards:
             self._add_guard(node)
+        if options.fuse:
+            merge_groups(self.fusion)
         self.readers: dict[Node, list[Group]] = {}  # of each input, the groups that read it
         for group in self.fusion.groups:
             for node in dict.fromkeys(node for member in group.members for node, _ in member.loads):
@@ -121,6 +124,8 @@ class _Lowering:
         outputs = self._place_values()
         launches: list[Launch] = []
         for group in self._ordered():
+            if group.kind == "merged":
+                continue
             if group.kind == "structured":
                 launches += self._structured(group, len(launches))
             else:

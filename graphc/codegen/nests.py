@@ -4,7 +4,8 @@ A group is written in one of four ways:
 
 - flat: no reduction; a nest over the outer domain. One loop alone is "parallel" and also free to be vectorised; of
   several the first is parallel and the last a vector loop.
-- rows: for each outer point one sweep over the reduced domain for each level, the row staying in cache.
+- rows: for each outer point one sweep over the reduced domain for each level, the row staying in cache. Sums over the
+  rows are made beside it, in local arrays of each of a fixed number of parts.
 - unrolled: a small reduced domain (a pooling window) written out, so that the outer dimension is what is vectorised.
 - lanes: where neighbouring outer points are neighbours in memory (a bias gradient), a block of outer points is carried
   in small arrays, and the reduced loop stands outside the loop over the block.
@@ -22,7 +23,18 @@ import numpy as np
 
 from graphc.codegen.anchors import carried_locals
 from graphc.codegen.domains import Axis, Domain, integer_expressions, merge_axes, split_divisions
-from graphc.codegen.fuse import POSITIONAL, Group, Member, has_positions, prefers_lanes, scans
+from graphc.codegen.fuse import (
+    FEWEST_CHUNKS,
+    LARGEST_ROW,
+    LARGEST_WINDOW,
+    POSITIONAL,
+    Group,
+    Member,
+    chunk_count,
+    has_positions,
+    prefers_lanes,
+    scans,
+)
 from graphc.codegen.loops import (
     Accumulate,
     Accumulator,
@@ -50,16 +62,11 @@ from graphc.codegen.statements import (
     written_out,
 )
 from graphc.codegen.storage import Draft, Storage
-from graphc.codegen.trace import Rewriter, Tracer, delinearize, index_variable, linear_offset
+from graphc.codegen.trace import Rewriter, Tracer, delinearize, flat_offset, index_variable, linear_offset
 from graphc.ir.graph import Node
 from graphc.ir.integers import Integer, opaque, product, substitute, variable
 from graphc.ir.scalars import Call, Constant, Index, Load, Scalar
 from graphc.ir.types import DType, int64
-
-LARGEST_WINDOW = 16  # points of a reduced domain that is written out
-LARGEST_ROW = 4096  # elements of a row that is kept in a local array
-FEWEST_CHUNKS = 16
-MOST_CHUNKS = 4096
 
 
 def identity(combiner: str, dtype: DType) -> Constant:
@@ -82,7 +89,8 @@ class LoopWriter:
         self.storage = storage
         self.target = group.target
         self.names = {
-            member.node: f"a{number}" for number, member in enumerate(m for m in group.members if m.role == "reduction")
+            member.node: f"a{number}"
+            for number, member in enumerate(m for m in group.members if m.role in ("reduction", "partial"))
         }
         self.carried = {
             member.node: carried_locals(member.node, f"s{number}") for number, member in enumerate(scans(group))
@@ -101,7 +109,7 @@ class LoopWriter:
         if self._is_window():
             return [Draft(self._unrolled())]
         empty = any(axis.extent == 0 for axis in self.group.reduced)
-        self.lanes = self.target.lanes and prefers_lanes(self.group) and not empty
+        self.lanes = self.target.lanes and prefers_lanes(self.group) and not empty and not self.group.parts
         self._choose_kept()
         self._trace()
         outer, reduced = self._domains()
@@ -195,6 +203,8 @@ class LoopWriter:
                 elif member.role == "reduction" and member.level + 1 == level and member.node in self.storage.places:
                     value = self._reduction_value(member)
                     stores += self.storage.stores(member.node, member.index, value)
+                elif member.role == "partial" and member.level + 1 == level and member.anchor.summed.type.size == 1:
+                    stores.append(self._added(member, 0, self._reduction_value(member)))
             self.before.append(stores)
             if level < self.levels:
                 self.sweeps.append(self._sweep(level))
@@ -214,8 +224,12 @@ class LoopWriter:
                     position = self._row_position(member)
                     statements.append(Store(self.kept[node], position, computed[node], node.type.dtype))
                 continue
-            value = tracer.inside(node, member.index, member.reduced_index)
-            statements.append(self._accumulate(member, value))
+            value = self._element(member, tracer)
+            if member.role == "partial" and member.anchor.summed.type.size != 1:
+                place = flat_offset(member.index, member.anchor.summed.type.strides)
+                statements.append(self._added(member, place, value))
+            else:
+                statements.append(self._accumulate(member, value))
         if not advances:
             return statements
         # From the end, a scan walks the reduced domain backwards.
@@ -239,6 +253,17 @@ class LoopWriter:
         if first.dtype == node.type.dtype:
             return first
         return self._named(node, Call("cast", (first,), node.type.dtype), statements)
+
+    def _element(self, member: Member, tracer: Tracer) -> Scalar:
+        """What a reduction combines at a point."""
+        if member.anchor.parts is not None:
+            return self.storage.load(member.anchor.parts, (*member.reduced_index, *member.index))
+        return tracer.inside(member.anchor.summed or member.node, member.index, member.reduced_index)
+
+    def _added(self, member: Member, place: Integer, value: Scalar) -> Store:
+        """What a row adds to an element of the sums over the rows of a part."""
+        combiner = member.node.op.combiner  # type: ignore[attr-defined]
+        return Store(f"part_{self.names[member.node]}", place, value, member.node.type.dtype, combiner)
 
     def _accumulate(self, member: Member, value: Scalar) -> Accumulate:
         node = member.node
@@ -300,7 +325,7 @@ class LoopWriter:
             and results >= LARGEST_WINDOW
             and self.levels == 1
             and not self.carried
-            and not any(member.role == "full" for member in self.group.members)
+            and not any(member.role in ("full", "partial") for member in self.group.members)
         )
 
     # Writing loops.
@@ -333,7 +358,7 @@ class LoopWriter:
                 if member.role == "reduction":
                     reduced = tuple(substitute(i, fixed) for i in member.reduced_index)
                     at_point = Member(member.anchor, member.role, 0, member.index, reduced, ())
-                    value = tracer.inside(member.node, member.index, reduced)
+                    value = self._element(at_point, tracer)
                     accumulates.append(self._accumulate(at_point, value))
         body = [*self._accumulators(accumulates), *accumulates]
         tracer, _ = self._tracer(None)
@@ -384,13 +409,36 @@ class LoopWriter:
         body += self.before[self.levels]
         if not any(isinstance(statement, Store | Loop) for statement in body):
             return ()  # of no elements nothing is left to do
+        if self.group.parts:
+            return self._in_parts(outer, body)
         return nest(outer, body, outer_kinds(len(outer), self.target))
+
+    def _in_parts(self, outer: Domain, rows: Sequence[Statement]) -> tuple[Statement, ...]:
+        """The rows, part by part: each part has sums over its rows in arrays of its own, and hands these on."""
+        p = index_variable("p", self.group.parts)
+        first: list[Statement] = []
+        last: list[Statement] = []
+        for member in self.group.members:
+            if member.role == "partial":
+                size, dtype = static_size(member.anchor.summed.type.size), member.node.type.dtype
+                c, name = index_variable("c", size), f"part_{self.names[member.node]}"
+                empty = identity(member.node.op.combiner, dtype)  # type: ignore[attr-defined]
+                axes = [Axis("c", size)] if size != 1 else []
+                cleared = Store(name, c, empty, dtype)
+                given = Store(self.storage.values.key(member.node), p * size + c, Load(name, (c,), dtype), dtype)
+                first += [LocalArray(name, dtype, size), *nest(axes, [cleared], ["vector"] * len(axes))]
+                last += nest(axes, [given], ["vector"] * len(axes))
+        cut = max(outer, key=lambda axis: size_estimate(axis.extent))
+        ranges = {cut.name: ((p * cut.extent) // self.group.parts, ((p + 1) * cut.extent) // self.group.parts)}
+        domain = [cut, *(axis for axis in outer if axis is not cut)]
+        body = [*first, *nest(domain, rows, ["serial"] * len(domain), ranges), *last]
+        return nest([Axis("p", self.group.parts)], body, ["parallel"])
 
     def _chunked(self, outer: Domain, reduced: Domain) -> list[Draft]:
         """Two kernels: partial results of each chunk of the reduced domain, and their combination."""
         sweep = self.sweeps[0]
         axis = reduced[0] if has_positions(self.group) else _cut_axis(reduced)
-        chunks = _chunk_count(axis, reduced)
+        chunks = chunk_count(axis, reduced)
         p = index_variable("p", chunks)
         ranges = {axis.name: ((p * axis.extent) // chunks, ((p + 1) * axis.extent) // chunks)}
         if axis.extent == chunks:
@@ -513,20 +561,6 @@ def _cut_axis(reduced: Domain) -> Axis:
     return (
         outer if size_estimate(outer.extent) >= FEWEST_CHUNKS else max(reduced, key=lambda a: size_estimate(a.extent))
     )
-
-
-def _chunk_count(axis: Axis, reduced: Domain) -> int:
-    """The number of chunks: about the square root of the elements, so that sums of sums stay accurate.
-
-    Where the axis has such a divisor, all chunks are of one size.
-    """
-    elements = size_estimate(product(a.extent for a in reduced))
-    count = min(1 << max(4, round(math.log2(max(elements, 1.0)) / 2)), MOST_CHUNKS)
-    extent = static_size(axis.extent)
-    if not extent:
-        return count
-    divisors = [number for number in range(count // 2, 2 * count + 1) if extent % number == 0]
-    return min(divisors, key=lambda number: abs(number - count), default=min(count, extent))
 
 
 def _lane_axis(outer: Domain, sweeps: Sequence[Sequence[Statement]]) -> Axis:

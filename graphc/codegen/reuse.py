@@ -156,7 +156,7 @@ class KnownKernels:
         """
         numbers: dict[Node, int] = {}
         buffers: dict[str, int] = {}
-        told: list[Hashable] = [group.kind, group.swapped, group.outer, group.reduced]
+        told: list[Hashable] = [group.kind, group.swapped, group.outer, group.reduced, group.parts]
 
         def number(node: Node) -> int:
             return numbers.setdefault(node, len(numbers))
@@ -165,6 +165,8 @@ class KnownKernels:
             told.append((number(member.node), member.role, member.level, member.index, member.reduced_index))
             for node in member.anchor.visited:
                 told.append((number(node), self.attributes(node), *(number(operand) for operand in node.inputs)))
+            if member.anchor.parts is not None:
+                told.append(("parts", number(member.anchor.parts)))
         starts = self._starts(numbers)
         for node in numbers:
             placement = self.storage.placements.get(node)

@@ -19,6 +19,8 @@ class Target:
     A reduction of at least ``many_elements`` is cut into chunks where it has fewer than ``few_results`` results of at
     least ``fewest_terms`` terms each; columns also where they have ``long_column`` terms and are fewer than
     ``many_columns``. ``row_bytes`` are the most bytes of values of a row that are kept from one sweep to the next.
+    ``partial_sums``: sums over rows are made, part by part, where the rows are, and groups that walk the same rows are
+    one.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Target:
     long_column: int
     many_columns: float
     row_bytes: int | None = None
+    partial_sums: bool = False
 
 
 CPU = Target(
@@ -42,6 +45,7 @@ CPU = Target(
     # Columns of so many elements are cut too: added one by one, they would lose accuracy.
     long_column=2048,
     many_columns=float("inf"),
+    partial_sums=True,
 )
 GPU = Target(
     "gpu",
