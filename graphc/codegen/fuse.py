@@ -444,7 +444,7 @@ def _mapping(anchor: Anchor, group: Group, fallback: bool) -> dict[str, Integer]
     """What each variable of the anchor is in the group, from reads of the group's values, then from common reads."""
     names = {axis.name: axis.extent for axis in (*anchor.outer, *anchor.reduced) if axis.extent != 1}
     mapping: dict[str, Integer] = {axis.name: 0 for axis in (*anchor.outer, *anchor.reduced) if axis.extent == 1}
-    computed = {member.node: member.index for member in group.members}
+    computed = {member.node: member.index for member in group.members if member.role != "partial"}
     for node, index in anchor.loads:
         if node in computed:
             extended = unify(index, computed[node], mapping, names)
@@ -498,8 +498,8 @@ def _aligned(member: Member, group: Group) -> int | None:
         other = group.member(node)
         if other is None:
             continue
-        if index != other.index or (member.role == "outer" and other.role == "full"):
-            return None
+        if other.role == "partial" or index != other.index or (member.role == "outer" and other.role == "full"):
+            return None  # parts are there once all rows are done
         level = max(level, other.level + (1 if other.role == "reduction" else 0))
     return level
 
