@@ -62,7 +62,7 @@ def _takers(group: Group, fusion: Fusion) -> list[Group]:
     return [
         other
         for other in found
-        if other.number < group.number
+        if other is not group
         and walks_rows(other)
         and extent_of(other.outer) * extent_of(other.reduced) == size
         and not any(fusion.far_ahead(member.anchor, other) for member in group.members)

@@ -211,6 +211,7 @@ class LoopWriter:
 
     def _sweep(self, level: int) -> list[Statement]:
         tracer, computed = self._tracer(level)
+        known: dict[Scalar, Node] = {}
         statements: list[Statement] = []
         advances: list[Statement] = []
         for member in self.group.members:
@@ -218,9 +219,16 @@ class LoopWriter:
                 continue
             node = member.node
             if member.role == "full":
-                computed[node] = self._full_value(member, tracer, statements, advances)
+                value = None if node in self.carried else tracer.inside(node, member.index)
+                same = known.setdefault(value, node) if value is not None else node
+                if same is not node:  # the backward part may compute anew what the forward part did
+                    computed[node] = computed[same]
+                else:
+                    computed[node] = self._full_value(member, value, tracer, statements, advances)
                 statements += self.storage.stores(node, member.index, computed[node])
-                if node in self.kept:
+                if node in self.kept and same is not node and same in self.kept:
+                    self.kept[node] = self.kept[same]
+                elif node in self.kept:
                     position = self._row_position(member)
                     statements.append(Store(self.kept[node], position, computed[node], node.type.dtype))
                 continue
@@ -238,12 +246,17 @@ class LoopWriter:
         return list(substitute_statements([*statements, *advances], turned))
 
     def _full_value(
-        self, member: Member, tracer: Tracer, statements: list[Statement], advances: list[Statement]
+        self,
+        member: Member,
+        value: Scalar | None,
+        tracer: Tracer,
+        statements: list[Statement],
+        advances: list[Statement],
     ) -> Scalar:
-        """The value of a member at a point of both domains; a scan then goes on by ``advances``."""
+        """The value of a member at a point of both domains; that of a scan, which goes on by ``advances``, is None."""
         node = member.node
-        if node not in self.carried:
-            return self._named(node, tracer.inside(node, member.index), statements)
+        if value is not None:
+            return self._named(node, value, statements)
         carried = self.carried[node]
         for local, value in zip(carried, tracer.step(node, carried, member.index), strict=True):
             after = f"{local.name}_next"
@@ -392,11 +405,12 @@ class LoopWriter:
     def _rows(self) -> list[Statement]:
         """Local arrays that hold values of a row from one sweep to the next."""
         row = static_size(product(axis.extent for axis in self.group.reduced)) or 0
-        return [
-            LocalArray(name, node.type.dtype, row)
+        arrays = {
+            name: LocalArray(name, node.type.dtype, row)
             for node, name in self.kept.items()
             if self.group.member(node).role == "full"  # type: ignore[union-attr]
-        ]
+        }
+        return list(arrays.values())
 
     def _in_rows(self, outer: Domain, reduced: Domain) -> tuple[Statement, ...]:
         body = self._rows()

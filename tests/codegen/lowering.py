@@ -18,6 +18,7 @@ import graphc.ops.views  # noqa: F401  (each of these registers its primitives)
 from graphc.codegen.interpret import run_program
 from graphc.codegen.loops import Loop, LoopProgram, Statement
 from graphc.codegen.lower import LoweringOptions, lower
+from graphc.codegen.target import CPU, Target
 from graphc.ir.graph import Builder, Graph, Symbol
 from graphc.ir.interp import interpret
 from graphc.ir.primitive import PRIMITIVES
@@ -70,14 +71,14 @@ def graph(builder: Builder, outputs: Mapping[str, Symbol], updates: Mapping[Symb
     )
 
 
-def lowered(graph: Graph, arrays: Arrays, tolerance: float = 1e-5) -> LoopProgram:
+def lowered(graph: Graph, arrays: Arrays, tolerance: float = 1e-5, target: Target = CPU) -> LoopProgram:
     """The fused program, after it and the unfused one gave what the graph's nodes give one by one.
 
     The runs watch that no store leaves its buffer and that parallel iterations do not meet.
     """
     expected = interpret(graph, arrays)
     for fuse in (False, True):
-        program = lower(graph, LoweringOptions(fuse=fuse))
+        program = lower(graph, LoweringOptions(fuse=fuse, target=target))
         results = run_program(program, arrays, check_parallel=True)
         named = dict(zip(program.outputs, (expected.outputs[o.name] for o in graph.outputs), strict=True))
         for name, value in {**named, **expected.updates}.items():

@@ -104,8 +104,8 @@ static inline float gc_log_f32(float x)
 /* The larger; NaN if either is NaN. */
 static inline float gc_maximum_f32(float a, float b)
 {
-    const float larger = a >= b ? a : b; /* two selections, which compilers turn into vector code */
-    return a != a ? a : larger;
+    const float larger = b > a ? b : a; /* two selections, which compilers turn into vector code */
+    return b != b ? b : larger;
 }
 
 
