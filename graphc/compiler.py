@@ -131,7 +131,7 @@ class CompiledFunction:
                 if entries is None:
                     entries = self._of_other_sizes(key, tensors)
                 self._latest = Latest(key, tensors, entries) if entries else None
-        missed: list[tuple[Entry, int]] = []
+        missed: Sequence[tuple[Entry, int]] = ()
         for entry in entries:
             bound = entry.bound
             with bound.lock:
@@ -139,11 +139,11 @@ class CompiledFunction:
                     try:
                         result = checked_call(bound, tensors) if self.check else bound.call(tensors)
                     except GuardMissed as miss:
-                        missed.append((entry, miss.number))
+                        missed = (*missed, (entry, miss.number))
                         continue
                     entry.calls += 1
                     return self._refilled(bound, result, arguments, keywords) if bound.refills else result
-        if len(missed) and sum(1 for entry in entries if entry.path) >= self.max_paths:
+        if missed and sum(1 for entry in entries if entry.path) >= self.max_paths:
             return self._too_many_paths(missed[-1], arguments, keywords)
         if key is None:
             tensors, description = flatten((arguments, keywords) if keywords else arguments)
@@ -236,7 +236,7 @@ class CompiledFunction:
         tensors: list[Tensor],
         arguments: tuple[Any, ...],
         keywords: dict[str, Any],
-        missed: list[tuple[Entry, int]],
+        missed: Sequence[tuple[Entry, int]],
     ) -> Any:
         with self._lock:
             reason = self._reason(key, tensors, missed)

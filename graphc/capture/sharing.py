@@ -44,6 +44,7 @@ class SharingCheck:
         "_gradients_apart",
         "_outside",
         "_outside_written",
+        "_patterned",
         "_sharing",
         "_written",
         "trivial",
@@ -70,6 +71,7 @@ class SharingCheck:
         )
         self._gradients = gradients
         self._gradients_apart: list[int] = []  # the ids of their storages, which were found to be apart
+        self._patterned = bool(sharing.same or sharing.pinned or sharing.joined or written)
         self._outside: frozenset[Storage] = frozenset()
         self._outside_written: frozenset[Storage] = frozenset()
         self.trivial = False
@@ -78,15 +80,33 @@ class SharingCheck:
         """Take note of the tensors from outside, each with whether it is written."""
         self._outside = frozenset(tensor._storage for tensor, _ in outside)
         self._outside_written = frozenset(tensor._storage for tensor, changed in outside if changed)
-        sharing = self._sharing
-        shared = sharing.same or sharing.pinned or sharing.joined
-        self.trivial = not (shared or self._written or self._outside_written or self._gradients)
+        self.trivial = not (self._patterned or self._outside_written or self._gradients)
         self._gradients_apart = []
 
     def holds(self, tensors: Sequence[Tensor]) -> bool:
         """Whether the program is right for arguments that share memory as these do."""
         if self.trivial:
             return True
+        if self._patterned and not self._as_recorded(tensors):
+            return False
+        gradients: Sequence[int] = ()
+        if self._gradients:
+            gradients = [
+                id((tensors[position] if tensor is None else tensor)._grad._memory)
+                for tensor, position in self._gradients
+            ]
+            # All of these live now, as do those from outside: equal ids mean that nothing has become another's.
+            if gradients != self._gradients_apart and not self._own_gradients(tensors):
+                return False
+        written = self._outside_written
+        for tensor in tensors:
+            memory = tensor._memory
+            # None: of memory that has no storage yet nobody else knows.
+            if memory is not None and (memory in written or id(memory) in gradients):
+                return False
+        return True
+
+    def _as_recorded(self, tensors: Sequence[Tensor]) -> bool:
         for position, first, chain in self._sharing.same:
             tensor, earlier = tensors[position], tensors[first]
             if tensor._storage is not earlier._storage or tensor._chain != earlier._chain + chain:
@@ -103,27 +123,18 @@ class SharingCheck:
         for position, other in self._apart:
             if _overlap(tensors[position], tensors[other]):
                 return False
-        if any(tensors[position]._storage in self._outside for position in self._written):
-            return False
-        written = self._outside_written
-        if written:
-            for tensor in tensors:
-                if tensor._memory in written:  # None: of memory that has no storage yet nobody else knows
-                    return False
-        return not self._gradients or self._own_gradients(tensors)
+        return not any(tensors[position]._storage in self._outside for position in self._written)
 
     def _own_gradients(self, tensors: Sequence[Tensor]) -> bool:
-        """Whether gradients share memory neither with each other nor with anything else that the program is given."""
-        found = []
-        for tensor, position in self._gradients:
-            gradient = (tensors[position] if tensor is None else tensor)._grad
-            found.append(id(gradient._memory if gradient._memory is not None else gradient._storage))
-        # All of these live now, as do those from outside: equal ids mean that nothing has become another's.
-        if found != self._gradients_apart:
-            if len(set(found)) < len(found) or not {id(storage) for storage in self._outside}.isdisjoint(found):
-                return False
-            self._gradients_apart = found
-        return not any(id(tensor._memory) in found for tensor in tensors)
+        """Whether gradients share memory neither with each other nor with anything from outside."""
+        owners = [tensors[position] if tensor is None else tensor for tensor, position in self._gradients]
+        found = [id(owner._grad._storage) for owner in owners]
+        if len(set(found)) < len(found) or not {id(storage) for storage in self._outside}.isdisjoint(found):
+            return False
+        if not {id(tensor._memory) for tensor in tensors}.isdisjoint(found):
+            return False
+        self._gradients_apart = found
+        return True
 
 
 def _overlap(one: Tensor, other: Tensor) -> bool:

@@ -1,11 +1,14 @@
-"""How what one call is given comes into a program's table of buffers.
+"""How what one call is given, and what it gives, comes into a program's table of buffers.
 
 Every way to run a program binds here: one call, and many steps in one.
 """
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Sequence
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -13,10 +16,12 @@ import numpy as np
 from graphc.capture.places import Placed
 from graphc.capture.recorded import FromArgument, FromArgumentMemory, FromGradient, FromOutside, FromScalar, Recording
 from graphc.device_memory import gpu_of, use
+from graphc.ir.types import DType
+from graphc.runtime import ResultMemory
 from graphc.runtime.abi import ffi
 from graphc.tensor import Storage, Tensor
 
-_from_buffer = ffi.from_buffer
+_from_buffer, _new = ffi.from_buffer, object.__new__
 # With a type given, cffi takes the third argument by its position, which costs half of a keyword.
 _BYTES = ffi.typeof("char[]")
 
@@ -167,6 +172,63 @@ class Inputs:
             tensors[position]._storage.version += 1
         for tensor, position in self._written_gradients:
             (tensors[position] if tensor is None else tensor)._grad._storage.version += 1
+
+
+class Output:
+    """An output of a program as a slot of its table, and what it is.
+
+    Small memory that nothing shows any more is taken again, that of the latest call or else of the one before: a loop
+    holds the result of a call until it has the next one.
+    """
+
+    __slots__ = ("dtype", "earlier", "keeps", "kind", "latest", "order", "shape", "slot", "source")
+
+    def __init__(
+        self, slot: int, shape: tuple[int, ...], dtype: DType, order: tuple[int, ...] | None, results: ResultMemory
+    ):
+        """``order``: how its dimensions are permuted to see it; ``results`` makes its memory."""
+        self.slot = slot
+        self.shape = shape
+        self.dtype = dtype
+        self.kind = dtype.numpy
+        self.order = order
+        self.source = results.source(shape, dtype.numpy)
+        self.keeps = self.source is np.empty
+        self.latest = self.earlier = _NO_MEMORY
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes it takes."""
+        return math.prod(self.shape) * self.kind.itemsize
+
+
+def make(outputs: Sequence[Output], pointers: Any) -> list[Tensor]:
+    """New memory for outputs, put into the table: each as it is seen."""
+    made = []
+    for output in outputs:
+        memory = output.latest
+        if getrefcount(memory[0]) != _FREE:
+            memory = output.earlier
+            if getrefcount(memory[0]) != _FREE:
+                memory = _with_address(output.source(output.shape, output.kind))
+            if output.keeps:
+                output.earlier, output.latest = output.latest, memory
+        array, pointers[output.slot] = memory
+        tensor = _new(Tensor)
+        tensor._array = array if output.order is None else array.transpose(output.order)
+        tensor.dtype = output.dtype
+        made.append(tensor)
+    return made
+
+
+def _with_address(array: np.ndarray) -> tuple[np.ndarray, Any]:
+    return array, _from_buffer(array)
+
+
+# How often an array is referred to that an output alone holds. Without the interpreter's lock counts say nothing.
+_ALONE = _with_address(np.empty(0, np.uint8))
+_FREE = getrefcount(_ALONE[0]) if getattr(sys, "_is_gil_enabled", lambda: True)() else -1
+_NO_MEMORY: tuple[Any, Any] = (None, None)
 
 
 def write_back(staged: Sequence[Staged]) -> None:

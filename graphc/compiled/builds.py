@@ -85,7 +85,7 @@ class Entry:
         sizes = sizes_of(self.symbols, shapes)
         return "" if sizes is None else self.bound.wrong_for(sizes)
 
-    def must_miss(self, missed: list[tuple[Entry, int]]) -> bool:
+    def must_miss(self, missed: Sequence[tuple[Entry, int]]) -> bool:
         """Whether a guard that was missed on another path of the same code is one of this path too."""
         return any(
             self.path[:number] != other.path[:number]

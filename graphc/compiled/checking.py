@@ -39,18 +39,20 @@ def checked_call(bound: BoundProgram, tensors: Sequence[Tensor]) -> Any:
     graph = bound.recording.graph
     inputs = {name: np.array(tensor._array, order="C") for name, tensor in bound.inputs(tensors).items()}
     stream = default_generator.buffer.copy()
-    memories = bound.run(tensors)
-    after = default_generator.buffer.copy()
-    np.copyto(default_generator.buffer, stream)
-    expected = interpret(graph, inputs)
-    np.copyto(default_generator.buffer, after)
-    now = {name: tensor._array for name, tensor in bound.inputs(tensors).items()}
-    found = {output.name: array for output, array in zip(graph.outputs, bound.values(memories), strict=True)}
-    states = {update.state.name: now[update.state.name] for update in graph.updates}
-    right = all(_difference(found[name], value) is None for name, value in expected.outputs.items())
-    if not right or any(_difference(states[name], value) is not None for name, value in expected.updates.items()):
-        _find_difference(graph, inputs, stream, found | states, bound.sizes(tensors))
-    return bound.returned(memories, tensors)
+
+    def look(memories: list[Tensor]) -> None:
+        after = default_generator.buffer.copy()
+        np.copyto(default_generator.buffer, stream)
+        expected = interpret(graph, inputs)
+        np.copyto(default_generator.buffer, after)
+        now = {name: tensor._array for name, tensor in bound.inputs(tensors).items()}
+        found = {output.name: array for output, array in zip(graph.outputs, bound.values(memories), strict=True)}
+        states = {update.state.name: now[update.state.name] for update in graph.updates}
+        right = all(_difference(found[name], value) is None for name, value in expected.outputs.items())
+        if not right or any(_difference(states[name], value) is not None for name, value in expected.updates.items()):
+            _find_difference(graph, inputs, stream, found | states, bound.sizes(tensors))
+
+    return bound.call(tensors, look)
 
 
 def check_run(

@@ -7,7 +7,6 @@ addresses of arguments and results, and runs.
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -23,21 +22,17 @@ from graphc.capture.trees import unflatten
 from graphc.codegen.executable import Runnable
 from graphc.codegen.memory import ROOM_ALIGNMENT
 from graphc.codegen.ordering import may_fail
-from graphc.compiled.binding import Inputs, write_back
+from graphc.compiled.binding import Inputs, Output, make, write_back
 from graphc.compiled.differential import CompiledBackward, DifferentiableProgram
 from graphc.ir.graph import Graph
 from graphc.ir.integers import bind_attribute, bounds
-from graphc.ir.types import DType
 from graphc.ops.checks import GuardMissed
 from graphc.randomness.generator import default_generator
 from graphc.recording import generation, paused
 from graphc.runtime.abi import ffi
 from graphc.tensor import Tensor, View
 
-_from_buffer, _new = ffi.from_buffer, object.__new__
-# Of an output: its slot, shape, dtype, numpy's word for that, how its dimensions are permuted to see it, and what makes
-# an array for it.
-_Output = tuple[int, tuple[int, ...], DType, np.dtype, tuple[int, ...] | None, Callable[..., np.ndarray]]
+_from_buffer = ffi.from_buffer
 # For so many sizes the shapes of a program's results are kept.
 _MOST_SIZES = 256
 
@@ -71,8 +66,8 @@ class BoundProgram:
         self._output_types = [output.node.type for output in graph.outputs]
         self._first_output = first
         self._outputs = [] if self.symbols else self._outputs_for({})
-        self._keeps_memory = bool(self.symbols) or any(empty is not np.empty for *_, empty in self._outputs)
-        self._outputs_of_sizes: dict[tuple[int, ...], list[_Output]] = {}
+        self._keeps_memory = bool(self.symbols) or not all(output.keeps for output in self._outputs)
+        self._outputs_of_sizes: dict[tuple[int, ...], list[Output]] = {}
         self._sharing = SharingCheck(
             recording.sharing,
             self._inputs.written_arguments,
@@ -88,7 +83,6 @@ class BoundProgram:
             for effect in recording.gradients
             if not fails and effect.place is not None and (id(effect.owner.tensor), effect.owner.position) not in kept
         ]
-        self._run_again = self._program.run_again
         self._draws = any(node.op.effect == "random" for node in graph.nodes)
         self._plain = self._plain_results(recording)
         # The output that is the result, where there is one alone.
@@ -122,21 +116,20 @@ class BoundProgram:
         """The slot, tensor, and whether it is written, of each tensor from outside."""
         return self._inputs.outside
 
-    def _outputs_for(self, sizes: Mapping[str, int]) -> list[_Output]:
-        """Of every output where it is put, what it is, and what makes its memory."""
-        outputs = []
-        for position, (type, order) in enumerate(zip(self._output_types, self.recording.orders, strict=True)):
-            shape, dtype = tuple(type.bind(sizes).shape), type.dtype
-            empty = self.executable.results.source(shape, dtype.numpy)
-            outputs.append((self._first_output + position, shape, dtype, dtype.numpy, order, empty))
-        return outputs
+    def _outputs_for(self, sizes: Mapping[str, int]) -> list[Output]:
+        """The outputs for sizes that are known at run time only."""
+        results = self.executable.results
+        return [
+            Output(self._first_output + position, tuple(type.bind(sizes).shape), type.dtype, order, results)
+            for position, (type, order) in enumerate(zip(self._output_types, self.recording.orders, strict=True))
+        ]
 
     def sizes(self, tensors: Sequence[Tensor]) -> dict[str, int]:
         """The sizes of one call that are known at run time only."""
         extents = [tensors[position]._array.shape[dim] for position, dim in self._places]
         return dict(zip(self.symbols, extents, strict=True))
 
-    def _take_sizes(self, tensors: Sequence[Tensor]) -> list[_Output]:
+    def _take_sizes(self, tensors: Sequence[Tensor]) -> list[Output]:
         """Tell the program the sizes of this call; gives its outputs."""
         extents = tuple(tensors[position]._array.shape[dim] for position, dim in self._places)
         outputs = self._outputs_of_sizes.get(extents)
@@ -221,10 +214,33 @@ class BoundProgram:
         self._sharing.bind([(tensor, changed) for _, tensor, changed in self.outside])
         self._generation = seen
 
-    def call(self, tensors: Sequence[Tensor]) -> Any:
-        """Run on the tensors of one call, for a caller that holds ``lock``. Raises IndexError, with no state changed,
-        as eager does."""
-        memories = self.run(tensors)
+    def call(self, tensors: Sequence[Tensor], look: Callable[[list[Tensor]], None] | None = None) -> Any:
+        """Run on the tensors of one call, for a caller that holds ``lock``; what the function returns. ``look`` is
+        given the graph's outputs, as they are seen, before anything is made of them.
+
+        Raises IndexError, with no state changed, as eager does.
+        """
+        program, inputs = self._program, self._inputs
+        staged = inputs.bind(tensors)
+        for tensor, position in self._replaced:
+            (tensors[position] if tensor is None else tensor)._grad = None
+        if self._keeps_memory:
+            self.executable.results.begin()
+        outputs = self._take_sizes(tensors) if self._places else self._outputs
+        memories = make(outputs, program.pointers)
+        code = 0
+        try:
+            code = self._run_drawing() if self._draws else program.run_again()
+        finally:
+            # An interrupt that came while the program ran is raised here: its writes are done.
+            if inputs.writes and not code:
+                inputs.count_writes(tensors)
+        if code:
+            raise self.executable.failure()
+        if staged:
+            write_back(staged)
+        if look is not None:
+            look(memories)
         if self._plain is None:
             return self.returned(memories, tensors)
         for tensor, position, output, value in self._gradients:
@@ -235,46 +251,11 @@ class BoundProgram:
         results = iter([memories[output] for output in self._plain])
         return unflatten(self.recording.description, results, self.recording.fixed_values)
 
-    def run(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """Run on the tensors of one call, for a caller that holds ``lock``; the graph's outputs, each as it is seen."""
-        inputs = self._inputs
-        staged = inputs.bind(tensors)
-        for tensor, position in self._replaced:
-            (tensors[position] if tensor is None else tensor)._grad = None
-        memories = self._make(self._take_sizes(tensors) if self._places else self._outputs)
-        code = 0
-        try:
-            code = self._run_drawing() if self._draws else self._run_again()
-        finally:
-            # An interrupt that came while the program ran is raised here: its writes are done.
-            if inputs.writes and not code:
-                inputs.count_writes(tensors)
-        if code:
-            raise self.executable.failure()
-        if staged:
-            write_back(staged)
-        return memories
-
     def _run_drawing(self) -> int:
         """Run a program that draws random numbers. The stream has one order: others wait until it has drawn."""
         with default_generator.lock:
             self._program.pointers[self._random_slot] = _from_buffer(default_generator.buffer)
-            return self._run_again()
-
-    def _make(self, outputs: Sequence[_Output]) -> list[Tensor]:
-        """New memory for outputs, which the program writes to: each as it is seen."""
-        if self._keeps_memory:
-            self.executable.results.begin()
-        pointers = self._program.pointers
-        memories = []
-        for slot, shape, dtype, kind, order, empty in outputs:
-            tensor = _new(Tensor)
-            array = empty(shape, kind)
-            pointers[slot] = _from_buffer(array)
-            tensor._array = array if order is None else array.transpose(order)
-            tensor.dtype = dtype
-            memories.append(tensor)
-        return memories
+            return self._program.run_again()
 
     def values(self, memories: Sequence[Tensor]) -> list[np.ndarray]:
         """The arrays that the program wrote, of its outputs as they are seen."""
@@ -335,12 +316,14 @@ class BoundProgram:
             # Of a gradient only what the last step leaves is seen.
             gradients = {effect.place.output for effect in self.recording.gradients if effect.place is not None}
             outputs = list(self._take_sizes(tensors) if self._places else self._outputs)
-            for output, (slot, shape, dtype, kind, order, _) in enumerate(outputs):
-                if output not in gradients:
-                    moves[slot] = math.prod(shape) * kind.itemsize
-                    whole = (steps, *shape)
-                    outputs[output] = (slot, whole, dtype, kind, order, self.executable.results.source(whole, kind))
-            memories = self._make(outputs)
+            for position, output in enumerate(outputs):
+                if position not in gradients:
+                    moves[output.slot] = output.nbytes
+                    whole = (steps, *output.shape)
+                    outputs[position] = Output(output.slot, whole, output.dtype, None, self.executable.results)
+            if self._keeps_memory or steps > 1:
+                self.executable.results.begin()
+            memories = make(outputs, program.pointers)
             with default_generator.lock if self._draws else contextlib.nullcontext():
                 if self._draws:
                     program.pointers[self._random_slot] = _from_buffer(default_generator.buffer)

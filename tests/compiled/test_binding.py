@@ -264,3 +264,35 @@ def test_a_gradient_that_is_also_an_argument() -> None:
         seen += [run(gc.ones(3)).tolist(), p.grad.tolist()]
         found.append(seen)
     assert found[0] == found[1]
+
+
+def test_results_that_are_held_in_any_way_are_never_written_again() -> None:
+    """Small memory of results is taken again once nothing shows it: not while a view, an array, or a storage does."""
+    step = gc.compile(lambda x: (x * 2, (x + 1).t()))
+    values = [gc.full((2, 3), float(turn)) for turn in range(6)]
+    for hold in (
+        lambda pair: pair,
+        lambda pair: [tensor[0] for tensor in pair],
+        lambda pair: [tensor.numpy() for tensor in pair],
+        lambda pair: [tensor.numpy()[1:] for tensor in pair],
+        lambda pair: [memoryview(tensor.numpy()) for tensor in pair],
+        lambda pair: [np.from_dlpack(tensor) for tensor in pair],
+        lambda pair: [tensor.untyped_storage() for tensor in pair],
+        lambda pair: [tensor.detach() for tensor in pair],
+    ):
+        held = [hold(step(x)) for x in values]
+        again = [hold(tuple(tensor.clone() for tensor in (x * 2, (x + 1).t()))) for x in values]
+        for ours, theirs in zip(held, again, strict=True):
+            assert [part.tolist() for part in ours] == [part.tolist() for part in theirs]
+
+
+def test_results_of_a_loop_take_memory_in_turn() -> None:
+    """Where each result is let go before the one after the next is made, two pieces of memory serve all calls."""
+    step = gc.compile(lambda x: x + 1)
+    x = gc.ones(8)
+    seen = set()
+    for _ in range(6):
+        x = step(x)
+        seen.add(x.data_ptr())
+    assert len(seen) <= 3
+    assert x.tolist() == [7.0] * 8
