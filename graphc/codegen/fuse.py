@@ -423,16 +423,18 @@ def _is_positional(node: Node) -> bool:
 
 
 def prefers_lanes(group: Group) -> bool:
-    """Whether more is read contiguously along an outer axis than along a reduced one."""
+    """Whether more is read contiguously along an outer axis than along a reduced one, or as much, and less with gaps
+    between, as the matrix of a vector's product with it."""
     if not group.reduced or has_positions(group):
         return False
-    score = {axis.name: 0 for axis in (*group.outer, *group.reduced)}
+    score = {axis.name: (0, 0) for axis in (*group.outer, *group.reduced)}
     for member in group.members:
         if member.role != "outer":
             for node, index in member.loads:
                 for name, factor in linear_terms(flat_offset(index, node.type.strides), score.keys()).items():
-                    score[name] += factor == 1
-    best = max((score[axis.name] for axis in group.reduced if axis.extent != 1), default=0)
+                    dense, apart = score[name]
+                    score[name] = (dense + 1, apart) if factor == 1 else (dense, apart - 1)
+    best = max((score[axis.name] for axis in group.reduced if axis.extent != 1), default=(0, 0))
     along = [axis for axis in group.outer if score[axis.name] > best]
     return any(size_estimate(axis.extent) >= FEWEST_LANES for axis in along)
 

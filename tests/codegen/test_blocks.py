@@ -13,7 +13,7 @@ import pytest
 import graphc
 from graphc import Tensor
 from graphc.codegen.blocks import Nested, arranged, live_ranges
-from graphc.codegen.c import schedule
+from graphc.codegen.c import costs, schedule
 from graphc.codegen.executable import compile_loops, load
 from graphc.codegen.inplace import reuse_in_place
 from graphc.codegen.interpret import OutOfRange, run_program
@@ -118,7 +118,9 @@ def test_c_for_one_thread_and_for_a_team(
 ) -> None:
     """Every kernel is shared among threads, as if it were worth it; the result has the same bits at every run."""
     monkeypatch.setattr(schedule, "PROGRAM_SECONDS", 0.0)
-    monkeypatch.setattr(schedule, "LAUNCH_SECONDS", 0.0)
+    monkeypatch.setattr(schedule, "LEAST_SAVED", 0.0)
+    monkeypatch.setattr(costs, "MEETING_SECONDS", 0.0)
+    monkeypatch.setattr(schedule, "WAKING_SECONDS", 0.0)
     graph, inputs = made(loss)
     program = lower(graph)
     executable = load(compile_loops(program, threads=threads))
@@ -135,7 +137,9 @@ def test_c_for_one_thread_and_for_a_team(
 def test_an_index_in_a_late_run_ends_the_step(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the first, a middle, and the last run: no thread waits for another that has left."""
     monkeypatch.setattr(schedule, "PROGRAM_SECONDS", 0.0)
-    monkeypatch.setattr(schedule, "LAUNCH_SECONDS", 0.0)
+    monkeypatch.setattr(schedule, "LEAST_SAVED", 0.0)
+    monkeypatch.setattr(costs, "MEETING_SECONDS", 0.0)
+    monkeypatch.setattr(schedule, "WAKING_SECONDS", 0.0)
     graph, inputs = made(checked)
     program = lower(graph)
     executable = load(compile_loops(program, threads=threads))

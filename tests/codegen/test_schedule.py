@@ -145,3 +145,16 @@ def test_padding_is_not_read_before_it_is_asked_for() -> None:
     wide = op("pad", x, low=(1, 2), high=(1, 2), value=0.0)
     outputs = {"y": op("mul", wide, wide), "z": op("exp", wide)}
     lowered(graph(b, outputs), {"x": normal(4, 5)})
+
+
+def test_a_vector_times_a_matrix_walks_the_matrix_as_it_lies() -> None:
+    """Where a row's elements lie side by side, sums of a block of columns wait in an array; a column's are one sum."""
+    for shape in ((64, 40), (40, 64)):
+        b = Builder("vector_times_matrix")
+        matrix = b.input("a", tensor(*shape))
+        turned = matrix if shape == (64, 40) else op("permute", matrix, dims=(1, 0))
+        product = op("matmul", b.input("x", tensor(1, 64)), turned)
+        program = lowered(graph(b, {"y": product}), {"a": normal(*shape), "x": normal(1, 64)}, 1e-4)
+        (launch,) = program.launches
+        (outer,) = launch.kernel.body
+        assert any(isinstance(statement, LocalArray) for statement in outer.body) == (shape == (64, 40))

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from graphc.codegen.blocks import Item, Nested, arranged, runs_of
+from graphc.codegen.c.costs import WAKING_SECONDS, Costs, meeting_seconds
 from graphc.codegen.c.rolling import Argument
-from graphc.codegen.loops import Block, Contract, Launch, LoopProgram, Repeat
+from graphc.codegen.loops import Block, LoopProgram, Repeat
 from graphc.codegen.memory import MemoryPlan, Placement
-from graphc.ir.integers import bounds
 
-# A rough model of one core, good enough to tell 1 microsecond from 10.
-BYTES_PER_SECOND = 20e9
-OPERATIONS_PER_SECOND = 8e9
-CONTRACTION_OPERATIONS_PER_SECOND = 60e9
-# Waking a team of threads pays only for a program, and meeting only for a launch, of so many seconds.
+# Waking a team of threads that has gone to sleep pays only for a program of so many seconds, and sharing work among
+# threads only where so much of a program's time is saved.
 PROGRAM_SECONDS = 40e-6
-LAUNCH_SECONDS = 4e-6
+LEAST_SAVED = 1 / 6
 WHOLE = 1 << 62  # bytes: no buffer has more
 
 
@@ -65,29 +62,47 @@ class Walk:
         return self.block.first
 
 
-def estimated_seconds(launch: Launch, program: LoopProgram) -> float:
-    """About how long one core takes for a launch."""
-    operations = bounds(launch.operations)[1] or 0
-    nbytes = sum(bounds(parameter.size * parameter.dtype.itemsize)[1] or 0 for parameter in launch.kernel.parameters)
-    is_contraction = isinstance(launch.kernel.body, Contract)
-    rate = CONTRACTION_OPERATIONS_PER_SECOND if is_contraction else OPERATIONS_PER_SECOND
-    return max(operations / rate, nbytes / BYTES_PER_SECOND)
-
-
 def schedule(program: LoopProgram, plan: MemoryPlan, steps: Sequence[Step]) -> tuple[tuple[Step | Walk, ...], bool]:
     """The steps, within the program's blocks, with what threads have to do with them; and whether they are worth a team
-    of threads at all."""
-    seconds = [estimated_seconds(launch, program) for launch in program.launches]
-    worth_sharing = [step.items is not None and seconds[step.launch] > LAUNCH_SECONDS for step in steps]
-    whole = sum(each * runs for each, runs in zip(seconds, runs_of(program), strict=True))
-    threaded = whole > PROGRAM_SECONDS and plan.threads > 1 and any(worth_sharing)
-    of_launch: dict[int, list[Step]] = {}
-    for step, shared in zip(steps, worth_sharing, strict=True):
-        of_launch.setdefault(step.launch, []).append(replace(step, shared=shared and threaded))
+    of threads at all.
+
+    A launch is shared where that saves more than meeting before and after it costs; a program, where what is saved by
+    all of them, less the meetings that they come to, is a good part of its time.
+    """
     items = arranged(program)
-    if not threaded:
-        return _alone(items, of_launch), False
-    return _Team(program, plan, of_launch).items(items), True
+    costs, runs = Costs(program), runs_of(program)
+    seconds = [costs.seconds(launch) for launch in program.launches]
+    whole = sum(each * count for each, count in zip(seconds, runs, strict=True))
+    of_launch: dict[int, list[Step]] = {}
+    for step in steps:
+        of_launch.setdefault(step.launch, []).append(step)
+    alone = _alone(items, of_launch)
+    if plan.threads == 1 or whole <= PROGRAM_SECONDS:
+        return alone, False
+    saving, meeting = 1 - 1 / plan.threads, meeting_seconds(plan.threads)
+    worth = {number for number, each in enumerate(seconds) if each * saving > 2 * meeting}
+    shared = {
+        number: [replace(step, shared=step.items is not None and number in worth) for step in steps]
+        for number, steps in of_launch.items()
+    }
+    together = _Team(program, plan, shared).items(items)
+    saved = sum(
+        seconds[number] * runs[number] * saving
+        for number, steps in shared.items()
+        if any(step.shared for step in steps)
+    )
+    meetings = sum(runs[each.launch] for each in _within(together) if each.barrier)
+    if saved - meetings * meeting - WAKING_SECONDS <= LEAST_SAVED * whole:
+        return alone, False
+    return together, True
+
+
+def _within(items: Iterable[Step | Walk]) -> Iterator[Step | Walk]:
+    """All steps and blocks, those within blocks too."""
+    for item in items:
+        yield item
+        if isinstance(item, Walk):
+            yield from _within((*item.items, *item.otherwise))
 
 
 def _alone(items: Sequence[Item], steps: dict[int, list[Step]]) -> tuple[Step | Walk, ...]:
