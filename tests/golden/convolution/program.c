@@ -271,14 +271,12 @@ __attribute__((noinline)) static void convolution_add_relu_tile_4x2(const float 
     convolution_add_relu_tile(a, b, b_offset, block, depth, first, 4, 2);
 }
 
-GC_KERNEL void convolution_add_relu_multiply(const float *restrict in0, const float *restrict in1, const float *restrict in2, float *restrict out0, float *restrict shared, float *restrict local,
-    int64_t first, int64_t last)
+GC_KERNEL void convolution_add_relu_multiply(const float *restrict in0, const float *restrict in1, const float *restrict in2, float *restrict out0, float *restrict local, int64_t first, int64_t last)
 {
     enum { TILE_M = 4, TILE_N = 24, BLOCK_M = 4, BLOCK_N = 36, BLOCK_K = 9, PITCH = 40 };
     const int64_t M = 4, N = 72, K = 9;
     float *const b_stage = local;
     int64_t b_copied = -1;
-    (void)shared;
     static const int32_t tap[9] = { 0, 1, 2, 9, 10, 11, 18, 19, 20 };
     int32_t b_at[BLOCK_K];
     for (int32_t k = 0; k < BLOCK_K; ++k)
@@ -436,8 +434,7 @@ static float convolution_weight_gradient_mul_add_exact(const float *restrict in0
     return total;
 }
 
-GC_KERNEL void convolution_weight_gradient_mul_add_multiply(const float *restrict in0, const float *restrict in1, const double *restrict in2, const double *restrict in3, float *restrict out0, float *restrict out1, float *restrict out2, float *restrict shared, float *restrict local,
-    int64_t first, int64_t last)
+GC_KERNEL void convolution_weight_gradient_mul_add_multiply(const float *restrict in0, const float *restrict in1, const double *restrict in2, const double *restrict in3, float *restrict out0, float *restrict out1, float *restrict out2, float *restrict local, int64_t first, int64_t last)
 {
     enum { TILE_M = 4, TILE_N = 2, BLOCK_M = 4, BLOCK_N = 9, BLOCK_K = 168, PITCH = 16 };
     const int64_t M = 4, N = 9, K = 168;
@@ -445,7 +442,6 @@ GC_KERNEL void convolution_weight_gradient_mul_add_multiply(const float *restric
     int64_t a_copied = -1;
     float *const b_stage = local + 672;
     int64_t b_copied = -1;
-    (void)shared;
     static const int32_t tap[9] = { 0, 1, 2, 9, 10, 11, 18, 19, 20 };
     int32_t b_at[BLOCK_N];
     for (int32_t k = 0; k < BLOCK_N; ++k)
@@ -562,7 +558,7 @@ int64_t graphc_run(void *const *buffers, const int64_t *extents, unsigned char *
 
     const int64_t thread = 0;
     /* 0: convolution, add, relu tests/test_golden.py:68 */
-    convolution_add_relu_multiply(weight, x, bias, t10, NULL, (float *)(arena + 2048 + thread * 960), 0, 4);
+    convolution_add_relu_multiply(weight, x, bias, t10, (float *)(arena + 2048 + thread * 960), 0, 4);
     /* 1: max_pool tests/test_golden.py:68 */
     max_pool(t10, t11, 0, 32);
     /* 2: sum tests/test_golden.py:68 */
@@ -570,7 +566,7 @@ int64_t graphc_run(void *const *buffers, const int64_t *extents, unsigned char *
     /* 3: max_pool_position, max_pool_spread, le, where backward of tests/test_golden.py:68 */
     max_pool_position_max_pool_spread_le(t11, t10, t12, 0, 32);
     /* 4: convolution_weight_gradient, mul, add, sub backward of tests/test_golden.py:68; update of tests/test_golden.py:70 */
-    convolution_weight_gradient_mul_add_multiply(t12, x, momentum, lr, weight_grad, weight_momentum_buffer, weight, NULL, (float *)(arena + 0 + thread * 3712), 0, 1);
+    convolution_weight_gradient_mul_add_multiply(t12, x, momentum, lr, weight_grad, weight_momentum_buffer, weight, (float *)(arena + 0 + thread * 3712), 0, 1);
     /* 5: sum, mul, add, sub backward of tests/test_golden.py:68; update of tests/test_golden.py:70 */
     sum_mul_add(momentum, lr, t12, bias_grad, bias_momentum_buffer, bias, 0, 4);
     return 0;
