@@ -248,15 +248,16 @@ class CompiledFunction:
             made: list[Runnable | None] = []
             places: list[Place] = []
 
-            def use(recording: Recording) -> None:
+            def use(recording: Recording) -> Runnable | None:
                 places.append(place_of(recording, tensors, self.backend, self.fullgraph, self.__name__))
                 if few and self.dynamic is not None:
                     recording = replace(recording, fixed={**few, **recording.fixed})
                 made.append(self._built(recording, reason, places[-1]))
+                return made[-1] if places[-1].is_plain else None
 
             self._captures += 1
             try:
-                _, returned = capture(self.function, arguments, keywords, symbols or (), use)
+                _, returned = capture(self.function, arguments, keywords, symbols or (), use, postpones=not self.check)
             except CaptureError as error:
                 if not self.fallback or self.fullgraph:
                     raise

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphc.device_memory import beside, use
+from graphc.recording import state
 
 
 class Layout:
@@ -84,20 +85,22 @@ class MemoryFormat:
         array = tensor._array
         if self.order is None:
             if self is contiguous_format and not array.flags.c_contiguous:
-                _give(tensor, np.ascontiguousarray(array))
+                lay_in(tensor, tuple(range(array.ndim)))
             return tensor
         order = self._checked(array.ndim)
         if not self.holds(array):
-            _turn(tensor, order)
+            lay_in(tensor, order)
         return tensor
 
 
-def _turn(tensor: Any, order: tuple[int, ...]) -> None:
-    _give(tensor, np.ascontiguousarray(tensor._array.transpose(order)).transpose(np.argsort(order)))
-
-
-def _give(tensor: Any, array: np.ndarray) -> None:
-    """Replace the memory of a new tensor, on the device where it is."""
+def lay_in(tensor: Any, order: tuple[int, ...]) -> None:
+    """Move the elements of a new tensor, on the device where it is, to memory with the dimensions in an order."""
+    turned = tensor._array.transpose(order)
+    waits = state.recorder is not None and state.recorder.postponed.waits(tensor)
+    array = np.empty(turned.shape, turned.dtype) if waits else np.ascontiguousarray(turned)
+    array = array.transpose(np.argsort(order))
+    if waits:
+        state.recorder.postponed.laid_out(tensor, array)
     if use.active:
         array = beside(array, (tensor._array,))
     tensor._array = tensor._storage.array = array
@@ -115,7 +118,7 @@ def lay_out_as(tensor: Any, pattern: np.ndarray) -> Any:
     """Move the elements of a new tensor, that nothing else shares, into the order of a pattern; gives the tensor."""
     order = _order_of(pattern)
     if tensor._array.strides != pattern.strides and not tensor._array.transpose(order).flags.c_contiguous:
-        _turn(tensor, order)
+        lay_in(tensor, order)
     return tensor
 
 

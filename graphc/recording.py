@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 class Recorder(Protocol):
     """What a capture must offer to the tensors that run under it."""
 
+    # The operations that were recorded and are yet to be carried out: see graphc.capture.postponed.
+    postponed: Any
+
     def record(self, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes, output: Tensor) -> None:
         """An operation ran; ``output`` is its result."""
 
@@ -39,6 +42,12 @@ class Recorder(Protocol):
 
     def assign(self, target: Tensor, value: Tensor) -> None:
         """``target``'s memory was overwritten with ``value`` (of the same shape and dtype)."""
+
+    def write_waits(self, target: Tensor, value: Tensor) -> bool:
+        """Whether the elements of a value that was assigned are written later, with those that are still to come."""
+
+    def compute(self, tensor: Tensor) -> None:
+        """The elements of a tensor are about to be read."""
 
     def gradient_read(self, tensor: Tensor) -> None:
         """``tensor.grad`` is about to be read."""

@@ -152,9 +152,14 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
         """Run a primitive on tensors (the tensor itself need not be one of them): evaluate, wrap (as a view where
         memory is shared), and record for the tape and for a capture."""
         recorder = state.recorder
-        given = attrs if recorder is None else {name: plain(value) for name, value in attrs.items()}
+        given, array = attrs, None
+        if recorder is not None:
+            given = {name: plain(value) for name, value in attrs.items()}
+            array = recorder.postponed.result_of(primitive, inputs, given) if inputs else None
         try:
-            if len(inputs) == 1:
+            if array is not None:
+                source = inputs[0]
+            elif len(inputs) == 1:
                 (source,) = inputs
                 evaluate = primitive.evaluate if source.dtype.is_direct else primitive.compute
                 array = evaluate(source._array, **given) if given else evaluate(source._array)
@@ -234,7 +239,10 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
     ) -> tuple[Tensor, ...]:
         """Run a structured operation on tensors: its results, recorded for the tape and for a capture."""
         recorder = state.recorder
-        given = attrs if recorder is None else recorder.with_numbers(attrs)
+        given = attrs
+        if recorder is not None:
+            given = recorder.with_numbers(attrs)
+            recorder.postponed.carry_out()
         made = primitive.evaluate(*(tensor._array for tensor in inputs), **given)
         # A region may give what it was given: results have memory of their own.
         arrays = [np.array(array, order="C") for array in made]

@@ -67,8 +67,9 @@ class Writing:
         follows = state.gradients and (self.requires_grad or value.requires_grad)
         if follows and isinstance(value._grad_fn, TapeNode):
             value._grad_fn.keep_overwritten(self._storage)
-        if state.recorder is not None:
-            state.recorder.assign(self, value)
+        recorder = state.recorder
+        if recorder is not None:
+            recorder.assign(self, value)
         if follows and base is not None:
             self._rewrite_base(base, value)
         elif follows:
@@ -78,7 +79,8 @@ class Writing:
             self._history += 1
             if self._retains_grad:
                 self._retain_here()
-        np.copyto(self._array, value._array)
+        if recorder is None or not recorder.write_waits(self, value):
+            np.copyto(self._array, value._array)
         self._storage.version += not self._unseen
         return self
 

@@ -19,6 +19,7 @@ from graphc.autograd.tape import next_sequence
 from graphc.capture.errors import CaptureError, OverlapError
 from graphc.capture.guards import Guard, SizeGuard
 from graphc.capture.places import MISSING, Place
+from graphc.capture.postponed import Postponed
 from graphc.ir.graph import Builder, Location, Node, Projection
 from graphc.ir.integers import IntegerExpression, bind_attribute, substitute, variables
 from graphc.ir.primitive import PRIMITIVES, Attributes, Primitive
@@ -97,8 +98,9 @@ class GradientSlot:
 class GraphRecorder:
     """The recorder of one capture; see :class:`graphc.recording.Recorder`."""
 
-    def __init__(self, name: str, find_names: Callable[[], dict[int, str]] = dict):
+    def __init__(self, name: str, find_names: Callable[[], dict[int, str]] = dict, postpones: bool = False):
         self.builder = Builder(name)
+        self.postponed = Postponed(postpones)
         self.guards: dict[Any, Guard] = {}
         self.scalars: list[Scalar] = []
         # Nodes that were computed where gradients were switched off.
@@ -134,6 +136,8 @@ class GraphRecorder:
         # Memory that the body of a structured operation made, and which operation: its values are there only within.
         self.leaked: WeakKeyDictionary[Storage, str] = WeakKeyDictionary()
         self._reads = 0  # how often the code read values
+        # What the first call hands out of each output: an array that shows it, and its memory.
+        self.shown: list[tuple[np.ndarray, Storage] | None] = []
         # Where the forward pass ends: the loss and how many nodes stand before its backward pass.
         self.backward_began: int | None = None
 
@@ -249,6 +253,7 @@ class GraphRecorder:
     def record(self, primitive: Primitive, inputs: Sequence[Tensor], attrs: Attributes, output: Tensor) -> None:
         if state.phase == "backward" and self.backward_began is None:
             self.backward_began = len(self.builder.nodes)
+        self.postponed.note(output)
         self._note_leaves(inputs)
         if output._chain and output._storage in self._memories:
             self._made[id(output)] = output
@@ -336,9 +341,6 @@ class GraphRecorder:
     def assign(self, target: Tensor, value: Tensor) -> None:
         new = self.node_of(value)
         memory = self._find(target) or self.enter(target)
-        if memory.input is not None and memory.at_entry is None:
-            memory.at_entry = memory.tensor._array.copy()
-            self._saved.append(memory)
         chain = target._chain[len(memory.prefix) :]
         stages = self._follow(memory.node, chain)
         self.builder.location = self.location()
@@ -352,6 +354,23 @@ class GraphRecorder:
             self._variants[new] = variant
         memory.node = new
         memory.written_at = self.builder.location
+
+    def write_waits(self, target: Tensor, value: Tensor) -> bool:
+        memory = self._find(target)
+
+        def keep() -> None:
+            if memory.input is not None and memory.at_entry is None:
+                memory.at_entry = memory.tensor._array.copy()
+                self._saved.append(memory)
+
+        if self.postponed.written(target, value, keep):
+            return True
+        keep()
+        return False
+
+    def compute(self, tensor: Tensor) -> None:
+        if self.postponed.waits(tensor):
+            self.postponed.carry_out()
 
     def gradient_read(self, tensor: Tensor) -> None:
         self._gradient_slot(tensor, read=True)
@@ -432,6 +451,7 @@ class GraphRecorder:
         )
 
     def value_read(self, tensor: Tensor, what: str) -> None:
+        self.compute(tensor)
         array = tensor._array
         # A float is seldom twice the same: code that decides by one compares it.
         if array.size > MOST_ELEMENTS_READ or (tensor.dtype.is_floating_point and what not in ("bool()", "int()")):
@@ -482,6 +502,19 @@ class GraphRecorder:
         if id(holder) in self._objects:
             return
         self.guards.setdefault((id(holder), key), Guard(holder, key, bool(value) if truth else value, truth))
+
+    def back_to_entry(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Give memory from outside that was written, and the generator, what they had at entry; gives what they had."""
+        held = [(memory.tensor._array, memory.tensor._array.copy()) for memory in self._saved]
+        held.append((default_generator.buffer, default_generator.buffer.copy()))
+        for memory in reversed(self._saved):
+            np.copyto(memory.tensor._array, memory.at_entry)
+        np.copyto(default_generator.buffer, self._generator_at_entry)
+        return held
+
+    def is_outside(self, storage: Storage) -> bool:
+        """Whether a memory was there before the capture."""
+        return any(memory.input is not None for memory in self._memories.get(storage, ()))
 
     def undo(self) -> None:
         """Give memory from outside, gradients, and ``requires_grad`` the values that they had at entry."""

@@ -34,6 +34,7 @@ class RegionRecorder(GraphRecorder):
 
     def __init__(self, outer: GraphRecorder, operation: str, names: Mapping[int, str]):
         super().__init__(operation, lambda: {**outer._names, **names})
+        outer.postponed.carry_out()  # a body runs on values
         outer._names = self._names
         self.outer = outer
         self.operation = operation

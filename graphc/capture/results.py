@@ -17,7 +17,7 @@ from graphc.capture.recorder import GraphRecorder, Memory
 from graphc.ir.graph import Node
 from graphc.ir.primitive import PRIMITIVES
 from graphc.layouts import order_in_memory
-from graphc.tensor import Tensor, View
+from graphc.tensor import Storage, Tensor, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,9 @@ class Outputs:
         self.named: list[tuple[str, Node]] = []
         self.values: list[Node] = []
         self.orders: list[tuple[int, ...] | None] = []
+        # What the first call hands out of each output: an array that shows the value in the order of its memory, with
+        # the memory that it is in; None for values that are saved alone.
+        self.shown: list[tuple[np.ndarray, Storage] | None] = []
 
     def is_new(self, tensor: Tensor) -> bool:
         """Whether the function made a tensor, or the view of something outside that it is."""
@@ -98,20 +101,30 @@ class Outputs:
         order = order_in_memory(tensor._array)
         alone = sum(other is memory for other in self._memories) == 1
         if alone and order is not None:
-            return Seen(self._add(name, self._recorder.node_of(tensor), order))
+            return Seen(self._add(name, self._recorder.node_of(tensor), order, tensor, tensor._array))
         if alone and _distinct_elements(tensor._array) < tensor._storage.array.size:
-            return Seen(self._add(name, self._recorder.node_of(tensor), _as_is(tensor._array)), (), True)
+            order = _as_is(tensor._array)
+            return Seen(self._add(name, self._recorder.node_of(tensor), order, tensor, tensor._array), (), True)
         if id(memory) not in self._whole:
             whole = tensor._storage.array
-            self._whole[id(memory)] = self._add(name, memory.node, order_in_memory(whole) or _as_is(whole))
+            order = order_in_memory(whole) or _as_is(whole)
+            self._whole[id(memory)] = self._add(name, memory.node, order, tensor, whole)
         return Seen(self._whole[id(memory)], self._recorder.symbolic(tensor._chain[len(memory.prefix) :]))
 
     def save(self, name: str, node: Node) -> int:
         """A value that is no result; gives the position of its output."""
         return self._add(name, node, tuple(range(node.type.rank)))
 
-    def _add(self, name: str, value: Node, order: tuple[int, ...]) -> int:
+    def _add(
+        self,
+        name: str,
+        value: Node,
+        order: tuple[int, ...],
+        holder: Tensor | None = None,
+        array: np.ndarray | None = None,
+    ) -> int:
         node, seen = value, None
+        self.shown.append(None if holder is None else (array.transpose(order), holder._storage))
         if order != tuple(sorted(order)):
             node = self._recorder.builder.add(PRIMITIVES["permute"], [value], {"dims": order}, value.location)
             seen = tuple(int(dim) for dim in np.argsort(order))

@@ -14,6 +14,7 @@ from graphc.autograd.tape import Node as TapeNode
 from graphc.autograd.tape import gradient_edge
 from graphc.capture.containers import Containers, fill_in, is_container
 from graphc.capture.errors import CaptureError, OverlapError
+from graphc.capture.first_run import fill_in_values
 from graphc.capture.guards import GradientGuard, Owner, RequiresGradGuard, hooks_of
 from graphc.capture.names import argument_names, outside_names
 from graphc.capture.places import (
@@ -57,8 +58,9 @@ def capture(
     arguments: Sequence[Any],
     keywords: dict[str, Any],
     symbols: Sequence[Mapping[int, IntegerExpression]] = (),
-    use: Callable[[Recording], None] = lambda recording: None,
+    use: Callable[[Recording], Any] = lambda recording: None,
     joined: bool = False,
+    postpones: bool = False,
 ) -> tuple[Recording, Any]:
     """Run the function on the arguments and record it.
 
@@ -67,11 +69,14 @@ def capture(
     can't express; whatever the function itself raises passes through. ``use`` is called with the recording: where it
     raises, as where nothing can be recorded, everything is given back as it was. With ``joined``, arguments that share
     memory, and those whose memory the function also reaches from outside, are parts of an input that is all of it.
+
+    Where the function ``postpones``, values that nothing reads while it runs are computed by the program that ``use``
+    gives, run once; it may give None.
     """
     if state.recorder is not None:
         raise CaptureError("a compiled function is called while another is being recorded", user_location())
     tensors, _ = flatten((tuple(arguments), keywords))
-    recorder = GraphRecorder(getattr(function, "__name__", "graph"), lambda: outside_names(function))
+    recorder = GraphRecorder(getattr(function, "__name__", "graph"), lambda: outside_names(function), postpones)
     given = [*((f"arguments[{place}]", value) for place, value in enumerate(arguments)), *keywords.items()]
     surroundings = Surroundings(function, [(name, value) for name, value in given if not is_container(value)])
     containers = Containers(arguments, keywords)
@@ -112,19 +117,24 @@ def capture(
             give_back()
             raise
         else:
+            recorder.postponed.carry_out()  # what came before the error has happened
             raise
+    except BaseException:
+        if recorder.postponed:
+            give_back()  # nobody waits for what an interrupted step would have computed
+        raise
     finally:
         state.recorder = None
     if overlap:
         give_back()
-        return capture(function, arguments, keywords, symbols, use, joined=True)
+        return capture(function, arguments, keywords, symbols, use, True, postpones)
     if unknown is not None:
         # Perhaps it was asked of a size that is known at run time only: what eager mode accepts, numbers do too.
         give_back()
         reason = f"what can't be done otherwise: {type(unknown).__name__}: {str(unknown)[:MOST_WORDS]}"
         fixed = recorder.fixed | dict.fromkeys(recorder.symbols, reason)
         recording, returned = capture(
-            function, arguments, keywords, (), lambda recording: use(replace(recording, fixed=fixed))
+            function, arguments, keywords, (), lambda recording: use(replace(recording, fixed=fixed)), False, postpones
         )
         return replace(recording, fixed=fixed), returned
     try:
@@ -137,7 +147,7 @@ def capture(
                 refilled=refilled,
                 replacements=tuple(replacements),
             )
-        use(recording)
+        fill_in_values(recorder, recording, use(recording))
         returned, contents = _handed_out(recording, returned, contents, tensors)
         fill_in(refilled, contents, arguments, keywords)
         replace_first(replacements, contents[len(contents) - len(stored) :])
@@ -292,6 +302,7 @@ def _finish(
             if node in left:  # eager rules read what the tensor holds when the sweep comes
                 recorder.attribute_written(left[node], "data", left[node])
             saved[node] = outputs.save(f"saved_{len(saved) + 1}", node)
+    recorder.shown = outputs.shown
     named = tuple(Output(*output) for output in outputs.named)
     graph = _tidy(Graph(whole.name, whole.inputs, whole.nodes, named, whole.updates))
     bindings = _bind(recorder, graph, entered, arguments, loose, own)

@@ -50,6 +50,11 @@ class Place:
         self._name = name
         self._fullgraph = fullgraph
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether programs run on the CPU, on tensors that are there too."""
+        return self.gpu is None and self.home is None
+
     def lower(self, graph: Graph) -> LoopProgram:
         """The loops of a graph, as they suit the machine."""
         return lower(graph) if self.gpu is None else lower(graph, LoweringOptions(target=GPU))

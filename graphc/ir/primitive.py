@@ -67,6 +67,9 @@ class Primitive:
     notable: ClassVar[bool] = True
     # Scalar operations for one element, for the fusion cost model; about 1 for an add, 10 for an exponential.
     cost: ClassVar[float] = 1.0
+    # `evaluate` gives memory of its own, whose elements lie by rows where those of all operands do; or always.
+    by_rows: ClassVar[bool] = False
+    always_by_rows: ClassVar[bool] = False
 
     def infer(self, *types: TensorType, **attrs: Any) -> TensorType:
         """The type of the result. Raises TypeError or ValueError naming what was given and expected."""
@@ -93,6 +96,15 @@ class Primitive:
             widened = [array.astype(np.float32) if array.dtype == dtype.numpy else array for array in arrays]
             result = self.evaluate(*widened, **attrs)
             return result.astype(dtype.numpy) if result.dtype == np.float32 else result
+
+    def room(self, type: TensorType, *arrays: np.ndarray, **attrs: Any) -> np.ndarray | None:
+        """Memory for a result of the type, laid out as ``evaluate`` would give it, with nothing computed; None where
+        only ``evaluate`` tells. Of arrays whose elements are not known yet."""
+        if not self.by_rows or 0 in type.shape:
+            return None
+        if not self.always_by_rows and not all(array.flags.c_contiguous for array in arrays):
+            return None
+        return np.empty(type.shape, type.dtype.numpy)
 
     def types_of(self, arrays: Sequence[np.ndarray]) -> list[TensorType]:
         """The types of arrays that the primitive is evaluated on."""
@@ -146,6 +158,17 @@ class Pointwise(Elementwise):
 
     # A number beside a half is taken in float32, not rounded to the half: as PyTorch's kernels of this function do.
     exact_numbers: ClassVar[bool] = False
+    by_rows = True
+
+    def room_as_operands(self, type: TensorType, *arrays: np.ndarray) -> np.ndarray | None:
+        """Memory laid out as numpy's functions of elements lay out their results, by the operands."""
+        known = super().room(type, *arrays)
+        if known is not None or 0 in type.shape or type.dtype.is_half or dtype_of(arrays[0].dtype).is_half:
+            return known
+        flags = [["readonly"]] * len(arrays) + [["writeonly", "allocate"]]
+        kinds = [array.dtype for array in arrays] + [type.dtype.numpy]
+        with np.nditer([*arrays, None], ["zerosize_ok"], flags, kinds) as walk:
+            return walk.operands[-1]
 
     def types_of(self, arrays: Sequence[np.ndarray]) -> list[TensorType]:
         shape = np.broadcast_shapes(*(array.shape for array in arrays))  # eager mode broadcasts
@@ -165,6 +188,9 @@ class View(Elementwise):
     saves_inputs = ()
     notable = False
     cost = 0.0
+
+    def room(self, type: TensorType, *arrays: np.ndarray, **attrs: Any) -> np.ndarray | None:
+        return self.evaluate(*arrays, **attrs)  # it shares memory, or its copy tells how it lies
 
     def source_index(self, index: Index, source: TensorType, output: TensorType, **attrs: Any) -> Index:
         """The index in operand 0 of the element that stands at ``index`` of the result."""

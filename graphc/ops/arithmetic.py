@@ -172,6 +172,7 @@ class Remainder(Division):
     """x - floor(x / y) * y: of the sign of y."""
 
     name, function = "remainder", staticmethod(_remainder)
+    lies_as_operands = True
 
     def vjp(self, cotangent: Any, output: Any, x: Any, y: Any) -> tuple[Any, ...]:
         return (cotangent, lambda: -cotangent * FloorDivide.bind(x, y))
@@ -215,6 +216,7 @@ class Pow(Binary):
     """x to the power of y. For integers a negative power is 1 / x**-y rounded toward zero."""
 
     name, function, accepts, saves_output = "pow", staticmethod(_pow), NUMERIC_OR_COMPLEX, True
+    lies_as_operands = True
     cost = 30.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any, y: Any) -> tuple[Any, ...]:
@@ -234,6 +236,7 @@ class PowerScalar(PointwiseFunction):
     """x to the power of a number, with PyTorch's short cuts: x**2 is exactly x*x, x**0.5 is sqrt(x), and so on."""
 
     name, accepts = "power_scalar", NUMERIC_OR_COMPLEX
+    lies_as_operands = True
     cost = 10.0
 
     def infer(self, x: TensorType, *, exponent: Number) -> TensorType:

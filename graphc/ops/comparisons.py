@@ -131,6 +131,9 @@ class Where(Pointwise):
     def evaluate(self, condition: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return choose_elements(condition, x, y)
 
+    def room(self, type: TensorType, *arrays: np.ndarray, **attrs: Any) -> np.ndarray | None:
+        return self.room_as_operands(type, *arrays)
+
     def vjp(self, cotangent: Any, output: Any, condition: Any, x: Any, y: Any) -> tuple[Any | None, ...]:
         return (
             None,

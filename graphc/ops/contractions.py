@@ -51,6 +51,7 @@ class Matmul(Contraction):
     """``[..., m, k]`` times ``[..., k, n]``; the batch dimensions are equal."""
 
     name = "matmul"
+    by_rows = True
 
     def infer(self, left: TensorType, right: TensorType) -> TensorType:
         _require_numbers("matmul", left, right)
@@ -70,6 +71,13 @@ class Matmul(Contraction):
             return multiply_matrices(left, right)
         finally:
             restore(token)
+
+    def room(self, type: TensorType, *arrays: np.ndarray, **attrs: Any) -> np.ndarray | None:
+        if all(array.ndim == 2 for array in arrays) and type.shape:
+            return np.empty(type.shape, type.dtype.numpy)  # whatever lies how
+        if all(array.strides[:-2] == tuple(sorted(array.strides[:-2], reverse=True)) for array in arrays):
+            return np.empty(type.shape, type.dtype.numpy)  # several products follow the order of the operands' first
+        return None
 
     def reduced_extents(self, types: Sequence[TensorType], **attrs: Any) -> tuple[Dimension, ...]:
         return (types[0].shape[-1],)
@@ -203,6 +211,7 @@ class Convolution(_Convolution):
     """
 
     name = "convolution"
+    by_rows = True
 
     def infer(self, weight: TensorType, x: TensorType, *, stride: Sizes, padding: Sizes, dilation: Sizes) -> TensorType:
         return self._result_type(weight, x, stride, padding, dilation)
@@ -260,6 +269,7 @@ class ConvolutionInputGradient(_Convolution):
     """
 
     name = "convolution_input_gradient"
+    by_rows = True
 
     def infer(
         self, weight: TensorType, result: TensorType, *, input_size: tuple[Dimension, ...], **attrs: Any
@@ -355,6 +365,7 @@ class ConvolutionWeightGradient(_Convolution):
     """
 
     name = "convolution_weight_gradient"
+    by_rows = True
 
     def infer(self, result: TensorType, x: TensorType, *, kernel_size: Sizes, **attrs: Any) -> TensorType:
         spatial = len(kernel_size)

@@ -54,6 +54,7 @@ def require_index_type(name: str, index: TensorType) -> None:
 class Pad(Gather):
     """A border of a constant around the operand; a negative width cuts off instead."""
 
+    by_rows = always_by_rows = True
     name = "pad"
     saves_inputs = ()
 
@@ -119,6 +120,7 @@ class Pad(Gather):
 class Cat(Gather):
     """Operands one after the other along ``dim``; the other extents are equal."""
 
+    by_rows = True
     name = "cat"
     saves_inputs = ()
 
@@ -193,6 +195,7 @@ class Cat(Gather):
 class GatherAlong(Gather):
     """``result[i, j, k] = x[i, index[i, j, k], k]`` for ``dim`` 1: PyTorch's gather."""
 
+    by_rows = True
     name = "gather"
     saves_inputs = (1,)
     cost = 2.0
@@ -243,6 +246,7 @@ class GatherAlong(Gather):
 class IndexSelect(Gather):
     """Places of one dimension selected by an index of any rank, whose dimensions stand in the place of ``dim``."""
 
+    by_rows = always_by_rows = True
     name = "index_select"
     saves_inputs = (1,)
     cost = 2.0

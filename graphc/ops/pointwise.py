@@ -15,7 +15,7 @@ import numpy as np
 
 from graphc.ir.primitive import Attributes, Pointwise, register
 from graphc.ir.scalars import Call, Choose, Constant, Index, Operand, Scalar
-from graphc.ir.types import DType, TensorType, bool_
+from graphc.ir.types import DType, TensorType, bool_, dtype_of
 from graphc.notices import warn
 from graphc.ops.arithmetic import (
     Add,
@@ -87,6 +87,11 @@ class Copy(Pointwise):
         copied = x.copy("K")
         return copied if copied.strides == x.strides else x.copy()
 
+    def room(self, type: TensorType, *arrays: np.ndarray, **attrs: Any) -> np.ndarray | None:
+        (x,) = arrays
+        alike = np.empty_like(x, order="C" if 0 in x.strides else "K", subok=False)
+        return alike if alike.strides == x.strides else np.empty(x.shape, x.dtype)
+
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
         return (cotangent,)
 
@@ -129,6 +134,12 @@ class Cast(Pointwise):
             return converted(x, dtype)
         finally:
             restore(token)
+
+    def room(self, type: TensorType, *arrays: np.ndarray, **attrs: Any) -> np.ndarray | None:
+        known = super().room(type, *arrays)
+        if known is not None or 0 in type.shape or type.dtype.is_half or dtype_of(arrays[0].dtype).is_half:
+            return known
+        return np.empty_like(arrays[0], type.dtype.numpy, order="K", subok=False)
 
     def vjp(self, cotangent: Any, output: Any, x: Any, *, dtype: DType) -> tuple[Any | None, ...]:
         if not x.dtype.is_differentiable or not dtype.is_differentiable:
@@ -180,6 +191,7 @@ class Sign(Unary):
     """-1, 0, or 1; 0 for NaN."""
 
     name, function, accepts, saves_inputs = "sign", staticmethod(_sign), NUMERIC, ()
+    lies_as_operands = True
     cost = 2.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
@@ -232,6 +244,7 @@ class Rsqrt(Unary):
     """1 / sqrt(x)."""
 
     name, accepts, saves_inputs, saves_output = "rsqrt", FLOATING_OR_COMPLEX, (), True
+    lies_as_operands = True
     function = staticmethod(lambda x: inverse(np.sqrt(x)))
     cost = 8.0
 
@@ -241,6 +254,7 @@ class Rsqrt(Unary):
 
 @register
 class Reciprocal(Unary):
+    lies_as_operands = True
     name, function, accepts, saves_inputs, saves_output = (
         "reciprocal",
         staticmethod(inverse),
@@ -275,6 +289,7 @@ class Sigmoid(Exponential):
     """1 / (1 + exp(-x))."""
 
     name, function, saves_inputs, saves_output = "sigmoid", staticmethod(_sigmoid), (), True
+    lies_as_operands = True
     cost = 14.0
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
@@ -378,6 +393,7 @@ class Relu(Unary):
     """max(x, 0); the gradient at 0 is 0."""
 
     name, accepts, saves_inputs, saves_output = "relu", NUMERIC, (), True
+    lies_as_operands = True
     function = staticmethod(lambda x: np.maximum(x, _zero(x.dtype)))
 
     def vjp(self, cotangent: Any, output: Any, x: Any) -> tuple[Any, ...]:
@@ -402,6 +418,7 @@ class Clamp(PointwiseFunction):
     """The operand limited to [low, high]; None is no limit. The gradient passes at both limits. NaN stays."""
 
     name, accepts = "clamp", NUMERIC
+    lies_as_operands = True
     cost = 2.0
 
     def infer(self, x: TensorType, *, low: Number | None, high: Number | None) -> TensorType:

@@ -85,6 +85,8 @@ class PointwiseFunction(Pointwise):
     predicate: ClassVar[bool] = False
     kernel: ClassVar[str | None] = None
     arity: ClassVar[int] = 1
+    # The function is composed of such numpy functions as lay out results as their operands.
+    lies_as_operands: ClassVar[bool] = False
 
     @property
     def kernel_name(self) -> str:
@@ -105,6 +107,11 @@ class PointwiseFunction(Pointwise):
             if other.shape != first.shape:
                 raise ValueError(f"{self.name} expects operands of one shape, got {' and '.join(map(str, types))}")
         return TensorType(bool_, first.shape) if self.predicate else first
+
+    def room(self, type: TensorType, *arrays: np.ndarray, **attrs: Any) -> np.ndarray | None:
+        if self.lies_as_operands or isinstance(getattr(self, "function", None), np.ufunc):
+            return self.room_as_operands(type, *arrays)
+        return super().room(type, *arrays, **attrs)
 
     def simplify(self, inputs: Sequence[Any], attrs: Attributes, output_type: TensorType) -> Any | None:
         folded = fold(self, inputs, attrs, output_type)

@@ -131,11 +131,17 @@ def back_of(kernel: int, stride: int, dilation: int) -> int:
     return -(-(dilation * (kernel - 1) + 1) // stride)
 
 
+def _room_of_windows(room: np.ndarray | None, kernel_size: Sizes) -> np.ndarray | None:
+    """Memory for what is combined over windows; where one of them is of extent 1 only evaluating tells how it lies."""
+    return None if 1 in kernel_size else room
+
+
 @register
 class MaxPool(Reduction):
     """The maximum of each window; NaN where the window holds one. The padding is below every number."""
 
     name = "max_pool"
+    by_rows = True
     combiner = "max"
 
     def infer(self, x: TensorType, **geometry: Any) -> TensorType:
@@ -146,6 +152,9 @@ class MaxPool(Reduction):
         size = pooled_size(x.shape[-len(geometry["stride"]) :], **geometry, ceil_mode=ceil_mode)
         _require_windows(self.name, x.shape, size)
         return window_arrays.combine(np.maximum, lowest_of(x.dtype), x, size, **geometry)
+
+    def room(self, type: TensorType, *arrays: np.ndarray, **geometry: Any) -> np.ndarray | None:
+        return _room_of_windows(super().room(type, *arrays), geometry["kernel_size"])
 
     def reduced_extents(self, types: Sequence[TensorType], **attrs: Any) -> tuple[Dimension, ...]:
         return attrs["kernel_size"]
@@ -189,6 +198,7 @@ class MaxPoolPosition(Reduction):
     """
 
     name = "max_pool_position"
+    by_rows = True
     combiner = "argmax"
     differentiable = False
 
@@ -314,6 +324,7 @@ class MaxPoolGradient(_AtMaxima, Reduction):
     """
 
     name = "max_pool_gradient"
+    by_rows = True
     combiner = "sum"
 
     def reduced_extents(self, types: Sequence[TensorType], **attrs: Any) -> tuple[Dimension, ...]:
@@ -336,6 +347,7 @@ class MaxPoolSpread(_AtMaxima, Gather):
     """As ``max_pool_gradient`` where no windows overlap: every element looks at its one window."""
 
     name = "max_pool_spread"
+    by_rows = True
     cost = 4.0
 
     def element(
@@ -349,6 +361,7 @@ class SumPool(Reduction):
     """The sum of each window; the padding is zero."""
 
     name = "sum_pool"
+    by_rows = True
     combiner = "sum"
     saves_inputs = ()
 
@@ -361,6 +374,9 @@ class SumPool(Reduction):
         size = pooled_size(x.shape[-rank:], **geometry, dilation=(1,) * rank, ceil_mode=ceil_mode)
         _require_windows(self.name, x.shape, size)
         return window_arrays.combine(np.add, 0, x, size, **geometry, dilation=(1,) * rank)
+
+    def room(self, type: TensorType, *arrays: np.ndarray, **geometry: Any) -> np.ndarray | None:
+        return _room_of_windows(super().room(type, *arrays), geometry["kernel_size"])
 
     def reduced_extents(self, types: Sequence[TensorType], **attrs: Any) -> tuple[Dimension, ...]:
         return attrs["kernel_size"]
@@ -388,6 +404,7 @@ class SumPoolGradient(Reduction):
     """For each element of an input of ``input_size`` the sum over the windows that hold it."""
 
     name = "sum_pool_gradient"
+    by_rows = True
     combiner = "sum"
     saves_inputs = ()
 

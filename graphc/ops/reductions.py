@@ -51,6 +51,7 @@ class Spread(Restored):
     """As :class:`Restored`, where tensors compute it in memory of its own, that can be written to."""
 
     name, moves, of_any_dtype = "spread", True, True
+    by_rows = True
 
     def evaluate(self, value: np.ndarray, *, shape: tuple[int, ...], dims: Dims) -> np.ndarray:
         array = np.empty(shape, value.dtype)
@@ -92,6 +93,7 @@ class DimensionReduction(Reduction):
     ``reduce`` is numpy's reduction, called with ``axis`` and, where ``keeps_dtype``, with ``dtype``.
     """
 
+    by_rows = True
     accepts: ClassVar[tuple[str, ...]] = ANY
     result: ClassVar[DType | None] = None
     has_identity: ClassVar[bool] = True
@@ -122,6 +124,21 @@ class DimensionReduction(Reduction):
         finally:
             restore(token)
         return result if type(result) is np.ndarray else np.asarray(result)
+
+    def room(self, type: TensorType, *arrays: np.ndarray, **attrs: Any) -> np.ndarray | None:
+        known = super().room(type, *arrays)
+        if known is not None or 0 in arrays[0].shape:
+            return known
+        if not type.shape:
+            return np.empty((), type.dtype.numpy)
+        # The order of what stays of the operand's dimensions, as numpy's reductions choose it.
+        (x,), dims = arrays, attrs["dims"]
+        kept = iter(range(x.ndim))
+        axes = [list(range(x.ndim)), [-1 if dim in dims else next(kept) for dim in range(x.ndim)]]
+        flags = [["readonly"], ["readwrite", "allocate"]]
+        kinds = [x.dtype, type.dtype.numpy]
+        with np.nditer([x, None], ["reduce_ok"], flags, kinds, op_axes=axes) as walk:
+            return walk.operands[-1]
 
     def reduced_extents(self, types: Sequence[TensorType], **attrs: Any) -> tuple[Dimension, ...]:
         return tuple(types[0].shape[dim] for dim in attrs["dims"])

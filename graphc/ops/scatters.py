@@ -36,6 +36,8 @@ def _combine(combiner: str, base: np.ndarray, places: np.ndarray, source: np.nda
 class ScatterAlong(Scatter):
     """The element of the source at ``(i, j, k)`` goes to ``(i, index[i, j, k], k)`` of the base, for ``dim`` 1."""
 
+    by_rows = always_by_rows = True
+
     def infer(self, base: TensorType, index: TensorType, source: TensorType, *, dim: int) -> TensorType:
         gathers.require_index_type(self.name, index)
         fits = base.rank == index.rank and index.shape == source.shape and 0 <= dim < base.rank
@@ -80,6 +82,8 @@ class ScatterAlong(Scatter):
 
 class _ScatterRows(Scatter):
     """Place ``k`` of the source's dimension ``dim`` goes to place ``index[k]`` of the base's; the index has rank 1."""
+
+    by_rows = always_by_rows = True
 
     def infer(self, base: TensorType, index: TensorType, source: TensorType, *, dim: int) -> TensorType:
         gathers.require_index_type(self.name, index)

@@ -279,6 +279,7 @@ class SliceUpdate(Elementwise):
     """The base (operand 0) with one slice of it replaced by the update (operand 1)."""
 
     name = "slice_update"
+    by_rows = True
     saves_inputs = ()
     moves = True
 

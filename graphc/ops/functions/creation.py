@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from graphc.ir.types import DType
-from graphc.layouts import MemoryFormat, preserve_format
+from graphc.layouts import MemoryFormat, lay_in, preserve_format
 from graphc.ops.functions.new_options import finished
 from graphc.ops.functions.random_values import drawn, in_order, memory_order, ordered_shape
 from graphc.ops.operands import cast, expand
@@ -49,9 +47,7 @@ def full_like(
         if memory_format is not preserve_format:
             value = memory_format.lay_out(value)
         elif input.ndim > 1 and (order := memory_order(input)) != tuple(range(input.ndim)):
-            alike = np.empty(ordered_shape(input, order), value._array.dtype).transpose(np.argsort(order))
-            alike[...] = value._array
-            value._array = value._storage.array = alike
+            lay_in(value, order)
     return finished(value, device, requires_grad, input)
 
 

@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from graphc.layouts import channels_last, channels_last_3d, lay_out_as, order_in_memory
+from graphc.layouts import channels_last, channels_last_3d, lay_in, lay_out_as, order_in_memory
 
 # Channels last where the operand, or the weight, is so.
 CHANNELS_LAST = frozenset(
@@ -93,4 +93,4 @@ def _as_first(result: Any, operand: Any) -> None:
 
 def _by_rows(result: Any, operand: Any) -> None:
     if not result._array.flags.c_contiguous:
-        result._array = result._storage.array = result._array.copy("C")
+        lay_in(result, tuple(range(result._array.ndim)))
