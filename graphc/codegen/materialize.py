@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 from graphc.codegen.placements import Assembly, assemble, copy_of
 from graphc.codegen.trace import is_elementwise, is_host_work, is_product, shown_in_order
+from graphc.ir.applications import applies
 from graphc.ir.graph import Graph, Node, Projection
-from graphc.ir.integers import Integer, bounds
+from graphc.ir.integers import Integer, bounds, coefficient_of, variable
 from graphc.ir.primitive import (
     PRIMITIVES,
     Contraction,
@@ -34,6 +35,8 @@ STORE_COST = 1.5
 # What may be computed while a contraction packs its operands: a rectifier is, an exponential is not.
 PROLOGUE_OPERATIONS = 2.0
 PROLOGUE_LOADS = 1
+# So many contractions that would each pack the same matrix read a copy of it that lies as they need it.
+MANY_READERS = 4
 # What may be computed while a row is walked in order, without vectors.
 SERIAL_OPERATIONS = 8.0
 # A single number is computed once for each kernel that reads it, outside of its loops: that is cheaper than a kernel.
@@ -165,6 +168,9 @@ def choose_anchors(
     effort: dict[Node, _Effort] = {}
     for node in nodes:
         if node in required or _worth_storing(node, effort, readings, anchors):
+            anchors[node] = None
+    for node in _turned(nodes, users, anchors):
+        if applies("turn a matrix once", node):
             anchors[node] = None
     fixed = set(targets.outputs) | set(targets.states)
     taken_over = set(bases) | set(bases.values())
@@ -304,6 +310,38 @@ def _sink(
             end = end.inputs[0]
         if end is not node:
             anchors[end] = None
+
+
+def _turned(nodes: list[Node], users: dict[Node, list[Node]], anchors: dict[Node, None]) -> list[Node]:
+    """Views that many contractions have as their right operand, whose rows do not lie in order."""
+
+    def readers(node: Node) -> int:
+        found = 0
+        for user in users.get(node, ()):
+            if isinstance(user.op, Contraction) and not is_product(user) and not is_host_work(user):
+                found += user.inputs[1] is node
+            elif user not in anchors and shown_in_order(user) is node:
+                found += readers(user)
+        return found
+
+    return [
+        node
+        for node in nodes
+        if isinstance(node.op, View)
+        and len(users.get(node, ())) >= MANY_READERS
+        and _turns_rows(node)
+        and readers(node) >= MANY_READERS
+    ]
+
+
+def _turns_rows(node: Node) -> bool:
+    """Whether the last dimension of a view is another one of what it shows."""
+    shape, source = node.type.shape, node.inputs[0]
+    if len(shape) < 2 or source.type.rank < 2 or not all(isinstance(extent, int) for extent in shape):
+        return False
+    index = tuple(variable(f"i{d}", 0, extent - 1) for d, extent in enumerate(shape))
+    at = node.op.source_index(index, source.type, node.type, **node.attrs)
+    return shape[-1] > 1 and coefficient_of(at[-1], f"i{len(shape) - 1}") == 0
 
 
 def _same_size(left: Node, right: Node) -> bool:

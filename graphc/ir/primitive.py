@@ -285,6 +285,9 @@ class Contraction(Reduction):
     combiner = "sum"
     cost = 2.0
     saves_for: ClassVar[dict[int, tuple[int, ...]] | None] = {0: (1,), 1: (0,)}
+    # The dimension of the left and the right operand that the sum runs over, where sums over parts of it add up to the
+    # sum over all.
+    summed: ClassVar[tuple[int, int] | None] = None
 
     def roles(self, types: Sequence[TensorType], **attrs: Any) -> tuple[str, ...]:
         """One of "batch", "row", "column" for each dimension of the result."""

@@ -52,6 +52,7 @@ class Matmul(Contraction):
 
     name = "matmul"
     by_rows = True
+    summed = (-1, -2)
 
     def infer(self, left: TensorType, right: TensorType) -> TensorType:
         _require_numbers("matmul", left, right)

@@ -272,3 +272,20 @@ def test_listing_shows_buffers_kernels_and_launches() -> None:
         "    exp_mul(x, y)\n\n"
         "outputs y\n"
     )
+
+
+@pytest.mark.parametrize(("readers", "copies"), [(3, 0), (4, 1)])
+def test_a_matrix_that_many_products_turn_is_turned_once(readers: int, copies: int) -> None:
+    """Each step of a sequence multiplies by the same transposed weight: it lies in order after one copy."""
+    b = Builder("turned")
+    weight = b.input("w", tensor(10, 6))
+    arrays = {"w": normal(10, 6)}
+    outputs = {}
+    for step in range(readers):
+        x = b.input(f"x{step}", tensor(3, 6))
+        arrays[f"x{step}"] = normal(3, 6, seed=step)
+        outputs[f"y{step}"] = op("matmul", x, op("permute", weight, dims=(1, 0)))
+    program = lowered(graph(b, outputs), arrays)
+    assert (
+        sum("permute" in launch.kernel.operations for launch in program.launches if len(launch.buffers) == 2) == copies
+    )

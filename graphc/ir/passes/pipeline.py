@@ -11,6 +11,7 @@ from graphc.ir.graph import Graph, Node
 from graphc.ir.passes.canonicalize import canonicalize
 from graphc.ir.passes.fold_constants import fold_constants
 from graphc.ir.passes.join_padded import join_padded
+from graphc.ir.passes.join_products import join_products
 from graphc.ir.passes.recompute import recompute
 from graphc.ir.passes.remove_dead import remove_dead
 from graphc.ir.passes.structured import join_draws, merge_repetitions, trim_structured
@@ -31,6 +32,7 @@ PIPELINE: Passes = (
     (fold_constants, "canonical forms have brought constants next to each other"),
     (join_padded, "gradients of slices of one value, which canonicalization has brought next to each other"),
     (canonicalize, "folding has made new identities, such as a scale of 1"),
+    (join_products, "what it concatenates may have been concatenated just before, and is then the same value"),
     (trim_structured, "results of regions that were read by what has been simplified away"),
     (remove_dead, "so that fusion counts real uses"),
     (recompute, "last, since it doubles nodes that any other pass would merge again"),
