@@ -262,12 +262,14 @@ class Contract:
 class Parameter:
     """A buffer that a kernel is given, or a part of one: ``size`` elements from where the launch says.
 
-    ``access`` is "read", "write", or "update" (both, at the same elements)."""
+    ``access`` is "read", "write", or "update" (both, at the same elements). ``streamed`` says of one that is written
+    that nothing reads it soon."""
 
     name: str
     dtype: DType
     size: Integer
     access: str
+    streamed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
