@@ -107,7 +107,9 @@ def _merged(first: Group, second: Group, fusion: Fusion) -> _Merged | None:
 
 
 def _join(anchor: Anchor, merged: _Merged, groups: int) -> bool:
-    if anchor.form != "partial" and any(join_loops(anchor, each) for each in (merged.group, *merged.combined)):
+    if any(each.member(node) for each in merged.combined for node, _ in anchor.loads):
+        return any(join_loops(anchor, each) for each in merged.combined)  # the rows are all done then
+    if anchor.form != "partial" and join_loops(anchor, merged.group):
         return True
     mapping = rows_mapping(anchor, merged.group) if anchor.form in ("reduction", "partial") else None
     if mapping is None:
