@@ -35,7 +35,7 @@ from graphc.codegen.memory import MemoryPlan
 from graphc.compiled.builds import Entry, Stages
 from graphc.compiled.checking import check_run, checked_call
 from graphc.compiled.execution import BoundProgram
-from graphc.compiled.latest import FIRST_KIND, Latest, kind_told
+from graphc.compiled.latest import FIRST_KIND, Latest, kind_told, wants_gradient
 from graphc.compiled.many_steps import run_many
 from graphc.compiled.placement import Place, place_of
 from graphc.compiled.report import Report, describe_build
@@ -127,9 +127,7 @@ class CompiledFunction:
                 entries = latest.entries
             else:
                 key = self._key(description, tensors)
-                entries = self._entries.get(key)
-                if entries is None:
-                    entries = self._of_other_sizes(key, tensors)
+                entries = self._known(key, tensors)
                 self._latest = Latest(key, tensors, entries) if entries else None
         missed: Sequence[tuple[Entry, int]] = ()
         for entry in entries:
@@ -145,10 +143,8 @@ class CompiledFunction:
                     return self._refilled(bound, result, arguments, keywords) if bound.refills else result
         if missed and sum(1 for entry in entries if entry.path) >= self.max_paths:
             return self._too_many_paths(missed[-1], arguments, keywords)
-        if key is None:
-            tensors, description = flatten((arguments, keywords) if keywords else arguments)
-            key = self._key(description, tensors)
-        return self._first_call(key, tensors, arguments, keywords, missed)
+        key = key or self._key(latest.description, tensors)
+        return self._first_call(key, list(tensors), arguments, keywords, missed)
 
     def run(self, steps: int, *arguments: Any, **keywords: Any) -> Any:
         """Run the function many times in one call, the loop in C, as far as nothing needs Python in between.
@@ -170,16 +166,18 @@ class CompiledFunction:
         def ready(tensors: list[Tensor]) -> list[Entry]:
             if self._eager or self.check:
                 return []
-            key = self._key(description, tensors)
-            return self._entries.get(key) or self._of_other_sizes(key, tensors)
+            return self._known(self._key(description, tensors), tensors)
 
         _, description = flatten((arguments, keywords) if keywords else arguments)
         return run_many(self, ready, steps, arguments, keywords)
 
+    def _known(self, key: Any, tensors: Sequence[Tensor]) -> list[Entry]:
+        return self._entries.get(key) or self._of_other_sizes(key, tensors)
+
     @staticmethod
     def _key(description: Any, tensors: Sequence[Tensor]) -> Any:
         """What the kind of a call is."""
-        kinds = [(tensor._array.shape, tensor.dtype.short, _wants_gradient(tensor)) for tensor in tensors]
+        kinds = [(tensor._array.shape, tensor.dtype.short, wants_gradient(tensor)) for tensor in tensors]
         if use.active:
             kinds = [
                 (shape, short if tensor.is_cpu else f"{short} on {tensor.device}", wanted)
@@ -450,11 +448,6 @@ class CompiledFunction:
 
     def __repr__(self) -> str:
         return f"<compiled function {self.__name__}, {sum(map(len, self._families.values()))} builds>"
-
-
-def _wants_gradient(tensor: Tensor) -> bool:
-    """As ``tensor.requires_grad``; a view may have come to a history by its base."""
-    return tensor._requires_grad or (tensor._base is not None and tensor.requires_grad)
 
 
 _warned: set[str] = set()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,3 +69,10 @@ def test_no_room_loads_one_above_it(room: str) -> None:
         if room_of(other) in ABOVE[room]
     }
     assert not found
+
+
+def test_what_only_some_programs_need_is_not_imported() -> None:
+    """`import graphc` reads no module that takes long and that a first step may do without."""
+    late = ("numpy.random", "networkx", "jinja2", "tqdm", "pycuda", "torch", "unittest", "asyncio", "multiprocessing")
+    told = f"import sys, graphc; print([name for name in {late} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -16,6 +16,11 @@ from graphc.tensor import Tensor
 FIRST_KIND = 4  # where in a key the kinds of tensors begin
 
 
+def wants_gradient(tensor: Tensor) -> bool:
+    """As ``tensor.requires_grad``; a view may have come to a history by its base."""
+    return tensor._requires_grad or (tensor._base is not None and tensor.requires_grad)
+
+
 class Latest:
     """The kind of the latest call, and its builds: most calls are of the same kind, which is seen without a key."""
 

@@ -16,6 +16,7 @@ cosine in float32 are those of S. Moshier's Cephes library (logf, sinf, cosf).
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
 import os
 import threading
@@ -97,7 +98,6 @@ class RandomStream:
     def __init__(self, seed: int = DEFAULT_SEED) -> None:
         self.buffer: NDArray[np.uint32] = np.zeros(_BUFFER_LENGTH, np.uint32)
         self._cached_normal = self.buffer[_CACHED_NORMAL].view(np.float64)
-        self._engine = _Engine()
         self.lock = recursive_lock()
         self.manual_seed(seed)
 
@@ -115,7 +115,7 @@ class RandomStream:
         with self.lock:
             self._initial_seed = int(seed) % 2**64
             self.buffer[:] = 0
-            self.buffer[:WORD_COUNT] = np.random.RandomState(self._initial_seed % 2**32).get_state()[1]
+            self.buffer[:WORD_COUNT] = _words_of_seed(self._initial_seed % 2**32)
             self.buffer[_POSITION] = WORD_COUNT
         return self
 
@@ -368,6 +368,10 @@ class RandomStream:
         fill(compiled, name, self.buffer, values, *arguments)
         return values
 
+    @functools.cached_property
+    def _engine(self) -> _Engine:
+        return _Engine()  # made when it is first needed: numpy's module takes long to import
+
     def _draw(self, count: int) -> NDArray[np.uint64]:
         """The next `count` draws of 32 bits."""
         for watcher in drawing.watchers:
@@ -425,6 +429,15 @@ class RandomStream:
                 cells[place] = cells[other] if other != place else place
                 cells[other] = place
         return order
+
+
+def _words_of_seed(seed: int) -> NDArray[np.uint32]:
+    """The state that the Mersenne twister starts from (Matsumoto and Nishimura, init_genrand of 2002)."""
+    words = []
+    for position in range(1, WORD_COUNT + 1):
+        words.append(seed)
+        seed = (1812433253 * (seed ^ seed >> 30) + position) & 0xFFFFFFFF
+    return np.array(words, np.uint32)
 
 
 class _Engine:
