@@ -8,6 +8,7 @@ writes the state, and its results go to the memory of the tensors that the funct
 
 from __future__ import annotations
 
+import mmap
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,6 @@ from graphc.device_memory import use as device_use
 from graphc.ir.primitive import Attributes, Indexed, Pointwise, Primitive, Source
 from graphc.ir.types import TensorType
 from graphc.ops.gathers import first_outside
-from graphc.runtime.memory import ALIGNMENT, private_mapping
 from graphc.tensor import Storage, Tensor
 
 # Operations that read so many bytes wait; smaller ones cost less than what is to be gained.
@@ -27,6 +27,8 @@ WORTH_WAITING_BYTES = 1 << 16
 # Smaller arrays lie side by side in mappings of so many bytes: an allocator that wrote beside each of them would have
 # the system find memory for what may never be used.
 SMALL_BYTES, MAPPING_BYTES = 1 << 20, 1 << 22
+# Programs may want what they work in to begin at such places.
+ALIGNMENT = 64
 
 
 @dataclass(slots=True)
@@ -104,7 +106,7 @@ class Postponed:
         nbytes = -(-room.nbytes // ALIGNMENT) * ALIGNMENT
         if nbytes < SMALL_BYTES:
             if nbytes > self._mapping.size:
-                self._mapping = np.frombuffer(private_mapping(MAPPING_BYTES), np.uint8)
+                self._mapping = np.frombuffer(_private_mapping(), np.uint8)
             block, self._mapping = self._mapping[:nbytes], self._mapping[nbytes:]
         else:
             block = np.empty(nbytes + ALIGNMENT, np.uint8)
@@ -162,3 +164,10 @@ class Postponed:
 
 def _as_given(array: np.ndarray) -> np.ndarray:
     return array
+
+
+def _private_mapping() -> mmap.mmap:
+    # Python's default is memory that forked children share.
+    if hasattr(mmap, "MAP_PRIVATE"):
+        return mmap.mmap(-1, MAPPING_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return mmap.mmap(-1, MAPPING_BYTES)

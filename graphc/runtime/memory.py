@@ -46,7 +46,7 @@ class Arena:
         if nbytes >= HUGE_PAGE:
             # Addresses are free, only touched pages count: ask for one huge page more and start at a multiple.
             try:
-                self._owner: Any = private_mapping(nbytes + HUGE_PAGE)
+                self._owner: Any = _private_mapping(nbytes + HUGE_PAGE)
             except (OSError, OverflowError) as error:
                 raise MemoryError(f"no memory for an arena of {nbytes} bytes: {error}") from error
             advice = getattr(mmap, "MADV_HUGEPAGE", None)
@@ -64,7 +64,7 @@ class Arena:
         return f"Arena({self.nbytes} bytes)"
 
 
-def private_mapping(nbytes: int) -> mmap.mmap:
+def _private_mapping(nbytes: int) -> mmap.mmap:
     """Anonymous memory that a forked child gets a copy of; Python's default is memory shared with it."""
     if hasattr(mmap, "MAP_PRIVATE"):
         return mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
