@@ -51,6 +51,7 @@ from graphc.ops.promotion import get_default_dtype
 from graphc.recording import state
 from graphc.runtime.errors import CompileError, CompilerNotFound
 from graphc.runtime.memory import give_back_free_memory
+from graphc.runtime.threads import building_ahead
 from graphc.source_lines import defined_at, user_location
 from graphc.tensor import Tensor
 
@@ -255,7 +256,9 @@ class CompiledFunction:
 
             self._captures += 1
             try:
-                _, returned = capture(self.function, arguments, keywords, symbols or (), use, postpones=not self.check)
+                with building_ahead():
+                    postpones = not self.check
+                    _, returned = capture(self.function, arguments, keywords, symbols or (), use, postpones=postpones)
             except CaptureError as error:
                 if not self.fallback or self.fullgraph:
                     raise

@@ -9,7 +9,7 @@ from graphc.runtime.errors import CompileError, CompilerNotFound, CompilerTimeou
 from graphc.runtime.memory import Arena, ResultMemory, give_back_free_memory
 from graphc.runtime.native import NativeLibrary, build_library, load_library
 from graphc.runtime.program import NativeProgram
-from graphc.runtime.threads import quiet_numpy_threads
+from graphc.runtime.threads import building_ahead, quiet_numpy_threads
 from graphc.runtime.toolchain import Toolchain, compile_flags, cpu_features, find_toolchain
 from graphc.thread_count import get_num_threads, set_num_threads
 
@@ -26,6 +26,7 @@ __all__ = [
     "ResultMemory",
     "Toolchain",
     "build_library",
+    "building_ahead",
     "cache_folder",
     "cache_key",
     "compile_flags",

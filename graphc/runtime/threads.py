@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
+from collections.abc import Iterator
 
 from graphc.blas_threads import loaded_openblas
 from graphc.fork_safe import recursive_lock
 from graphc.runtime.abi import ffi, open_library
 from graphc.runtime.blas_bridge import SOURCE
+from graphc.runtime.builds import Build
 from graphc.runtime.errors import CompileError, CompilerNotFound
 from graphc.runtime.native import build_library
 from graphc.runtime.toolchain import find_toolchain
@@ -69,9 +73,9 @@ def quiet_numpy_threads() -> str:
 
 def _share_threads() -> str:
     try:
-        if not find_toolchain().openmp:
+        build = _bridge()
+        if build is None:
             return NOTHING_TO_DO
-        build = build_library(SOURCE, name="graphc_blas_bridge", optimization="-O2", extra_flags=("-ldl",))
         # Never unloaded: OpenBLAS holds a pointer into it, and it keeps the OpenMP library loaded whose threads live on
         # after the program that started them has gone.
         bridge = open_library(build.path, for_ever=True)
@@ -80,3 +84,30 @@ def _share_threads() -> str:
     setting.may_have_team = True
     answers = [bridge.graphc_adopt_blas(ffi.from_buffer(path.encode() + b"\0")) for path in loaded_openblas()]
     return ANSWERS[max(answers, default=0)]
+
+
+def _bridge() -> Build | None:
+    """The library that hands OpenBLAS's jobs to OpenMP; None where programs are built without it."""
+    if not find_toolchain().openmp:
+        return None
+    return build_library(SOURCE, name="graphc_blas_bridge", optimization="-O2", extra_flags=("-ldl",))
+
+
+@contextlib.contextmanager
+def building_ahead() -> Iterator[None]:
+    """While the caller makes a program's text, another thread finds the compiler and builds what every program needs
+    beside its own. What fails there fails again, and is told, where it is asked for."""
+    if _quiet_answer is not None or os.environ.get("CC"):
+        yield
+        return
+
+    def build() -> None:
+        with contextlib.suppress(Exception):
+            _bridge()
+
+    helper = threading.Thread(target=build, name="graphc: what all programs need", daemon=True)
+    helper.start()
+    try:
+        yield
+    finally:
+        helper.join()

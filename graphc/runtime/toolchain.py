@@ -12,6 +12,7 @@ import importlib.util
 import json
 import os
 import platform
+import select
 import shlex
 import shutil
 import signal
@@ -26,6 +27,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from graphc.fork_safe import recursive_lock
 from graphc.runtime.abi import ffi, open_library
 from graphc.runtime.cache import Cache, cache_key, default_cache, encode
 from graphc.runtime.errors import CompileError, CompilerNotFound, CompilerTimeout
@@ -202,8 +204,7 @@ def run_compiler(
             while process.returncode is None and printed <= MOST_BYTES and time.monotonic() < deadline:
                 if given_up is not None and given_up.is_set():
                     break
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(min(LOOK_SECONDS, max(deadline - time.monotonic(), 0.0)))
+                _wait_for(process, min(LOOK_SECONDS, max(deadline - time.monotonic(), 0.0)))
                 printed = os.fstat(output.fileno()).st_size
         finally:
             stopped = process.returncode is None
@@ -228,6 +229,21 @@ def run_compiler(
     return text
 
 
+def _wait_for(process: subprocess.Popen, seconds: float) -> None:
+    """Wait until a process ends, or so long. Python's own way looks now and then, up to 50 ms late each time."""
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except (AttributeError, OSError):  # another system, or an older one
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        return
+    try:
+        select.select([descriptor], [], [], seconds)
+    finally:
+        os.close(descriptor)
+    process.poll()
+
+
 def _stop(process: subprocess.Popen) -> None:
     try:
         os.killpg(process.pid, signal.SIGKILL)
@@ -247,6 +263,7 @@ def _failure(reason: str, command: tuple[str, ...], output: str) -> str:
 # -- finding one -------------------------------------------------------------------------------------------------------
 
 _found: dict[tuple[str | None, ...], Toolchain] = {}
+_finding = recursive_lock()
 
 
 def find_toolchain(*, refresh: bool = False) -> Toolchain:
@@ -261,6 +278,13 @@ def find_toolchain(*, refresh: bool = False) -> Toolchain:
     surroundings = (os.environ.get("CC"), os.environ.get("PATH"), str(default_cache().folder))
     if not refresh and surroundings in _found:
         return _found[surroundings]
+    with _finding:
+        return _search(surroundings, refresh)
+
+
+def _search(surroundings: tuple[str | None, ...], refresh: bool) -> Toolchain:
+    if not refresh and surroundings in _found:
+        return _found[surroundings]
     tried = []
     for name, command in _candidates():
         if not command:
@@ -272,7 +296,7 @@ def find_toolchain(*, refresh: bool = False) -> Toolchain:
             tried.append(f"{name}: {error}")
             if name.startswith("CC="):
                 warnings.warn(
-                    f"graphc: {name} can't be used, looking for another: {error}", RuntimeWarning, stacklevel=2
+                    f"graphc: {name} can't be used, looking for another: {error}", RuntimeWarning, stacklevel=3
                 )
             continue
         _found[surroundings] = toolchain
