@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphc.factory import factory, sequence_shape, shape_of
-from graphc.ir.types import DType, bool_, int64
+from graphc.ir.types import DType, bool_, dtype_of, int64
 from graphc.layouts import MemoryFormat, contiguous_format
 from graphc.notices import warn, warn_once
 from graphc.ops.functions.creation import empty_like, full_like, ones_like, zeros_like
@@ -112,7 +112,10 @@ def from_numpy(array: np.ndarray) -> Tensor:
             "tensor is refused. You may want to copy the array, or make it writable before converting it to a tensor. "
             "This type of warning will be suppressed for the rest of this program."
         )
-    return Tensor.from_array(array)
+    shown = Tensor._wrap(array, dtype_of(array.dtype))
+    if state.recorder is not None:
+        state.recorder.memory_shown(shown)
+    return shown
 
 
 def _first(data: Any) -> Any:

@@ -58,6 +58,12 @@ class Recorder(Protocol):
     def view_made(self, tensor: Tensor) -> None:
         """A tensor was made that shows another's memory as it is, as a parameter does."""
 
+    def memory_made(self, tensor: Tensor) -> None:
+        """A tensor was made of numbers that are no tensor's, as it is anew at every call."""
+
+    def memory_shown(self, tensor: Tensor) -> None:
+        """A tensor was made that shows the memory of an array of the user's."""
+
     def flag_written(self, tensor: Tensor) -> None:
         """``tensor.requires_grad`` is about to change."""
 

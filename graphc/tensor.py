@@ -136,8 +136,12 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
 
     @staticmethod
     def from_array(array: np.ndarray) -> Tensor:
-        """A tensor that shares the array's memory. Raises TypeError for an element type that no tensor holds."""
-        return Tensor._wrap(array, dtype_of(array.dtype))
+        """A tensor of an array that the library made, whose memory it shares. Raises TypeError for an element type that
+        no tensor holds."""
+        made = Tensor._wrap(array, dtype_of(array.dtype))
+        if state.recorder is not None:
+            state.recorder.memory_made(made)
+        return made
 
     def _beside(self, array: np.ndarray) -> Tensor:
         """A new tensor of an array, on the device of this one."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
-from weakref import WeakKeyDictionary, WeakValueDictionary, ref
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary, ref
 
 import numpy as np
 
@@ -37,6 +37,8 @@ from graphc.source_lines import user_location
 from graphc.storage import byte_range
 from graphc.tensor import RunTimeNumber, Size, Storage, Tensor, View
 
+# So many numbers that the code gives are written into the program.
+MOST_ELEMENTS_WRITTEN = 16
 # Code may decide by the elements of a tensor with so many, such as the lengths of a batch's sequences.
 MOST_ELEMENTS_READ = 64
 
@@ -115,6 +117,8 @@ class GraphRecorder:
         self._memories: WeakKeyDictionary[Storage, list[Memory]] = WeakKeyDictionary()
         self._saved: list[Memory] = []  # in the order of their first writes
         self._made: WeakValueDictionary[int, Tensor] = WeakValueDictionary()  # views that were made within
+        self._of_numbers: WeakSet[Storage] = WeakSet()  # memory that was made within of numbers, as `tensor` does
+        self.reaches_array: Callable[[np.ndarray], bool] = lambda array: False  # whether it is of the user's variables
         self._objects: dict[int, Any] = {}  # modules that were made within
         # Attributes of modules that were given other values: where, what they were at entry, and the first line.
         self.attributes: dict[tuple[int, str], tuple[Place, Any, Location]] = {}
@@ -186,7 +190,26 @@ class GraphRecorder:
         return memory
 
     def enter(self, tensor: Tensor) -> Memory:
-        """Memory that the function reaches from outside, as a whole."""
+        """Memory that no operation made, as a whole: of numbers that the function gave, or from outside."""
+        return self._enter_numbers(tensor) if tensor._storage in self._of_numbers else self.enter_outside(tensor)
+
+    def _enter_numbers(self, tensor: Tensor) -> Memory:
+        """Memory that holds these numbers anew at every call: a constant of the program, or a copy of memory that
+        nobody writes to."""
+        array = tensor._storage.array
+        dtype = dtype_of(array.dtype)
+        if array.size <= MOST_ELEMENTS_WRITTEN and not dtype.is_complex:
+            literal = {"literal": Literal(array.copy(), dtype)}
+            node = self.builder.add(Constant.instance, (), literal, self.location())
+        else:
+            kept = self.enter_outside(Tensor._wrap(array.copy(), dtype))
+            node = self.builder.add(Copy.instance, [kept.node], {}, self.location())
+        memory = Memory(ref(tensor), node, None)
+        self._memories.setdefault(tensor._storage, []).append(memory)
+        return memory
+
+    def enter_outside(self, tensor: Tensor) -> Memory:
+        """Memory that the function reaches from outside."""
         self.refuse_leaked(tensor)
         if id(tensor._storage) not in self._names:
             # Made since the names were looked up, as an optimizer's state is in its first step.
@@ -384,6 +407,13 @@ class GraphRecorder:
     def _gradient_slot(self, tensor: Tensor, read: bool) -> None:
         if id(tensor) not in self.gradients:
             self.gradients[id(tensor)] = GradientSlot(tensor, tensor._grad, read, self.location())
+
+    def memory_made(self, tensor: Tensor) -> None:
+        self._of_numbers.add(tensor._storage)
+
+    def memory_shown(self, tensor: Tensor) -> None:
+        if not self.reaches_array(tensor._array):
+            self._of_numbers.add(tensor._storage)
 
     def view_made(self, tensor: Tensor) -> None:
         self._made[id(tensor)] = tensor

@@ -43,7 +43,7 @@ class RegionRecorder(GraphRecorder):
         self._objects = outer._objects
         self.symbols, self.fixed, self.fixed_values = dict(outer.symbols), dict(outer.fixed), dict(outer.fixed_values)
 
-    def enter(self, tensor: Tensor) -> Memory:
+    def enter_outside(self, tensor: Tensor) -> Memory:
         self.outer.refuse_leaked(tensor)
         self.closed.append(tensor)
         node = self.outer.node_of(tensor)
@@ -191,11 +191,11 @@ def record_body(
         state.recorder = outer
         np.copyto(default_generator.buffer, stream)
         recorder.leave()
-    graph = _without_stopped(recorder, ends)
+    graph = without_stopped(recorder, ends)
     return RecordedBody(graph, tuple(recorder.closed))
 
 
-def _without_stopped(recorder: RegionRecorder, ends: Sequence[Node]) -> Graph:
+def without_stopped(recorder: RegionRecorder, ends: Sequence[Node]) -> Graph:
     """The graph of a body in which ``detach`` stands where gradients were switched off."""
     builder = Builder(recorder.builder.name)
     made: dict[Node, Node] = {}

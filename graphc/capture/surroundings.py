@@ -130,6 +130,7 @@ class Surroundings:
         self._loaded: set[str] = set()  # variables and attributes that code of the user's reads
         self._routes: dict[int, list[Place]] = {}  # where a container is held, by its id
         self._arrays: list[tuple[str, np.ndarray, np.ndarray]] = []  # arrays of numpy's, and what they held
+        self._met_arrays: list[np.ndarray] = []  # those, and larger ones
         self._files: list[tuple[str, ModuleType]] = []  # files of the user's
         self._codes: list[CodeType] = []
         self._methods: dict[str, list[CodeType]] = {}  # those of the user's classes that were met
@@ -143,6 +144,10 @@ class Surroundings:
         for name, file in self._files:
             names = tuple(each for each in sorted(self._loaded) if isinstance(vars(file).get(each), _DATA))
             self._hold(name, vars(file), _ATTRIBUTE, names)
+
+    def reaches_array(self, array: np.ndarray) -> bool:
+        """Whether an array shows memory of arrays that the function reaches, or is given."""
+        return any(np.may_share_memory(array, known) for known in self._met_arrays)
 
     # -- before the function runs ------------------------------------------------------------------------------------
 
@@ -176,6 +181,7 @@ class Surroundings:
                 at = f"{name}[{position}]"
                 self._visit(at, item, None if place is None else place.within(position, at, fixed=True))
         elif isinstance(value, np.ndarray):
+            self._met_arrays.append(value)
             if value.size <= MOST_ITEMS and self._new(value):
                 self._arrays.append((name, value, value.copy()))
         elif isinstance(value, ModuleType):

@@ -79,6 +79,7 @@ def capture(
     recorder = GraphRecorder(getattr(function, "__name__", "graph"), lambda: outside_names(function), postpones)
     given = [*((f"arguments[{place}]", value) for place, value in enumerate(arguments)), *keywords.items()]
     surroundings = Surroundings(function, [(name, value) for name, value in given if not is_container(value)])
+    recorder.reaches_array = surroundings.reaches_array
     containers = Containers(arguments, keywords)
     entered: list[Memory] = []
     users = Counter(tensor._storage for tensor in tensors)
