@@ -112,6 +112,8 @@ class Recording:
     leaves: Mapping[str, Tensor] = field(default_factory=dict)
     # The results that are leaves, made within, that other results may be differentiated by.
     made_leaves: Mapping[str, int] = field(default_factory=dict)
+    # The inputs whose tensors are left with a history, each with which of the differentiated results it is.
+    histories: tuple[tuple[int, int], ...] = ()
     flags: tuple[FlagEffect, ...] = ()
     data: tuple[DataEffect, ...] = ()
     # How the dimensions of each output are permuted, where it is not in row-major order.

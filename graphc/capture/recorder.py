@@ -18,7 +18,7 @@ import numpy as np
 from graphc.autograd.tape import next_sequence
 from graphc.capture.errors import CaptureError, OverlapError
 from graphc.capture.guards import Guard, SizeGuard
-from graphc.capture.places import MISSING, Place
+from graphc.capture.places import MISSING, Place, history_of
 from graphc.capture.postponed import Postponed
 from graphc.ir.graph import Builder, Location, Node, Projection
 from graphc.ir.integers import IntegerExpression, bind_attribute, substitute, variables
@@ -56,9 +56,11 @@ class Memory:
     input: Node | None  # the graph input that it was at entry; None for memory made within
     prefix: tuple[View, ...] = ()  # how `tensor` lies within its storage
     written_at: Location | None = None
+    written: Tensor | None = None  # of memory from outside, the tensor that was last written to
     at_entry: np.ndarray | None = None  # a copy from before the first write, to undo a capture that is refused
     joined: bool = False  # all of the memory that arguments show parts of
     owner: Tensor | None = None  # the tensor whose memory it was at entry, where that has been given other memory
+    history: tuple[bool, bool] = (False, True)  # what `history_of` said of the tensor at entry
 
     @property
     def tensor(self) -> Tensor:
@@ -185,7 +187,7 @@ class GraphRecorder:
         shape = tuple(symbols.get(dim, extent) for dim, extent in enumerate(tensor._array.shape))
         type = TensorType(tensor.dtype, shape)
         node = self.builder.input(self._unique(name), type, kind).node
-        memory = Memory(tensor, node, node, prefix)
+        memory = Memory(tensor, node, node, prefix, history=history_of(tensor))
         self._memories.setdefault(tensor._storage, []).append(memory)
         return memory
 
@@ -377,6 +379,8 @@ class GraphRecorder:
             self._variants[new] = variant
         memory.node = new
         memory.written_at = self.builder.location
+        if memory.input is not None:
+            memory.written = target
 
     def write_waits(self, target: Tensor, value: Tensor) -> bool:
         memory = self._find(target)
@@ -639,6 +643,26 @@ class GraphRecorder:
     def memories(self) -> list[Memory]:
         """Every memory that was there at entry, in the order in which it was met."""
         return [memory for group in self._memories.values() for memory in group if memory.input is not None]
+
+    def histories(self) -> Iterator[tuple[Memory, Tensor]]:
+        """The memories from outside that are left with a history made within, each with the tensor that has it."""
+        for memory in self.memories():
+            written = memory.written
+            if written is None or not self._has_history_from_within(written):
+                continue
+            if memory.joined or not self._has_history_from_within(memory.tensor):
+                raise CaptureError(
+                    f"{memory.input.name} shows memory that other tensors show too, and is left with a history of "
+                    "gradients, which later calls could not give all of them; write detach()ed values, or write "
+                    "within no_grad()",
+                    memory.written_at,
+                )
+            if not memory.tensor.grad_fn.released:
+                yield memory, memory.tensor
+
+    def _has_history_from_within(self, tensor: Tensor) -> bool:
+        node = tensor.grad_fn if tensor.requires_grad else None
+        return node is not None and node.sequence >= self.first_sequence
 
     def knows(self, tensor: Tensor) -> bool:
         """Whether the function computed with a tensor, or gave it a gradient."""

@@ -368,7 +368,9 @@ class Surroundings:
         for tensor, places in found.values():
             own = id(tensor) in recorder.gradients or id(tensor) in recorder.flags
             if is_whole(tensor) and users[tensor._storage] == 1 and not own:
-                loose[tensor._storage] = Placed(tuple(places), history_of(tensor))
+                memory = recorder.memory_of(tensor)
+                history = history_of(tensor) if memory is None or memory.input is None else memory.history
+                loose[tensor._storage] = Placed(tuple(places), history)
             elif recorder.knows(tensor):
                 held += [(place, tensor) for place in places]
         return loose, held

@@ -288,9 +288,13 @@ def _finish(
     leaves: dict[str, Tensor] = {}
     made_leaves: dict[str, int] = {}
     saved: dict[Node, int] = {}
-    if pending:
+    histories = {memory.input: (memory.node, tensor) for memory, tensor in recorder.histories()}
+    for _, tensor in histories.values():
+        _refuse_python_rules(recorder, tensor)
+    if pending or histories:
         made_leaves = {f"{outputs.named[-1][0]}.leaf_{at}": at for at, result in enumerate(results) if result.leaf}
         ends = [(outputs.values[output], origin.grad_fn) for output, origin in pending.items()]
+        ends += [(node, tensor.grad_fn) for node, tensor in histories.values()]
         made = {name: tensors[position] for name, position in made_leaves.items()}
         differentiable, leaves = _differentiable(recorder, whole, arguments, entered, ends, written, made)
         half = split_backward(differentiable)
@@ -307,6 +311,8 @@ def _finish(
     named = tuple(Output(*output) for output in outputs.named)
     graph = _tidy(Graph(whole.name, whole.inputs, whole.nodes, named, whole.updates))
     bindings = _bind(recorder, graph, entered, arguments, loose, own)
+    names = {node.name: node for node in histories}
+    written_inputs = [(at, names[node.name]) for at, node in enumerate(graph.inputs) if node.name in names]
     outside = {id(binding.tensor._storage) for binding in bindings if isinstance(binding, FromOutside)}
     for tensor, flag in recorder.leaves.values():
         known = id(tensor._storage) in outside or id(tensor) in rebound
@@ -339,6 +345,7 @@ def _finish(
         recorder.fixed_values,
         leaves,
         made_leaves,
+        tuple((position, len(pending) + list(histories).index(node)) for position, node in written_inputs),
         tuple(flags),
         tuple(data),
         tuple(outputs.orders),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.autograd.modes import enable_grad
 from graphc.capture.guards import GradientGuard, gradients_as_found
 from graphc.capture.places import ArraysGuard, KindGuard, LengthGuard, SameGuard, VariablesGuard, replace_all
 from graphc.capture.recorded import FromArgument, FromArgumentMemory, FromGradient, FromOutside, FromScalar, Recording
@@ -372,6 +373,8 @@ class BoundProgram:
             call = CompiledBackward.of_call(self._differentiable, inputs, saved)
             for place, output in enumerate(recording.differentiated):
                 call.result(place, memories[output])
+            for slot, place in recording.histories:
+                _give_history(call, place, self._bound_to(slot, tensors))
         # All are looked up before any is replaced: tensors may exchange their memory.
         data = [(effect.owner, self._at(effect.place, memories, tensors, sizes)) for effect in recording.data]
         for owner, value in data:
@@ -446,6 +449,17 @@ class BoundProgram:
         if isinstance(binding, FromGradient):
             return binding.owner.of(tensors)._grad
         return next(tensor for at, tensor, _ in self.outside if at == slot) if binding.placed else binding.tensor
+
+
+def _give_history(call: CompiledBackward, place: int, written: Tensor) -> None:
+    """Make a tensor that a run has written the result at a place on the tape; its base too, where it is a view."""
+    if written._base is None:
+        call.result(place, written)
+        return
+    value = call.result(place, Tensor.from_array(written._array.copy()))
+    if value.requires_grad:
+        with enable_grad():
+            written.copy_(value)
 
 
 def _seen(place: Seen, memories: list[Tensor], sizes: Mapping[str, int]) -> Tensor:

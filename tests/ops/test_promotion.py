@@ -148,3 +148,16 @@ def test_numbers_that_a_dtype_cannot_hold(dtype, text, number):
         except (RuntimeError, OverflowError, NotImplementedError) as error:
             outcomes.append((type(error).__name__, str(error).splitlines()[0]))
     assert repr(outcomes[0]) == repr(outcomes[1])
+
+
+@pytest.mark.parametrize("name", ["add", "sub", "rsub"])
+def test_what_is_scaled_has_the_dtype_of_the_sum(name):
+    """A float64 without dimensions decides before the number that integers are scaled by."""
+    torch = pytest.importorskip("torch")
+
+    def dtypes(library):
+        single, row = library.ones((), dtype=library.float64), library.zeros(2, dtype=library.int32)
+        function = getattr(library, name)
+        return [str(function(*each, alpha=2).dtype) for each in ((single, row), (row, single), (single, row[:0]))]
+
+    assert dtypes(gc) == dtypes(torch)

@@ -265,6 +265,8 @@ def _scaled(input: Operand, other: Operand, alpha: Operand) -> Operand:
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
     if isinstance(alpha, bool) and dtype is not bool_:
         raise RuntimeError("Boolean alpha only supported for Boolean results.")
+    if is_value(other) and other.dtype.category != dtype.category:
+        other = cast(other, dtype)  # a number would not give it the precision that a tensor gives
     return other * (alpha if is_value(alpha) else as_number(alpha, dtype))
 
 
