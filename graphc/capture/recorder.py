@@ -132,6 +132,7 @@ class GraphRecorder:
         self._generator_at_entry = default_generator.buffer.copy()
         self._find_names = find_names
         self._names = find_names()
+        self._named_by_bodies: set[int] = set()  # what only bodies of structured operations have variables for
         self._taken: dict[str, int] = {}
         # The sizes that are known at run time only, as they are now; and why others no longer are among them.
         self.symbols: dict[str, int] = {}
@@ -688,7 +689,7 @@ class GraphRecorder:
 
     def reaches(self, storage: Storage) -> bool:
         """Whether the function has a variable of its own for this memory."""
-        return id(storage) in self._names
+        return id(storage) in self._names and id(storage) not in self._named_by_bodies
 
     def memory_of(self, tensor: Tensor) -> Memory | None:
         """The memory that a tensor lies in, where the capture knows it."""

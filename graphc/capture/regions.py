@@ -35,6 +35,7 @@ class RegionRecorder(GraphRecorder):
     def __init__(self, outer: GraphRecorder, operation: str, names: Mapping[int, str]):
         super().__init__(operation, lambda: {**outer._names, **names})
         outer.postponed.carry_out()  # a body runs on values
+        outer._named_by_bodies |= names.keys() - outer._names.keys()
         outer._names = self._names
         self.outer = outer
         self.operation = operation

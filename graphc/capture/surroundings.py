@@ -282,7 +282,7 @@ class Surroundings:
             before = held.before.get(key, MISSING)
             plain = isinstance(value, PLAIN) and isinstance(before, PLAIN) and kind_of(value) != kind_of(before)
             if plain or key is END or _holds_tensors(value):
-                self._refuse(held.place(key).name)
+                self._refuse(held.name if key is END else held.place(key).name)
 
     def changes(self, recorder: GraphRecorder) -> tuple[list[Replacement], list[Any], list[Any]]:
         """What the function stored: the replacements, the values that are new, and what that rests on.

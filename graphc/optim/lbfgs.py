@@ -6,22 +6,24 @@ https://docs.pytorch.org/docs/stable/generated/torch.optim.LBFGS.html
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from graphc.autograd.modes import enable_grad, no_grad
-from graphc.creation import zeros
-from graphc.ops.functions.shaping import cat
+from graphc.ops.promotion import result_type
+from graphc.optim.lbfgs_program import Limits, Memory, RecordedStep, gathered, move
 from graphc.optim.line_search import Trial, strong_wolfe
-from graphc.optim.optimizer import Optimizer, require_learning_rate
+from graphc.optim.optimizer import Optimizer, Same, require_learning_rate
+from graphc.recording import paused, phase, state
 from graphc.tensor import Tensor
 
 
 class LBFGS(Optimizer):
     """Steps along an estimate of the Newton direction. ``step`` needs a closure, which it calls many times.
 
-    How often depends on the values that it returns, so a step runs eagerly only: inside a compiled function it raises
-    CaptureError. All parameters are of one group; the state of the whole is kept with the first of them.
+    All parameters are of one group; the state of the whole is kept with the first of them. Inside a compiled function
+    the loops over directions and trials are the program's (:mod:`graphc.optim.lbfgs_program`), and so is the state,
+    which ``state`` shows as eager mode would have it.
 
     Args:
         params: the parameters.
@@ -64,6 +66,56 @@ class LBFGS(Optimizer):
             raise ValueError("LBFGS doesn't support per-parameter options (parameter groups)")
         self._params = self.param_groups[0]["params"]
 
+    # -- state: what eager mode has, and the memory of compiled steps where there are any --------------------------
+
+    @property
+    def state(self) -> Any:
+        """What is remembered, by the first parameter, in PyTorch's layout."""
+        memory = self._memory
+        if memory is not None and state.recorder is None and memory.version != self._seen:
+            self._state[self._params[0]].update(memory.entries())
+            self._seen = memory.version
+        return self._state
+
+    @state.setter
+    def state(self, value: Any) -> None:
+        self._state, self._memory, self._seen = value, None, -1
+
+    @property
+    def bound_to(self) -> Any:
+        """What a recorded step is bound to, as a capture compares it."""
+        if self._memory is not None and self._params[0] not in self.state:
+            self._memory = None
+        hooks = (*self._step_pre_hooks.values(), *self._step_post_hooks.values())
+        return Same((*self._params, self._memory, *hooks))
+
+    def named_state(self) -> Iterator[tuple[str, Tensor, Tensor]]:
+        if self._memory is not None:
+            yield from ((name, self._params[0], tensor) for name, tensor in self._memory.named())
+
+    def _recorded_step(self, closure: Callable[[], Any]) -> Any:
+        group = self.param_groups[0]
+        search = self.constant(group, "line_search_fn")
+        if search not in (None, "strong_wolfe"):
+            raise RuntimeError("only 'strong_wolfe' is supported")
+        limits = Limits(
+            self.number(group, "lr"),
+            *(self.constant(group, name) for name in ("max_iter", "max_eval", "tolerance_grad", "tolerance_change")),
+            self.constant(group, "history_size"),
+            search is not None,
+        )
+        with paused():
+            entry = self.state[self._params[0]]
+            memory = self._memory
+            if memory is None or len(memory.inverses._array) != limits.history_size:
+                dtype = result_type(*self._params)
+                memory = Memory.empty(sum(each.numel() for each in self._params), limits.history_size, dtype)
+                memory.take(entry)
+                self._memory, self._seen = memory, memory.version
+        state.recorder.guard(self, "bound_to", self.bound_to)
+        with phase("update"):
+            return RecordedStep(memory, limits, self._params, closure).run()
+
     @no_grad()
     def step(self, closure: Callable[[], Any]) -> Any:
         """Follow up to ``max_iter`` directions.
@@ -74,6 +126,8 @@ class LBFGS(Optimizer):
         Returns:
             the loss before the first direction.
         """
+        if state.recorder is not None:
+            return self._recorded_step(closure)
         closure = enable_grad()(closure)
         group = self.param_groups[0]
         lr = self.number(group, "lr")
@@ -86,7 +140,7 @@ class LBFGS(Optimizer):
         entry.setdefault("n_iter", 0)
 
         first_loss = closure()
-        loss, gradient = float(first_loss), _gathered(parameters)
+        loss, gradient = float(first_loss), gathered(parameters)
         evaluations = 1
         entry["func_evals"] += 1
         if gradient.abs().max() <= group["tolerance_grad"]:
@@ -113,12 +167,12 @@ class LBFGS(Optimizer):
                     group["max_eval"] - evaluations,
                 )
                 step, loss, gradient = trial.step, trial.loss, trial.gradient
-                _move(parameters, direction, step)
+                move(parameters, direction, float(step))
             else:
-                _move(parameters, direction, step)
+                move(parameters, direction, float(step))
                 # The last loss of a step is left for the next one to compute.
                 if iteration != group["max_iter"]:
-                    loss, gradient, made = float(closure()), _gathered(parameters), 1
+                    loss, gradient, made = float(closure()), gathered(parameters), 1
             evaluations += made
             entry["func_evals"] += made
             if (
@@ -131,6 +185,8 @@ class LBFGS(Optimizer):
 
         entry["d"], entry["t"] = direction, step
         entry["prev_flat_grad"], entry["prev_loss"] = previous_gradient, previous_loss
+        if self._memory is not None:
+            self._memory.take(entry)
         return first_loss
 
     @staticmethod
@@ -164,31 +220,13 @@ class LBFGS(Optimizer):
         return direction
 
 
-def _gathered(parameters: list[Tensor]) -> Tensor:
-    """A copy of all gradients as one vector, zeros where there is none."""
-    parts = [
-        zeros(parameter.numel(), dtype=parameter.dtype) if parameter.grad is None else parameter.grad.reshape(-1)
-        for parameter in parameters
-    ]
-    return cat(parts) if len(parts) > 1 else parts[0].clone()
-
-
-def _move(parameters: list[Tensor], direction: Tensor, step: Any) -> None:
-    """Add ``step`` times the direction to the parameters."""
-    step, offset = float(step), 0
-    for parameter in parameters:
-        size = parameter.numel()
-        parameter.add_(direction[offset : offset + size].reshape(parameter.shape), alpha=step)
-        offset += size
-
-
 def _along(parameters: list[Tensor], direction: Tensor, closure: Callable[[], Any]) -> Callable[[Any], Trial]:
     """What the loss is at a step from here along the direction; the parameters stay where they are."""
     here = [parameter.clone() for parameter in parameters]
 
     def evaluate(step: Any) -> Trial:
-        _move(parameters, direction, step)
-        loss, gradient = float(closure()), _gathered(parameters)
+        move(parameters, direction, float(step))
+        loss, gradient = float(closure()), gathered(parameters)
         for parameter, value in zip(parameters, here, strict=True):
             parameter.copy_(value)
         return Trial(step, loss, gradient, gradient.dot(direction))

@@ -457,15 +457,15 @@ class Bound:
         self._optimizer, self._stepped = optimizer, stepped
 
     @property
-    def parameters_state_and_hooks(self) -> _Same:
+    def parameters_state_and_hooks(self) -> Same:
         """All parameters and hooks, and the state of those parameters that were stepped."""
         optimizer = self._optimizer
         parameters = [parameter for group in optimizer.param_groups for parameter in dict.__getitem__(group, "params")]
         values = [value for parameter in self._stepped for value in optimizer.state.get(parameter, {}).values()]
-        return _Same((*parameters, *values, *optimizer._step_pre_hooks.values(), *optimizer._step_post_hooks.values()))
+        return Same((*parameters, *values, *optimizer._step_pre_hooks.values(), *optimizer._step_post_hooks.values()))
 
 
-class _Same:
+class Same:
     """Objects that are equal to others only where they are the very same ones."""
 
     def __init__(self, objects: tuple[Any, ...]):
@@ -473,7 +473,7 @@ class _Same:
 
     def __eq__(self, other: object) -> bool:
         return (
-            isinstance(other, _Same)
+            isinstance(other, Same)
             and len(self._objects) == len(other._objects)
             and all(mine is theirs for mine, theirs in zip(self._objects, other._objects, strict=True))
         )

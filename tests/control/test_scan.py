@@ -336,3 +336,15 @@ def test_wrong_bodies_and_arguments_are_told_what_was_expected() -> None:
             graphc.scan(lambda c, x: (c, c), init, given, dim=dim)
     with pytest.raises(RuntimeError, match="writes in place to what it is given"):
         graphc.scan(lambda c, x: (c.add_(x), c), init, xs)
+
+
+def test_a_body_that_reads_an_argument_is_one_build():
+    """An argument that only the body has a variable for may be another tensor at every call."""
+
+    @graphc.compile
+    def step(x, rows):
+        return graphc.scan(lambda carry, row: (carry + row * x, carry), graphc.zeros(3), rows)[0]
+
+    given = [graphc.full((3,), number) for number in (0.0, 1.0, 2.0)]
+    assert [step(x, graphc.ones(4, 3)).tolist() for x in given] == [[0.0] * 3, [4.0] * 3, [8.0] * 3]
+    assert len(step.report().builds) == 1

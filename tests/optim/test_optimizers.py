@@ -426,14 +426,6 @@ def test_lbfgs_agrees_with_torch(case):
         np.testing.assert_allclose(one, other, rtol=1e-7)
 
 
-def test_lbfgs_within_a_compiled_step_is_refused_with_the_line():
-    """How often it calls the closure depends on values; nothing is changed."""
-    training = Minimization(gc, {})
-    with pytest.raises(gc.CaptureError, match=r"test_optimizers\.py:\d+: .*needs the value of a tensor"):
-        gc.compile(lambda: training.optimizer.step(training.closure))()
-    assert_close(training.values(), start(), 0)
-
-
 def test_lbfgs_takes_one_group_and_known_searches():
     """As PyTorch's."""
     weights = [gc.ones(2, requires_grad=True), gc.ones(2, requires_grad=True)]
