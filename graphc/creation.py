@@ -333,7 +333,6 @@ def _random(
         require_drawable(primitive, dtype)
     if generator is not None:
         require_generator(name, generator)
-        refuse_in_capture(f"{name}(generator=...)")
     if state.recorder is not None:
         return _finish(drawn(Tensor.source, primitive, shape, dtype))
     if 0 in shape:
@@ -343,13 +342,13 @@ def _random(
 
 @factory
 def rand(*sizes: Any, size: Any = None, generator: RandomStream | None = None, dtype: DType | None = None) -> Tensor:
-    """Uniform numbers in [0, 1), PyTorch's stream. A generator of one's own serves outside compiled functions."""
+    """Uniform numbers in [0, 1), PyTorch's stream."""
     return _random("rand", RandomUniform, "uniform", shape_of("rand", sizes, size), dtype, generator)
 
 
 @factory
 def randn(*sizes: Any, size: Any = None, generator: RandomStream | None = None, dtype: DType | None = None) -> Tensor:
-    """Normal numbers, PyTorch's stream. A generator of one's own serves outside compiled functions."""
+    """Normal numbers, PyTorch's stream."""
     return _random("randn", RandomNormal, "normal", shape_of("randn", sizes, size), dtype, generator)
 
 
@@ -364,7 +363,7 @@ def randint(
 ) -> Tensor:
     """Integers in [low, high), PyTorch's stream: ``randint(low, high, size)``; ``randint(high, size)`` starts at 0.
 
-    int64 by default. A generator of one's own serves outside compiled functions. Raises RuntimeError for bounds in the
+    int64 by default. Raises RuntimeError for bounds in the
     wrong order or beyond the dtype.
     """
     given = list(bounds)
@@ -383,7 +382,6 @@ def randint(
     start, span = integer_range(int(low), int(high), dtype)
     if generator is not None:
         require_generator("randint", generator)
-        refuse_in_capture("randint(generator=...)")
     if state.recorder is not None:
         return cast(Tensor.source(RandomIntegers, shape=shape, dtype=int64, low=start, span=span), dtype)
     numbers = integers(generator or default_generator, math.prod(shape), start, span)
@@ -392,10 +390,7 @@ def randint(
 
 @factory
 def randperm(n: int, *, generator: RandomStream | None = None, dtype: DType | None = None) -> Tensor:
-    """The integers below n in random order, PyTorch's stream; int64 by default.
-
-    A generator of one's own serves outside compiled functions.
-    """
+    """The integers below n in random order, PyTorch's stream; int64 by default."""
     if n < 0:
         raise RuntimeError(f"Trying to create tensor with negative dimension {n}: [{n}]")
     dtype = dtype or int64
@@ -405,7 +400,6 @@ def randperm(n: int, *, generator: RandomStream | None = None, dtype: DType | No
         raise RuntimeError(f"value cannot be converted to type {dtype.name}_t without overflow")
     if generator is not None:
         require_generator("randperm", generator)
-        refuse_in_capture("randperm(generator=...)")
     if state.recorder is not None:
         return cast(Tensor.source(RandomPermutation, shape=(n,), dtype=int64), dtype)
     return Tensor.from_array(converted((generator or default_generator).permutation(n), dtype))

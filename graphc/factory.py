@@ -14,6 +14,7 @@ from graphc.layouts import strided
 from graphc.ops.argument_kinds import out_of_memory
 from graphc.ops.functions.conversion import as_dtype
 from graphc.ops.functions.public import write_out
+from graphc.ops.functions.random_values import with_own_streams
 from graphc.ops.overriding import UNANSWERED, answer, here
 from graphc.ops.overriding import switch as overriding
 from graphc.recording import state
@@ -38,6 +39,8 @@ def factory(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     name = function.__name__
     own = inspect.signature(function)
     sized = "size" in own.parameters
+    if "generator" in own.parameters:
+        function = with_own_streams(function)
 
     @functools.wraps(function)
     def make(

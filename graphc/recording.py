@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from graphc.ir.primitive import Attributes, Primitive
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from graphc.ir.graph import Location
     from graphc.ir.integers import IntegerExpression
     from graphc.ir.types import DType
+    from graphc.randomness.stream import RandomStream
     from graphc.storage import Size
     from graphc.tensor import Tensor
 
@@ -94,6 +96,12 @@ class Recorder(Protocol):
 
     def require(self, holds: Tensor, error: Exception) -> None:
         """What is recorded rests on a condition, a bool[], for which eager mode would raise the error."""
+
+    def drawing_from(self, generator: RandomStream) -> AbstractContextManager[None]:
+        """Draws within come from a generator of the user's."""
+
+    def touch_stream(self, generator: RandomStream, what: str) -> None:
+        """The state of a generator of the user's is about to be read or set: raises where that could not be repeated."""
 
     def scalar(self, holder: Any, key: Any, value: float) -> Tensor:
         """A number that the user may change between calls, as a 0-d float64 tensor."""

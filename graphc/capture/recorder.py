@@ -8,6 +8,7 @@ a memory from outside whose value changed is state, one that was only read is a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -20,10 +21,11 @@ from graphc.capture.errors import CaptureError, OverlapError
 from graphc.capture.guards import Guard, SizeGuard
 from graphc.capture.places import MISSING, Place, history_of
 from graphc.capture.postponed import Postponed
+from graphc.capture.streams import exchanged
 from graphc.ir.graph import Builder, Location, Node, Projection
 from graphc.ir.integers import IntegerExpression, bind_attribute, substitute, variables
 from graphc.ir.primitive import PRIMITIVES, Attributes, Primitive
-from graphc.ir.types import TensorType, dtype_of, float64, int64
+from graphc.ir.types import TensorType, dtype_of, float64, int32, int64
 from graphc.ops.checks import Guard as ValueGuard
 from graphc.ops.comparisons import Ne
 from graphc.ops.operands import cast, truth
@@ -31,6 +33,7 @@ from graphc.ops.pointwise import Cast, Copy
 from graphc.ops.reductions import Any_
 from graphc.ops.sources import Constant, Literal, number_like
 from graphc.randomness.generator import default_generator
+from graphc.randomness.stream import RandomStream
 from graphc.recording import state
 from graphc.sizes import dynamic_size, expression_of, fixed, plain
 from graphc.source_lines import user_location
@@ -128,6 +131,8 @@ class GraphRecorder:
         self._modes: dict[int, tuple[Any, bool, bool]] = {}
         # Tensors that were given other memory, with what they had at entry.
         self.rebound: dict[int, tuple[Tensor, Tensor]] = {}
+        # Generators of the user's that were drawn from, with tensors that show their states.
+        self.streams: dict[int, tuple[RandomStream, Tensor]] = {}
         self.first_sequence = next_sequence()
         self._generator_at_entry = default_generator.buffer.copy()
         self._find_names = find_names
@@ -521,6 +526,21 @@ class GraphRecorder:
             return RunTimeNumber.of(Copy.bind(single) if single.dtype == float64 else Cast.bind(single, dtype=float64))
         finally:
             state.gradients = gradients
+
+    def drawing_from(self, generator: RandomStream) -> AbstractContextManager[None]:
+        if generator is default_generator:
+            return nullcontext()
+        if id(generator) not in self.streams:
+            array = generator.buffer.view(np.int32)
+            self.streams[id(generator)] = (generator, Tensor._wrap(array, int32))
+            if id(generator) in self._objects:
+                self.memory_made(self.streams[id(generator)][1])
+        return exchanged(self.streams[id(generator)][1])
+
+    def touch_stream(self, generator: RandomStream, what: str) -> None:
+        # One that the function makes is seeded anew by every call, before its state is a value of the program.
+        if id(generator) in self.streams or id(generator) not in self._objects:
+            raise CaptureError(f"{what} can't run inside a compiled function", self.location())
 
     def scalar(self, holder: Any, key: Any, value: float) -> Tensor:
         for known in self.scalars:

@@ -42,6 +42,7 @@ class RegionRecorder(GraphRecorder):
         self.closed: list[Tensor] = []  # what the body reads beside its arguments
         self.guards = outer.guards
         self._objects = outer._objects
+        self.streams = outer.streams
         self.symbols, self.fixed, self.fixed_values = dict(outer.symbols), dict(outer.fixed), dict(outer.fixed_values)
 
     def enter_outside(self, tensor: Tensor) -> Memory:

@@ -81,6 +81,24 @@ class _RandomHost(External):
 
 
 @register
+class RandomExchange(External):
+    """The state of the stream so far; it goes on from the state that is given: int32[628], ``RandomStream.buffer``."""
+
+    name = "random_exchange"
+    effect = "random"
+    differentiable = False
+
+    def infer(self, given: TensorType) -> TensorType:
+        return given
+
+    def evaluate(self, given: np.ndarray) -> np.ndarray:
+        state = default_generator.buffer.view(np.int32)
+        before = state.copy()
+        np.copyto(state, given)
+        return before
+
+
+@register
 class RandomSerialNormal(_RandomHost):
     """Normal numbers made one pair after the other, as PyTorch fills a tensor that is not contiguous."""
 

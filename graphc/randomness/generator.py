@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from graphc.device import Device
 from graphc.randomness.stream import RandomStream
+from graphc.recording import state
 
 
 class Generator(RandomStream):
@@ -25,6 +26,8 @@ class Generator(RandomStream):
         self._device = Device.of(device)
         if self._device.type != "cpu":
             raise RuntimeError(f"Cannot get {self._device.type.upper()} generator: graphc holds no tensors there")
+        if state.recorder is not None:
+            state.recorder.object_made(self)
         super().__init__()
 
     @property
@@ -40,13 +43,25 @@ class Generator(RandomStream):
             raise RuntimeError(f"manual_seed expected a long, but got {type(seed).__name__}")
         if not -(2**63) <= int(seed) < 2**64:
             raise ValueError("Overflow when unpacking long long")
+        self._touch("manual_seed")
         super().manual_seed(int(seed))
         return self
+
+    def seed(self) -> int:
+        """Seeds the stream from the operating system's entropy and returns that seed, in [0, 2**53)."""
+        self._touch("seed")
+        return super().seed()
+
+    def _touch(self, what: str) -> None:
+        """Raises CaptureError where a program that is being recorded could not repeat what is done to the state."""
+        if state.recorder is not None and self is not default_generator:
+            state.recorder.touch_stream(self, f"Generator.{what}()")
 
     def get_state(self) -> Any:
         """The whole state: a tensor of uint8 in the layout of PyTorch, which reads it as well."""
         from graphc.tensor import Tensor
 
+        self._touch("get_state")
         return Tensor.from_array(super().get_state())
 
     def set_state(self, new_state: Any) -> None:
@@ -54,6 +69,7 @@ class Generator(RandomStream):
 
         Raises TypeError for what is no tensor of uint8, RuntimeError for one that is no state.
         """
+        self._touch("set_state")
         if not hasattr(new_state, "_array"):
             raise TypeError(f"expected a torch.ByteTensor, but got {type(new_state).__name__}")
         array = new_state._array

@@ -15,6 +15,7 @@ from graphc.ops.describing import describer_of, here
 from graphc.ops.functions.memory_order import ordered
 from graphc.ops.functions.older_calls import in_newer_form
 from graphc.ops.functions.outdated import NOTICES, noticed
+from graphc.ops.functions.random_values import with_own_streams
 from graphc.ops.functions.return_types import out_type
 from graphc.ops.memory_overlap import require_apart
 from graphc.ops.one_device import here as placement
@@ -65,6 +66,8 @@ def public(
     name = function.__name__.strip("_")
     if namespace is None and name in NOTICES:
         function = noticed(function, NOTICES[name])
+    if "generator" in inspect.signature(function).parameters:
+        function = with_own_streams(function)
     if namespace is None:
         function = ordered(function, name)
     naming = describer_of(function, namespace)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +22,7 @@ from graphc.ops.type_names import type_name
 from graphc.ops.views import Permute, Reshape, Slice
 from graphc.randomness.generator import default_generator
 from graphc.randomness.stream import RandomStream
-from graphc.recording import refuse_in_capture, state
+from graphc.recording import state
 from graphc.sizes import stretches
 from graphc.storage import widest_first
 
@@ -86,14 +88,33 @@ def drawn(
     return halves
 
 
-def draws_here(value: Any, generator: RandomStream | None, name: str) -> RandomStream | None:
-    """The generator to draw from for a tensor that runs without being recorded; None where a primitive must draw.
+def with_own_streams(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that takes a ``generator``, so that programs that are recorded draw from one of the user's too."""
+    parameters = inspect.signature(function).parameters
+    place = list(parameters).index("generator")
+    by_position = parameters["generator"].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
 
-    Raises CaptureError for a generator of the user's in a program that is recorded: programs draw from the default one.
-    """
+    @functools.wraps(function)
+    def draw(*arguments: Any, **keywords: Any) -> Any:
+        if state.recorder is None:
+            return function(*arguments, **keywords)
+        given = by_position and len(arguments) > place
+        generator = arguments[place] if given else keywords.get("generator")
+        if generator is None:
+            return function(*arguments, **keywords)
+        require_generator(function.__name__, generator)
+        if given:
+            arguments = (*arguments[:place], None, *arguments[place + 1 :])
+        with state.recorder.drawing_from(generator):
+            return function(*arguments, **{**keywords, "generator": None} if not given else keywords)
+
+    return draw
+
+
+def draws_here(value: Any, generator: RandomStream | None, name: str) -> RandomStream | None:
+    """The generator to draw from for a tensor that runs without being recorded; None where a primitive must draw."""
     if generator is not None:
         require_generator(name, generator)
-        refuse_in_capture(f"{name}(generator=...)")
     if state.recorder is not None or not value.is_eager:
         return None
     return default_generator if generator is None else generator
