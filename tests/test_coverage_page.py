@@ -21,9 +21,9 @@ def test_the_page_is_as_it_would_be_made_now() -> None:
 BY_HOST = """
     bit_view cholesky cholesky_failure cholesky_solve cofactors ctc_gradient ctc_loss det eig eigh eigvalsh
     fourier_transform geqrf inverse ldl_factor ldl_solve least_squares lu_factor matrix_exp pinv pivot_rows qr
-    random_binomial random_exchange random_log_normal random_poisson random_serial_normal random_slopes real_fourier_transform
-    real_inverse_fourier_transform reinterpret second_cofactors slogdet solve solve_triangular svd svdvals
-    view_as_complex view_as_real zero_pivot
+    random_binomial random_exchange random_log_normal random_poisson random_serial_normal random_slopes
+    real_fourier_transform real_inverse_fourier_transform reinterpret second_cofactors slogdet solve
+    solve_triangular svd svdvals view_as_complex view_as_real zero_pivot
 """
 
 
