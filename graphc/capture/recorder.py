@@ -59,7 +59,7 @@ class Memory:
     input: Node | None  # the graph input that it was at entry; None for memory made within
     prefix: tuple[View, ...] = ()  # how `tensor` lies within its storage
     written_at: Location | None = None
-    written: Tensor | None = None  # of memory from outside, the tensor that was last written to
+    written: list[Tensor] = field(default_factory=list)  # of memory from outside, the tensors that were written to
     at_entry: np.ndarray | None = None  # a copy from before the first write, to undo a capture that is refused
     joined: bool = False  # all of the memory that arguments show parts of
     owner: Tensor | None = None  # the tensor whose memory it was at entry, where that has been given other memory
@@ -385,8 +385,8 @@ class GraphRecorder:
             self._variants[new] = variant
         memory.node = new
         memory.written_at = self.builder.location
-        if memory.input is not None:
-            memory.written = target
+        if memory.input is not None and not self.made(target) and not any(target is each for each in memory.written):
+            memory.written.append(target)
 
     def write_waits(self, target: Tensor, value: Tensor) -> bool:
         memory = self._find(target)
@@ -668,18 +668,16 @@ class GraphRecorder:
     def histories(self) -> Iterator[tuple[Memory, Tensor]]:
         """The memories from outside that are left with a history made within, each with the tensor that has it."""
         for memory in self.memories():
-            written = memory.written
-            if written is None or not self._has_history_from_within(written):
-                continue
-            if memory.joined or not self._has_history_from_within(memory.tensor):
+            if self._has_history_from_within(memory.tensor):
+                if not memory.tensor.grad_fn.released:
+                    yield memory, memory.tensor
+            elif any(map(self._has_history_from_within, memory.written)):
                 raise CaptureError(
                     f"{memory.input.name} shows memory that other tensors show too, and is left with a history of "
                     "gradients, which later calls could not give all of them; write detach()ed values, or write "
                     "within no_grad()",
                     memory.written_at,
                 )
-            if not memory.tensor.grad_fn.released:
-                yield memory, memory.tensor
 
     def _has_history_from_within(self, tensor: Tensor) -> bool:
         node = tensor.grad_fn if tensor.requires_grad else None

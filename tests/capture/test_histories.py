@@ -93,3 +93,15 @@ def test_memory_that_others_show_is_refused():
     with pytest.raises(gc.CaptureError, match=r"test_histories\.py:\d+: row shows memory that other tensors show too"):
         gc.compile(step)(gc.ones(3))
     assert row.tolist() == [0, 0, 0]
+
+
+def test_a_name_that_is_gone_is_no_matter():
+    """A value that wants a gradient, written by a tensor that the function made and let go: only memory is left."""
+
+    def step(x, scale):
+        x.detach().add_(W.sum())
+        return x * scale
+
+    compiled = gc.compile(step)
+    for number in range(3):
+        assert compiled(gc.full((2,), number), gc.ones(1)).tolist() == [number + 3, number + 3]
