@@ -101,7 +101,7 @@ class Recorder(Protocol):
         """Draws within come from a generator of the user's."""
 
     def touch_stream(self, generator: RandomStream, what: str) -> None:
-        """The state of a generator of the user's is about to be read or set: raises where that could not be repeated."""
+        """The state of a generator of the user's is about to be read or set: raises where no program repeats that."""
 
     def scalar(self, holder: Any, key: Any, value: float) -> Tensor:
         """A number that the user may change between calls, as a 0-d float64 tensor."""

@@ -104,4 +104,4 @@ def test_a_name_that_is_gone_is_no_matter():
 
     compiled = gc.compile(step)
     for number in range(3):
-        assert compiled(gc.full((2,), number), gc.ones(1)).tolist() == [number + 3, number + 3]
+        assert compiled(gc.full((2,), number + 0.0), gc.ones(1)).tolist() == [number + 3, number + 3]
