@@ -103,6 +103,13 @@ class Recorder(Protocol):
     def touch_stream(self, generator: RandomStream, what: str) -> None:
         """The state of a generator of the user's is about to be read or set: raises where no program repeats that."""
 
+    def function_begins(self, inputs: Sequence[Tensor]) -> Any:
+        """A function with a rule of the user's own is about to run; gives what ``function_ran`` is to be told."""
+
+    def function_ran(self, begun: Any, node: Any, results: Sequence[tuple[int, Tensor]], single: bool) -> None:
+        """It ran: its node on the tape, and those of its results, by their places, that want gradients. ``single``: it
+        has one result alone."""
+
     def scalar(self, holder: Any, key: Any, value: float) -> Tensor:
         """A number that the user may change between calls, as a 0-d float64 tensor."""
 

@@ -36,7 +36,8 @@ class Function(metaclass=_FunctionMeta):
 
     A subclass has static methods ``forward(ctx, *args)`` and ``backward(ctx, *grad_outputs)``; or ``forward(*args)``
     with ``setup_context(ctx, inputs, output)``. It is called by ``apply``. ``backward`` is written with tensors, so it
-    can be differentiated again, and inside a compiled function both are recorded as they run.
+    can be differentiated again, and inside a compiled function both are recorded as they run; where the results are
+    differentiated from outside, or in the body of a structured operation, ``backward`` is recorded with the call.
     """
 
     _backward_cls: type[FunctionNode]
@@ -85,6 +86,8 @@ class Function(metaclass=_FunctionMeta):
         tensors = [value for value in args if isinstance(value, Tensor)]
         records = state.gradients and any(tensor.requires_grad for tensor in tensors)
         node = cls._backward_cls(args, [gradient_edge(tensor) if records else None for tensor in tensors])
+        recorder = state.recorder if records else None
+        begun = None if recorder is None else recorder.function_begins(tensors)
         outer, state.gradients = state.gradients, False
         try:
             if cls.setup_context is not Function.setup_context:
@@ -96,6 +99,11 @@ class Function(metaclass=_FunctionMeta):
             state.gradients = outer
         several = isinstance(output, tuple)
         results = _results(node, tensors, output if several else (output,), records)
+        if recorder is not None:
+            wanted = [
+                (place, each) for place, each in enumerate(results) if isinstance(each, Tensor) and each.requires_grad
+            ]
+            recorder.function_ran(begun, node, wanted, len(results) == 1)
         return tuple(results) if several else results[0]
 
 

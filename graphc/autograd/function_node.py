@@ -212,9 +212,9 @@ def _plain_vjp() -> Any:
     return Function.vjp
 
 
-def python_rule_below(node: Node) -> FunctionNode | None:
-    """A function with a rule of the user's own that a sweep from a node would reach."""
-    return next((below for below in nodes_below(node) if isinstance(below, FunctionNode)), None)
+def python_rules_below(node: Node, since: int) -> Iterator[FunctionNode]:
+    """The functions with rules of the user's own, numbered ``since`` or later, that a sweep from a node would reach."""
+    return (below for below in nodes_below(node) if isinstance(below, FunctionNode) and below.sequence >= since)
 
 
 def hooked_below(node: Node, since: int) -> Node | None:

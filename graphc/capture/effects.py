@@ -28,6 +28,7 @@ class EffectRecorder(RegionRecorder):
 
     def __init__(self, outer: GraphRecorder, operation: str, names: dict[int, str]):
         super().__init__(outer, operation, names)
+        self.records_rules = False  # sweeps run within
         self.replaced: dict[int, tuple[Tensor, Tensor | None]] = {}  # tensors whose grad was looked at, and it at first
 
     def enter_outside(self, tensor: Tensor) -> Memory:

@@ -13,5 +13,9 @@ class CaptureError(RuntimeError):
         super().__init__(f"{location}: {message}" if location is not None else message)
 
 
+class RuleError(CaptureError):
+    """A sweep from outside would come to a rule of the user's own that was not recorded."""
+
+
 class OverlapError(CaptureError):
     """Memory is written that two inputs of the graph show; they may be recorded as parts of one input."""

@@ -133,6 +133,10 @@ class GraphRecorder:
         self.rebound: dict[int, tuple[Tensor, Tensor]] = {}
         # Generators of the user's that were drawn from, with tensors that show their states.
         self.streams: dict[int, tuple[RandomStream, Tensor]] = {}
+        # Whether the rules of the user's functions are recorded with their calls, and how; and the nodes of such calls.
+        self.records_rules = False
+        self.add_rule: Callable[..., None] = lambda *call: None
+        self.ruled: set[Any] = set()
         self.first_sequence = next_sequence()
         self._generator_at_entry = default_generator.buffer.copy()
         self._find_names = find_names
@@ -541,6 +545,18 @@ class GraphRecorder:
         # One that the function makes is seeded anew by every call, before its state is a value of the program.
         if id(generator) in self.streams or id(generator) not in self._objects:
             raise CaptureError(f"{what} can't run inside a compiled function", self.location())
+
+    def function_begins(self, inputs: Sequence[Tensor]) -> list[Node] | None:
+        if not self.records_rules:
+            return None
+        self._note_leaves(inputs)
+        return [self.node_of(tensor) for tensor in inputs]
+
+    def function_ran(
+        self, begun: list[Node] | None, node: Any, results: Sequence[tuple[int, Tensor]], single: bool
+    ) -> None:
+        if begun is not None:
+            self.add_rule(self, begun, node, results, single)
 
     def scalar(self, holder: Any, key: Any, value: float) -> Tensor:
         for known in self.scalars:

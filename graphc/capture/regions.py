@@ -43,6 +43,7 @@ class RegionRecorder(GraphRecorder):
         self.guards = outer.guards
         self._objects = outer._objects
         self.streams = outer.streams
+        self.records_rules, self.add_rule = True, outer.add_rule
         self.symbols, self.fixed, self.fixed_values = dict(outer.symbols), dict(outer.fixed), dict(outer.fixed_values)
 
     def enter_outside(self, tensor: Tensor) -> Memory:

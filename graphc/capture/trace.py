@@ -7,13 +7,13 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from graphc.autograd.function_node import hooked_below, python_rule_below
+from graphc.autograd.function_node import hooked_below, python_rules_below
 from graphc.autograd.partition import Differentiable, split_backward, take_over_loops
 from graphc.autograd.second_sweep import leads_to
 from graphc.autograd.tape import Node as TapeNode
 from graphc.autograd.tape import gradient_edge
 from graphc.capture.containers import Containers, fill_in, is_container
-from graphc.capture.errors import CaptureError, OverlapError
+from graphc.capture.errors import CaptureError, OverlapError, RuleError
 from graphc.capture.first_run import fill_in_values
 from graphc.capture.guards import GradientGuard, Owner, RequiresGradGuard, hooks_of
 from graphc.capture.names import argument_names, outside_names
@@ -37,6 +37,7 @@ from graphc.capture.recorded import (
 )
 from graphc.capture.recorder import GradientSlot, GraphRecorder, Memory
 from graphc.capture.results import Outputs, Result, Seen, give_own_memory
+from graphc.capture.rules import record_rule
 from graphc.capture.sharing import Sharing
 from graphc.capture.surroundings import Surroundings, reached_by
 from graphc.capture.trees import flatten, flatten_results, unflatten
@@ -61,6 +62,7 @@ def capture(
     use: Callable[[Recording], Any] = lambda recording: None,
     joined: bool = False,
     postpones: bool = False,
+    rules: bool = False,
 ) -> tuple[Recording, Any]:
     """Run the function on the arguments and record it.
 
@@ -71,7 +73,8 @@ def capture(
     memory, and those whose memory the function also reaches from outside, are parts of an input that is all of it.
 
     Where the function ``postpones``, values that nothing reads while it runs are computed by the program that ``use``
-    gives, run once; it may give None.
+    gives, run once; it may give None. With ``rules``, rules of the user's own are recorded with the calls of their
+    functions.
     """
     if state.recorder is not None:
         raise CaptureError("a compiled function is called while another is being recorded", user_location())
@@ -80,6 +83,7 @@ def capture(
     given = [*((f"arguments[{place}]", value) for place, value in enumerate(arguments)), *keywords.items()]
     surroundings = Surroundings(function, [(name, value) for name, value in given if not is_container(value)])
     recorder.reaches_array = surroundings.reaches_array
+    recorder.records_rules, recorder.add_rule = rules, record_rule
     containers = Containers(arguments, keywords)
     entered: list[Memory] = []
     users = Counter(tensor._storage for tensor in tensors)
@@ -128,14 +132,21 @@ def capture(
         state.recorder = None
     if overlap:
         give_back()
-        return capture(function, arguments, keywords, symbols, use, True, postpones)
+        return capture(function, arguments, keywords, symbols, use, True, postpones, rules)
     if unknown is not None:
         # Perhaps it was asked of a size that is known at run time only: what eager mode accepts, numbers do too.
         give_back()
         reason = f"what can't be done otherwise: {type(unknown).__name__}: {str(unknown)[:MOST_WORDS]}"
         fixed = recorder.fixed | dict.fromkeys(recorder.symbols, reason)
         recording, returned = capture(
-            function, arguments, keywords, (), lambda recording: use(replace(recording, fixed=fixed)), False, postpones
+            function,
+            arguments,
+            keywords,
+            (),
+            lambda recording: use(replace(recording, fixed=fixed)),
+            False,
+            postpones,
+            rules,
         )
         return replace(recording, fixed=fixed), returned
     try:
@@ -153,10 +164,13 @@ def capture(
         fill_in(refilled, contents, arguments, keywords)
         replace_first(replacements, contents[len(contents) - len(stored) :])
         return recording, returned
+    except RuleError:
+        give_back()
     except BaseException:
         # The function itself ran well: what can't be recorded leaves everything as it was.
         give_back()
         raise
+    return capture(function, arguments, keywords, symbols, use, joined, rules=True)
 
 
 def _handed_out(
@@ -355,11 +369,12 @@ def _finish(
 
 def _refuse_python_rules(recorder: GraphRecorder, result: Tensor) -> None:
     """Raise CaptureError where a result would be differentiated from outside through what is no part of a program."""
-    rule = python_rule_below(result.grad_fn)
+    rules = python_rules_below(result.grad_fn, recorder.first_sequence)
+    rule = next((rule for rule in rules if rule not in recorder.ruled), None)
     if rule is not None:
-        raise CaptureError(
-            f"the result of a compiled function could be differentiated through {rule.name()}, whose rule is "
-            "Python and no part of the program: call backward() inside, or detach() the result",
+        raise (CaptureError if recorder.records_rules else RuleError)(
+            f"the result of a compiled function could be differentiated through {rule.name()}, whose rule can't be "
+            "part of the program: call backward() inside, or detach() the result",
             rule.location,
         )
     hooked = hooked_below(result.grad_fn, recorder.first_sequence)

@@ -147,14 +147,6 @@ def graph_of(name: str, inputs: Iterable[Node], nodes: Iterable[Node], results: 
     return Graph(name, whole.inputs, tuple(node for node in whole.nodes if node in live), outputs)
 
 
-def inline(builder: Builder, graph: Graph, operands: Sequence[Node]) -> list[Node]:
-    """Add a graph's nodes to a builder, its inputs being the operands; gives the nodes of its results."""
-    made = dict(zip(graph.inputs, operands, strict=True))
-    for node in graph.nodes:
-        made[node] = builder.add(node.op, [made[operand] for operand in node.inputs], node.attrs, node.location)
-    return [made[output.node] for output in graph.outputs]
-
-
 def unused_name(builder: Builder, name: str) -> str:
     """The name, or one like it that no input of the builder has."""
     taken = {node.name for node in builder.inputs}

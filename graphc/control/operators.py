@@ -13,14 +13,13 @@ from graphc.control.derivatives import (
     Linearized,
     derivative,
     graph_of,
-    inline,
     linearize,
     unused_name,
     zeros_of,
 )
 from graphc.ir.graph import Builder, Bundle, Graph, Location, Node
 from graphc.ir.primitive import Attributes, register
-from graphc.ir.structured import Choice, Region, Repetition
+from graphc.ir.structured import Choice, Region, Repetition, inline
 from graphc.ir.types import TensorType
 from graphc.recording import state
 

@@ -85,6 +85,14 @@ class Region:
         return f"<region {self.graph.name} of {len(self.graph)} nodes>"
 
 
+def inline(builder: Builder, graph: Graph, operands: Sequence[Node]) -> list[Node]:
+    """Add a graph's nodes to a builder, its inputs being the operands; gives the nodes of its results."""
+    made = dict(zip(graph.inputs, operands, strict=True))
+    for node in graph.nodes:
+        made[node] = builder.add(node.op, [made[operand] for operand in node.inputs], node.attrs, node.location)
+    return [made[output.node] for output in graph.outputs]
+
+
 class Structured(Primitive):
     """Control flow over regions. ``evaluate`` gives a tuple of arrays."""
 
@@ -220,6 +228,38 @@ class Choice(Structured):
 
     def evaluate(self, chosen: np.ndarray, *arrays: np.ndarray, then: Region, otherwise: Region) -> tuple[Any, ...]:
         return tuple((then if chosen else otherwise).evaluate(arrays))
+
+
+class Ruled(Structured):
+    """Values whose derivative is a region's: the first ``results`` operands are the values, the next ``arguments`` what
+    they are a function of, the rest what the rule reads beside.
+
+    ``rule`` is given the cotangents of all values, and what the rule reads. It gives cotangents of those arguments
+    whose positions are ``found``. ``own`` says of each value that it reads which of the values it is, -1 where it is
+    none: that value with its rule, so that second derivatives are right.
+    """
+
+    def infer(
+        self,
+        *types: TensorType,
+        rule: Region,
+        results: int,
+        arguments: int,
+        found: tuple[int, ...],
+        own: tuple[int, ...],
+    ) -> TupleType:
+        expected = (*types[:results], *types[results + arguments :])
+        if rule.input_types != expected or len(own) != len(expected) - results:
+            raise TypeError(
+                f"the rule of {self.name} takes {_listed(rule.input_types)}, it is given {_listed(expected)}"
+            )
+        given = tuple(types[results + position] for position in found)
+        if rule.output_types != given:
+            raise TypeError(f"the rule of {self.name} gives {_listed(rule.output_types)} for {_listed(given)}")
+        return TupleType(types[:results])
+
+    def evaluate(self, *arrays: np.ndarray, results: int, **attrs: Any) -> tuple[np.ndarray, ...]:
+        return arrays[:results]
 
 
 def _listed(types: Sequence[TensorType]) -> str:

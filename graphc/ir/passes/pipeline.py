@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from graphc.ir.applications import applies, stage_of
 from graphc.ir.graph import Graph, Node
 from graphc.ir.passes.canonicalize import canonicalize
+from graphc.ir.passes.drop_rules import drop_rules
 from graphc.ir.passes.fold_constants import fold_constants
 from graphc.ir.passes.join_padded import join_padded
 from graphc.ir.passes.join_products import join_products
@@ -23,6 +24,7 @@ Pass = Callable[[Graph], Graph]
 Passes = tuple[tuple[Pass, str], ...]
 
 PIPELINE: Passes = (
+    (drop_rules, "derivatives are made; before all else, so that nothing below need know of rules"),
     (remove_dead, "first, so that nothing below spends time on nodes that capture recorded but no result needs"),
     (merge_repetitions, "before anything can tell apart a loop and the one that its derivative reads from"),
     (join_draws, "after that, for the loop of two that computes more; what is trimmed differs in its operands"),
@@ -40,7 +42,7 @@ PIPELINE: Passes = (
 # For programs that must do with less memory: what draws can't run again, what is given the numbers can.
 SEPARATE_DRAWS: Passes = tuple(each for each in PIPELINE if each[0] is not join_draws)
 # What the stages after the pipeline can't do without.
-NEEDED = (widen_halves,)
+NEEDED = (drop_rules, widen_halves)
 
 
 @dataclass(frozen=True, slots=True)
