@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc.capture.errors import CaptureError
 from tests.autograd.scenarios import assert_like_torch, in_order
 
 
