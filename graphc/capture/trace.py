@@ -170,7 +170,7 @@ def capture(
         # The function itself ran well: what can't be recorded leaves everything as it was.
         give_back()
         raise
-    return capture(function, arguments, keywords, symbols, use, joined, rules=True)
+    return capture(function, arguments, keywords, symbols, use, joined, postpones, rules=True)
 
 
 def _handed_out(
