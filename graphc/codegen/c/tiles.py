@@ -6,9 +6,9 @@ columns, and in the form "outer" its vectors run along them. Costs are nanosecon
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from graphc.ir.integers import ceiling, round_up
 from graphc.ir.plane_cuts import BLOCK_ELEMENTS, WANTED_ITEMS
@@ -144,7 +144,7 @@ def _waiting(tiling: Tiling) -> float:
     waiting = 0.0
     for team in TEAMS:
         ends = [before(items * part // team) for part in range(team + 1)]
-        longest = max(stop - start for start, stop in itertools.pairwise(ends))
+        longest = max(stop - start for start, stop in pairwise(ends))
         waiting += longest * team / total - 1
     return waiting
 
