@@ -21,7 +21,7 @@ LANE_SUM = 3.0  # nanoseconds to add the lanes of a vector
 LONGEST_DEPTH = 768
 TEAMS = (2, 4)  # numbers of threads whose shares of the work are weighed
 MORE_BLOCKS = 0.02  # of the time that twice as many blocks take more
-SPLIT_DEPTH = 2048  # a contraction with few blocks is summed in chunks when it is deeper than this
+SPLIT_DEPTH = 2048  # a contraction with few blocks, or a few that are uneven, is summed in chunks from this depth on
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +108,18 @@ def even(tiling: Tiling) -> Tiling:
     if tiling.chunks > 1:
         return tiling
 
-    def blocks(extent: int, tile: int, block: int) -> list[int]:
-        if block % tile:  # all of a smaller extent
-            return [block]
-        return list(dict.fromkeys(each * tile for each in range(block // tile, max(0, block // tile // 4), -1)))
+    def blocks(tile: int, block: int) -> list[int]:
+        tiles = ceiling(block, tile)
+        return [block, *(each * tile for each in range(tiles - 1, max(0, tiles // 4), -1))]
 
-    # Whose copies are a block's own keeps its order, in which the next block may need the same copy.
+    # Where a block has its own copy of b, the next one may need the same, and does if there is one piece of k.
+    copies = tiling.b_place == "local"
     choices = [
         replace(tiling, block_m=block_m, block_n=block_n, order=order)
-        for order in dict.fromkeys((tiling.order, tiling.order if tiling.b_place == "local" else "nm"))
-        for block_n in blocks(tiling.n, tiling.tile_n, tiling.block_n)
-        for block_m in blocks(tiling.m, tiling.tile_m, tiling.block_m)
+        for order in dict.fromkeys((tiling.order, tiling.order if copies else "nm"))
+        for block_n in blocks(tiling.tile_n, tiling.block_n)
+        for block_m in blocks(tiling.tile_m, tiling.block_m)
+        if block_m == tiling.block_m or not copies or tiling.block_k == tiling.k
     ]
     count = tiling.m_blocks * tiling.n_blocks
     return min(choices, key=lambda each: _waiting(each) + MORE_BLOCKS * (each.m_blocks * each.n_blocks / count - 1))
@@ -175,7 +176,8 @@ def _outer(batch: int, a: Side, b: Side, k: int, lanes: int, registers: int, vec
     block_n, block_m = _blocks(batch, m, n, tile_m, tile_n, block_k, b_place)
     m_blocks, n_blocks = ceiling(m, block_m), ceiling(n, block_n)
     chunks, chunk_k = 1, k
-    if batch * m_blocks * n_blocks < WANTED_ITEMS // 2 and k >= SPLIT_DEPTH:
+    items = batch * m_blocks * n_blocks
+    if k >= SPLIT_DEPTH and (items < WANTED_ITEMS // 2 or (items < WANTED_ITEMS + 2 and items % 2)):
         wanted = min(16, k // (SPLIT_DEPTH // 4))
         chunk_k = round_up(ceiling(k, wanted), block_k)
         chunks = ceiling(k, chunk_k)
