@@ -249,6 +249,7 @@ class CompiledFunction:
 
             def use(recording: Recording) -> Runnable | None:
                 places.append(place_of(recording, tensors, self.backend, self.fullgraph, self.__name__))
+                recording = places[-1].guarded(recording)
                 if few and self.dynamic is not None:
                     recording = replace(recording, fixed={**few, **recording.fixed})
                 made.append(self._built(recording, reason, places[-1]))

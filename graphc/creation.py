@@ -127,7 +127,7 @@ def _first(data: Any) -> Any:
 
 def _array(data: Any, dtype: DType | None) -> np.ndarray:
     if isinstance(data, Tensor):
-        return data._array
+        return data._settled
     if isinstance(data, np.ndarray | np.generic):
         return np.asarray(data)
     if isinstance(data, str):

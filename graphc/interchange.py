@@ -185,7 +185,7 @@ def exported(source: Tensor, stream: Any, max_version: Any, dl_device: Any, copy
         raise AssertionError("stream must be None on cpu.")
     if dl_device is not None and next(iter(dl_device)) != 1:
         raise BufferError(f"graphc holds no tensors on the device {dl_device}")
-    array = source._array.copy() if copy or not source._array.flags.writeable else source._array
+    array = source._settled.copy() if copy or not source._array.flags.writeable else source._array
     return array.__dlpack__() if max_version is None else array.__dlpack__(max_version=max_version)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.device_memory import beside, use
+from graphc.device_memory import beside, gpu_of, settle, use
 from graphc.recording import state
 
 
@@ -93,11 +93,20 @@ class MemoryFormat:
         return tensor
 
 
+def _contiguous(array: np.ndarray) -> np.ndarray:
+    """A copy in row-major order, where the array is."""
+    if use.active and gpu_of(array) is not None:
+        return use.kernels.contiguous(array)
+    if use.active:
+        settle(array)
+    return np.ascontiguousarray(array)
+
+
 def lay_in(tensor: Any, order: tuple[int, ...]) -> None:
     """Move the elements of a new tensor, on the device where it is, to memory with the dimensions in an order."""
     turned = tensor._array.transpose(order)
     waits = state.recorder is not None and state.recorder.postponed.waits(tensor)
-    array = np.empty(turned.shape, turned.dtype) if waits else np.ascontiguousarray(turned)
+    array = np.empty(turned.shape, turned.dtype) if waits else _contiguous(turned)
     array = array.transpose(np.argsort(order))
     if waits:
         state.recorder.postponed.laid_out(tensor, array)

@@ -1,7 +1,7 @@
 """PyTorch's switches of the whole library, and constants.
 
-What a switch asks for either holds here anyway (results are the same from run to run, float32 products are exact to
-float32), or is kept and given back. A switch that asks for what graphc does not do raises.
+What a switch asks for either holds here anyway (results are the same from run to run), or is kept and given back. A
+switch that asks for what graphc does not do raises.
 Source: https://docs.pytorch.org/docs/stable/torch.html#utilities
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 
 from graphc import notices
 from graphc.device import Device, current
+from graphc.recording import generation
 
 __all__ = [
     "are_deterministic_algorithms_enabled",
@@ -103,8 +104,8 @@ def get_deterministic_debug_mode() -> int:
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """How exact products of float32 matrices may be at least: "highest", "high", or "medium". They are always exact to
-    float32."""
+    """How exact products of float32 matrices may be at least: "highest", "high", or "medium". On a CPU they are always
+    exact to float32; programs on a GPU round the factors to tf32 (11 significant bits), for other than "highest"."""
     if precision not in ("highest", "high", "medium"):
         warnings.warn(
             f"{precision} is not one of 'highest', 'high', or 'medium'; the current setFloat32MatmulPrecision call "
@@ -112,12 +113,19 @@ def set_float32_matmul_precision(precision: str) -> None:
             stacklevel=2,
         )
         return
-    _switches.precision = precision
+    if precision != _switches.precision:
+        _switches.precision = precision
+        generation.advance()
 
 
 def get_float32_matmul_precision() -> str:
     """What :func:`set_float32_matmul_precision` was given last."""
     return _switches.precision
+
+
+def tf32_is_allowed() -> bool:
+    """Whether programs on a GPU may round the factors of float32 products to tf32."""
+    return _switches.precision != "highest"
 
 
 def set_flush_denormal(mode: bool) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphc.device import Device, of_gpu
-from graphc.device_memory import gpu_of
+from graphc.device_memory import gpu_of, settle, use
 from graphc.ir.types import (
     DType,
     bfloat16,
@@ -74,6 +74,8 @@ class _Memory:
 
     @property
     def _vector(self) -> np.ndarray:
+        if use.active:
+            settle(self._storage.array)
         return self._storage.vector().view(self._dtype.numpy)
 
     @property

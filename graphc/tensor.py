@@ -17,8 +17,9 @@ from graphc.autograd import naming  # noqa: F401
 from graphc.autograd.hooks import Hooks
 from graphc.autograd.structured_node import ResultNode, StructuredNode
 from graphc.autograd.tape import TapeNode, edges_of, gradient_edge
-from graphc.device_memory import beside
+from graphc.device_memory import beside, settle
 from graphc.device_memory import use as device_use
+from graphc.device_operations import evaluated
 from graphc.ir.primitive import PRIMITIVES, Attributes, Pointwise, Primitive
 from graphc.ir.types import DTYPE_OF_NUMPY, DType, dtype_of, float64
 from graphc.missing_names import absent_of_tensor
@@ -163,6 +164,9 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
         try:
             if array is not None:
                 source = inputs[0]
+            elif device_use.active:
+                source = inputs[0] if inputs else None
+                array = evaluated(primitive, inputs, given, recorder is not None)
             elif len(inputs) == 1:
                 (source,) = inputs
                 evaluate = primitive.evaluate if source.dtype.is_direct else primitive.compute
@@ -182,8 +186,6 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
         result = _new(Tensor)
         result._array = array
         result.dtype = dtype
-        if device_use.active:
-            result._array = beside(array, [tensor._array for tensor in inputs])
         gradients = state.gradients
         if primitive.aliases:
             memory, own = array.base, source._array
@@ -211,7 +213,7 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
     def apply_pair(self, primitive: PointwiseFunction, other: Tensor) -> Tensor:
         """As :meth:`apply`, of a function of this tensor and one of the same dtype, where nothing is recorded."""
         dtype = self.dtype
-        if not dtype.is_direct:
+        if not dtype.is_direct or device_use.active:
             return self.apply(primitive, (self, other), _NOTHING)
         try:
             array = primitive.evaluate(self._array, other._array)
@@ -219,7 +221,7 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
             _require_types(primitive, (self, other), _NOTHING)
             raise
         result = _new(Tensor)
-        result._array = beside(array, (self._array, other._array)) if device_use.active else array
+        result._array = array
         result.dtype = dtype = DTYPE_OF_NUMPY[array.dtype]
         gradients = state.gradients
         if gradients:
@@ -247,6 +249,8 @@ class Tensor(Metadata, Conversion, Differentiation, Writing):
         if recorder is not None:
             given = recorder.with_numbers(attrs)
             recorder.postponed.carry_out()
+        if device_use.active:
+            settle(*[tensor._array for tensor in inputs])
         made = primitive.evaluate(*(tensor._array for tensor in inputs), **given)
         # A region may give what it was given: results have memory of their own.
         arrays = [np.array(array, order="C") for array in made]

@@ -12,7 +12,7 @@ import numpy as np
 
 from graphc.autograd.naming import described
 from graphc.device import Device
-from graphc.device_memory import at, gpu_of, use
+from graphc.device_memory import at, gpu_of, settle, use
 from graphc.ir.types import DType, bfloat16, dtype_of, float64
 from graphc.layouts import MemoryFormat, contiguous_format, preserve_format
 from graphc.memory_views import rebuilt
@@ -32,12 +32,23 @@ class Conversion:
     def _value(self, what: str) -> np.ndarray:
         if state.recorder is not None:
             state.recorder.refuse_value(self, what)
+        if use.active:
+            settle(self._array)
         return self._array
 
     def _read(self, what: str) -> np.ndarray:
         """The elements, for Python code that may decide by them: a program that is recorded then depends on them."""
         if state.recorder is not None:
             state.recorder.value_read(self, what)
+        if use.active:
+            settle(self._array)
+        return self._array
+
+    @property
+    def _settled(self) -> np.ndarray:
+        """The elements, for numpy to read, or to write where nobody follows it: GPUs are waited for."""
+        if use.active:
+            settle(self._array)
         return self._array
 
     def item(self) -> float | int | bool:
@@ -138,6 +149,8 @@ class Conversion:
                 "moment."
             )
         array = self._value("deepcopy()")
+        if use.active:
+            settle(self._storage.array)
         memory = copy.deepcopy(self._storage, memo)
         if use.active:
             memory.array = at(memory.array, gpu_of(self._storage.array))

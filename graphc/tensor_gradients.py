@@ -227,12 +227,12 @@ class Differentiation:
         if self._gradient_now() is None:
             # A cotangent may be another leaf's too, or the caller's: a gradient has memory of its own, in which its
             # elements lie as the leaf's do.
-            if state.gradients:
+            if state.gradients or (use.active and state.recorder is None and gpu_of(cotangent._array) is not None):
                 self.grad = lay_out_as(cotangent.clone(), self._array)
             elif state.recorder is not None:
                 self.grad = lay_out_as(cotangent.clone(), self._array).detach()
             else:
-                self.grad = self._wrap(copied_as(cotangent._array, self._array), cotangent.dtype)
+                self.grad = self._wrap(copied_as(cotangent._settled, self._array), cotangent.dtype)
             if use.active:
                 self._grad._lie_at(gpu_of(self._array))
         elif state.gradients:

@@ -198,7 +198,7 @@ def format_tensor(tensor: Tensor) -> str:
     from graphc.nn.parameter import Parameter
     from graphc.tensor import Tensor as Plain
 
-    array = tensor._array
+    array = tensor._settled
     prefix = "tensor(" if type(tensor) in (Plain, Parameter) else f"{type(tensor).__name__}("
     suffixes: list[str] = [] if tensor.is_cpu else [f"device='{tensor.device}'"]
     if array.size == 0:

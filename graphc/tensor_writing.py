@@ -12,6 +12,7 @@ import numpy as np
 
 from graphc.autograd.naming import describe_copy_slices, describe_index_put, describe_written, described
 from graphc.autograd.tape import TapeNode, gradient_edge
+from graphc.device_memory import settle, use
 from graphc.ir.types import contiguous_strides
 from graphc.layouts import MemoryFormat, contiguous_format, preserve_format
 from graphc.memory_views import first_elements
@@ -19,6 +20,7 @@ from graphc.ops.functions.indexing import setitem
 from graphc.ops.functions.shaping import broadcast_to
 from graphc.ops.memory_overlap import require_apart
 from graphc.ops.operands import number_operand
+from graphc.ops.pointwise import Copy
 from graphc.ops.pointwise_family import PointwiseFunction
 from graphc.ops.quiet import IGNORE, restore, silence
 from graphc.ops.sources import as_number, number_like
@@ -80,9 +82,19 @@ class Writing:
             if self._retains_grad:
                 self._retain_here()
         if recorder is None or not recorder.write_waits(self, value):
-            np.copyto(self._array, value._array)
+            self._overwrite(value._array)
         self._storage.version += not self._unseen
         return self
+
+    def _overwrite(self, values: np.ndarray) -> None:
+        """Copy an array's elements to this tensor's memory."""
+        if use.active:
+            if state.recorder is None and use.kernels.write(Copy.instance, (values,), {}, self._array):
+                return
+            settle(self._array, values)
+        np.copyto(self._array, values)
+        if use.active and state.recorder is None:
+            use.kernels.write(Copy.instance, (values,), {}, self._array, seen=True)
 
     def _assign_places(self, value: Tensor) -> Tensor:
         """As :meth:`_assign`, for a write to some places alone, which PyTorch allows where elements share memory: what
@@ -96,6 +108,8 @@ class Writing:
             or not _is_stretched(array)
         ):
             return self._assign(value)
+        if use.active:
+            settle(array, value._array)
         written = value._array != array
         try:
             array.flags.writeable = True
@@ -150,11 +164,16 @@ class Writing:
             or (state.gradients and (self.requires_grad or operand.requires_grad))
         ):
             return False
-        token = silence(IGNORE)
-        try:
-            primitive.function(array, given, array)
-        finally:
-            restore(token)
+        if not (use.active and use.kernels.write(primitive, (array, given), {}, array)):
+            if use.active:
+                settle(array, given)
+            token = silence(IGNORE)
+            try:
+                primitive.function(array, given, array)
+            finally:
+                restore(token)
+            if use.active:
+                use.kernels.write(primitive, (array, given), {}, array, seen=True)
         if not self._unseen:
             memory = self._memory
             if memory is None:
@@ -230,7 +249,7 @@ class Writing:
         if self._memory is not None:
             require_apart(self, (other,))
         if self._takes(other):
-            np.copyto(self._array, other._array)
+            self._overwrite(other._array)
             self._storage.version += not self._unseen
             return self
         value = self._replaced_by(broadcast_to(other.to(self.dtype), self.shape))
@@ -257,6 +276,8 @@ class Writing:
                 # Of elements that lie in one place, one.
                 array = array[tuple(slice(1) if step == 0 else slice(None) for step in array.strides)]
                 self._unlock(array)
+            if use.active:
+                settle(array)
             array.fill(value if type(value) is int and not value else as_number(value, self.dtype))
             if not self._unseen:
                 self._storage.version += 1
@@ -384,6 +405,8 @@ class Writing:
         offset, count = self.storage_offset(), int(np.prod(shape, dtype=np.int64))
         own = self._storage.vector().view(self.dtype.numpy)
         if offset + count > own.size:
+            if use.active:
+                settle(own)
             grown = np.empty(offset + count, self.dtype.numpy)
             grown[: own.size] = own
             self._memory, self._chain, self._base = Storage(grown), (), None

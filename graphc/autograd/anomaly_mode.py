@@ -78,7 +78,7 @@ def refuse_anomalies(node: Any, results: Sequence[Any]) -> None:
     owner = _owner(node)
     for position, result in enumerate(results):
         edge = node.edges[position]
-        if result is None or not hasattr(result, "_array") or not np.isnan(result._array).any():
+        if result is None or not hasattr(result, "_array") or not np.isnan(result._settled).any():
             continue
         if _owner(edge) is owner:
             continue

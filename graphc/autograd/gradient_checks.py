@@ -160,7 +160,7 @@ def _numerical(
     func: Callable[..., Any], inputs: Sequence[Any], tensor: Tensor, eps: float, outputs_too: bool = False
 ) -> np.ndarray:
     """For each element of a tensor (and, of complex ones, for each part) the difference quotient of all outputs."""
-    array = tensor._array
+    array = tensor._settled
     rows = []
     steps = (eps, eps * 1j) if tensor.dtype.is_complex else (eps,)
     for index in np.ndindex(array.shape):
@@ -178,7 +178,7 @@ def _numerical(
 def _values(returned: Any, outputs_too: bool) -> np.ndarray:
     several = returned if isinstance(returned, tuple | list) else (returned,)
     parts = [
-        output._array.astype(np.complex128 if output.dtype.is_complex else np.float64).reshape(-1)
+        output._settled.astype(np.complex128 if output.dtype.is_complex else np.float64).reshape(-1)
         for output in several
         if isinstance(output, Tensor) and (outputs_too or output.dtype.is_differentiable)
     ]
@@ -194,7 +194,7 @@ def _analytical(output: Tensor, tensor: Tensor) -> np.ndarray:
             cotangent = zeros_like(output.detach())
             cotangent._array[index] = unit
             (found,) = grad(output, tensor, cotangent, retain_graph=True, allow_unused=True)
-            rows.append(np.zeros(tensor._array.shape) if found is None else found.detach()._array.copy())
+            rows.append(np.zeros(tensor._array.shape) if found is None else found.detach()._settled.copy())
     return np.array(rows).reshape(len(rows), -1)
 
 
@@ -269,7 +269,7 @@ def _check_undefined(func: Callable[..., Any], inputs: Sequence[Any], checked: S
         (alone,) = ([output],)
         found = grad(alone, checked, [zeros_like(output.detach())], retain_graph=True, allow_unused=True)
         for place, gradient in enumerate(found):
-            if gradient is not None and gradient.detach()._array.any():
+            if gradient is not None and gradient.detach()._settled.any():
                 raise GradcheckError(
                     "Expected backward function to handle undefined output grads. Please look at 'Notes about "
                     f"undefined output gradients': output {number}, input {place}"

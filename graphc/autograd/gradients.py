@@ -11,6 +11,7 @@ from typing import Any
 from graphc.autograd.engine import sweep
 from graphc.autograd.graph import GradientEdge
 from graphc.autograd.tape import AccumulateGrad, Node, gradient_edge
+from graphc.device_memory import use
 from graphc.notices import warn, warn_once
 from graphc.ops.functions.shaping import stack
 from graphc.ops.operands import cast
@@ -178,6 +179,8 @@ def _roots(tensors: list[Given], cotangents: Sequence[Tensor | None] | Tensor | 
                     f"grad can be implicitly created only for real scalar outputs but got {tensor.dtype}"
                 )
             cotangent = number_like(tensor, 1)
+            if use.active and state.recorder is None:
+                cotangent = tensor._beside(cotangent._array)
         elif not isinstance(cotangent, Tensor):
             raise TypeError(f"gradients can be either Tensors or None, but got {type(cotangent).__name__}")
         elif cotangent.shape != tensor.shape:

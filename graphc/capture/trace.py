@@ -41,6 +41,8 @@ from graphc.capture.rules import record_rule
 from graphc.capture.sharing import Sharing
 from graphc.capture.surroundings import Surroundings, reached_by
 from graphc.capture.trees import flatten, flatten_results, unflatten
+from graphc.device_memory import settle_all
+from graphc.device_memory import use as device_use
 from graphc.garbage import paused_collection
 from graphc.ir.graph import Builder, Graph, Node, Output
 from graphc.ir.integers import IntegerExpression
@@ -78,6 +80,8 @@ def capture(
     """
     if state.recorder is not None:
         raise CaptureError("a compiled function is called while another is being recorded", user_location())
+    if device_use.active:
+        settle_all()  # nothing is asked of GPUs while this runs, whose memory is looked at all over
     tensors, _ = flatten((tuple(arguments), keywords))
     recorder = GraphRecorder(getattr(function, "__name__", "graph"), lambda: outside_names(function), postpones)
     given = [*((f"arguments[{place}]", value) for place, value in enumerate(arguments)), *keywords.items()]

@@ -154,6 +154,8 @@ class Runnable:
 
     # Whether its program runs many steps in one call.
     runs_many = False
+    # Whether a run is over when a call of it returns, and GPUs must be done with what it reads before.
+    waits = True
     # The outputs in whose memory it works before they are written.
     rooms: frozenset[str] = frozenset()
     # Memory for results, where the tensors are that the program is given: see ResultMemory; and a new array there, of a

@@ -15,7 +15,7 @@ import numpy as np
 
 from graphc.capture.places import Placed
 from graphc.capture.recorded import FromArgument, FromArgumentMemory, FromGradient, FromOutside, FromScalar, Recording
-from graphc.device_memory import gpu_of, use
+from graphc.device_memory import gpu_of, settle, use
 from graphc.ir.types import DType
 from graphc.runtime import ResultMemory
 from graphc.runtime.abi import ffi
@@ -111,6 +111,7 @@ class Inputs:
         for slot, tensor, changed in self.outside:
             array = tensor._array
             if not array.flags.c_contiguous:
+                settle(array)
                 self._staged.append((array, np.ascontiguousarray(array), changed))
                 array = self._staged[-1][1]
             self._pointers[slot] = _from_buffer(array)
@@ -134,6 +135,7 @@ class Inputs:
             return self._bind_copies(tensors)
         staged = self._staged
         for original, copy, _ in staged:
+            settle(original, copy)
             np.copyto(copy, original)
         return staged
 
@@ -152,10 +154,12 @@ class Inputs:
         found += [(slot, tensor._storage.array, changed) for slot, tensor, changed in memories]
         for slot, array, changed in found:
             if not array.flags.c_contiguous:
+                settle(array)
                 staged.append((array, np.ascontiguousarray(array), changed))
                 array = staged[-1][1]
             self._pointers[slot] = _from_buffer(array)
         for original, copy, _ in staged:
+            settle(original, copy)
             np.copyto(copy, original)
         return staged
 
@@ -221,6 +225,25 @@ def make(outputs: Sequence[Output], pointers: Any) -> list[Tensor]:
     return made
 
 
+def make_side_by_side(outputs: Sequence[Output], pointers: Any, together: Sequence[int], results: Any) -> list[Tensor]:
+    """As :func:`make`, on a GPU, where allocations of many outputs would take longer than a step: some of them, by
+    their numbers, are made in one."""
+    found: dict[int, np.ndarray] = {}
+    for output, array, address in results.several([outputs[number] for number in together]):
+        pointers.reach(output.slot, address)
+        found[output.slot] = array
+    made = []
+    for output in outputs:
+        array = found.get(output.slot)
+        if array is None:
+            array, pointers[output.slot] = _with_address(output.source(output.shape, output.kind))
+        tensor = _new(Tensor)
+        tensor._array = array if output.order is None else array.transpose(output.order)
+        tensor.dtype = output.dtype
+        made.append(tensor)
+    return made
+
+
 def _with_address(array: np.ndarray) -> tuple[np.ndarray, Any]:
     return array, _from_buffer(array)
 
@@ -235,4 +258,5 @@ def write_back(staged: Sequence[Staged]) -> None:
     """Give what a run has written in copies to what they are copies of."""
     for original, copy, changed in staged:
         if changed:
+            settle(original, copy)
             np.copyto(original, copy)

@@ -10,6 +10,7 @@ import numpy as np
 from graphc.codegen.executable import compile_loops, load
 from graphc.codegen.lower import lower
 from graphc.compiled.execution import BoundProgram
+from graphc.device_memory import settle_all
 from graphc.ir.graph import Graph, Location, Node, Output
 from graphc.ir.integers import bind_attribute
 from graphc.ir.interp import interpret
@@ -37,10 +38,11 @@ class CheckError(RuntimeError):
 def checked_call(bound: BoundProgram, tensors: Sequence[Tensor]) -> Any:
     """Run a program, and its recording in numpy on the same values. Raises CheckError where they differ."""
     graph = bound.recording.graph
-    inputs = {name: np.array(tensor._array, order="C") for name, tensor in bound.inputs(tensors).items()}
+    inputs = {name: np.array(tensor._settled, order="C") for name, tensor in bound.inputs(tensors).items()}
     stream = default_generator.buffer.copy()
 
     def look(memories: list[Tensor]) -> None:
+        settle_all()
         after = default_generator.buffer.copy()
         np.copyto(default_generator.buffer, stream)
         expected = interpret(graph, inputs)

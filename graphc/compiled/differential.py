@@ -28,6 +28,7 @@ from graphc.autograd.tape import Edge, gradient_edge, next_sequence, refuse_over
 from graphc.autograd.tape import Node as GraphNode
 from graphc.autograd.watching import switch
 from graphc.codegen.executable import Runnable
+from graphc.device_memory import settle, settle_all, use
 from graphc.fork_safe import recursive_lock
 from graphc.ir.graph import Bundle, Graph, Node
 from graphc.ir.interp import bind_sizes, interpret
@@ -128,10 +129,14 @@ class RunnableGraph:
         """Run on arrays for the graph's inputs; gives those of its outputs. ``sizes`` are those of this call that are
         known at run time only."""
         self.prepare()
+        if use.active and (self.executable is None or self.executable.waits):
+            settle_all()
         if self.executable is None:
             inputs = dict(zip((node.name for node in self.graph.inputs), arrays, strict=True))
             return list(interpret(self.graph, inputs).outputs.values())
         program = self.executable.program
+        if use.active:
+            settle(*(array for array in arrays if not array.flags.c_contiguous))
         given = [np.array(array, order="C", copy=None) for array in arrays]
         extents = [sizes[symbol] for symbol in self.executable.compiled.program.symbols]
         types = [output.node.type.bind(sizes) for output in self.graph.outputs]

@@ -23,8 +23,9 @@ from graphc.capture.trees import unflatten
 from graphc.codegen.executable import Runnable
 from graphc.codegen.memory import ROOM_ALIGNMENT
 from graphc.codegen.ordering import may_fail
-from graphc.compiled.binding import Inputs, Output, make, write_back
+from graphc.compiled.binding import Inputs, Output, make, make_side_by_side, write_back
 from graphc.compiled.differential import CompiledBackward, DifferentiableProgram
+from graphc.device_memory import settle_all, use
 from graphc.ir.graph import Graph
 from graphc.ir.integers import bind_attribute, bounds
 from graphc.ops.checks import GuardMissed
@@ -97,6 +98,12 @@ class BoundProgram:
             )
             for effect in recording.gradients
         ]
+        # On a GPU: outputs that are gradients and nothing else.
+        seen = {result.place.output for result in recording.results if isinstance(result.place, Seen)}
+        gradients = {effect.place.output for effect in recording.gradients if isinstance(effect.place, Seen)}
+        together = hasattr(executable.results, "several") and not executable.waits and not recording.differentiable
+        together = together and all(result.gradient is None for result in recording.results) and not recording.data
+        self._together = tuple(sorted(gradients - seen)) if together else ()
         self._random_slot = self._first_output + len(graph.outputs)
         self._checked_every_call = [guard for guard in recording.guards if _changes_unnoted(guard)]
         self._checked_on_change = [guard for guard in recording.guards if not _changes_unnoted(guard)]
@@ -222,13 +229,18 @@ class BoundProgram:
         Raises IndexError, with no state changed, as eager does.
         """
         program, inputs = self._program, self._inputs
+        if use.active and self.executable.waits:
+            settle_all()
         staged = inputs.bind(tensors)
         for tensor, position in self._replaced:
             (tensors[position] if tensor is None else tensor)._grad = None
         if self._keeps_memory:
             self.executable.results.begin()
         outputs = self._take_sizes(tensors) if self._places else self._outputs
-        memories = make(outputs, program.pointers)
+        if self._together:
+            memories = make_side_by_side(outputs, program.pointers, self._together, self.executable.results)
+        else:
+            memories = make(outputs, program.pointers)
         code = 0
         try:
             code = self._run_drawing() if self._draws else program.run_again()
@@ -255,7 +267,8 @@ class BoundProgram:
     def _run_drawing(self) -> int:
         """Run a program that draws random numbers. The stream has one order: others wait until it has drawn."""
         with default_generator.lock:
-            self._program.pointers[self._random_slot] = _from_buffer(default_generator.buffer)
+            stream = default_generator.buffer if self.executable.waits else default_generator.memory
+            self._program.pointers[self._random_slot] = _from_buffer(stream)
             return self._program.run_again()
 
     def values(self, memories: Sequence[Tensor]) -> list[np.ndarray]:
@@ -309,6 +322,8 @@ class BoundProgram:
         Only after :meth:`repeats` and :meth:`holds`.
         """
         program, inputs = self._program, self._inputs
+        if use.active:
+            settle_all()
         with program.lock:
             staged = inputs.bind(tensors)
             for tensor, position in self._replaced:
@@ -468,6 +483,8 @@ def _seen(place: Seen, memories: list[Tensor], sizes: Mapping[str, int]) -> Tens
 
 def _follow(tensor: Tensor, chain: Sequence[View], sizes: Mapping[str, int]) -> Tensor:
     """The view of a tensor that a chain of view primitives leads to, for sizes that are known at run time only."""
+    if not chain:
+        return tensor
     with paused():
         for primitive, attrs in chain:
             bound = {name: bind_attribute(value, sizes) for name, value in attrs.items()} if sizes else attrs

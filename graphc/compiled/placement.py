@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -16,14 +18,19 @@ from graphc.codegen.executable import CompiledProgram, Runnable, compile_loops, 
 from graphc.codegen.loops import LoopProgram
 from graphc.codegen.lower import LoweringOptions, lower
 from graphc.codegen.target import GPU
+from graphc.compiled.binding import Output
 from graphc.device import current
 from graphc.device_memory import gpu_of
 from graphc.ir.graph import Graph
-from graphc.runtime.gpus import Gpu, gpu
+from graphc.runtime.gpus import ALIGNMENT, Gpu, gpu
+from graphc.settings import tf32_is_allowed
 from graphc.tensor import Tensor
 
 # What `backend` may say beside the names of PyTorch's own, which have no meaning here.
 CPU_BACKEND, GPU_BACKEND = "c", "cuda"
+
+
+_BYTE = np.dtype(np.uint8)
 
 
 class _ResultsOnGpu:
@@ -39,6 +46,28 @@ class _ResultsOnGpu:
         """What makes such arrays."""
         return self.empty
 
+    def several(self, outputs: Sequence[Output]) -> Iterator[tuple[Output, np.ndarray, int]]:
+        """New arrays side by side in one block, for outputs that come and go together: each with its address."""
+        ends = tuple(accumulate(-(-output.nbytes // ALIGNMENT) * ALIGNMENT for output in outputs))
+        block = self.empty((ends[-1],), _BYTE)
+        address = block.__array_interface__["data"][0]
+        for output, start in zip(outputs, (0, *ends), strict=False):
+            yield output, np.ndarray(output.shape, output.kind, block, start), address + start
+
+
+@dataclass(frozen=True, slots=True)
+class PrecisionGuard:
+    """A program holds while float32 products may be as exact as they were when it was built."""
+
+    tf32: bool
+
+    def holds(self) -> bool:
+        """Whether that is so."""
+        return tf32_is_allowed() == self.tf32
+
+    def __str__(self) -> str:
+        return f"float32 products {'rounded to tf32' if self.tf32 else 'exact to float32'}"
+
 
 class Place:
     """Where programs of one recording run, and how they are made there. ``gpu`` None is the CPU; ``home`` is where
@@ -47,6 +76,7 @@ class Place:
     def __init__(self, gpu: Gpu | None, home: Gpu | None = None, name: str = "", fullgraph: bool = False):
         self.gpu = gpu
         self.home = home
+        self._precision = PrecisionGuard(tf32_is_allowed())
         self._name = name
         self._fullgraph = fullgraph
 
@@ -54,6 +84,10 @@ class Place:
     def is_plain(self) -> bool:
         """Whether programs run on the CPU, on tensors that are there too."""
         return self.gpu is None and self.home is None
+
+    def guarded(self, recording: Recording) -> Recording:
+        """A recording that rests on what its program does."""
+        return recording if self.gpu is None else replace(recording, guards=(*recording.guards, self._precision))
 
     def lower(self, graph: Graph) -> LoopProgram:
         """The loops of a graph, as they suit the machine."""
@@ -67,10 +101,8 @@ class Place:
         Raises CaptureError where, with ``fullgraph``, that is not wanted.
         """
         if self.gpu is not None:
-            if memory_limit is not None:
-                raise NotImplementedError("memory_limit is for programs that run on the CPU")
             try:
-                return compile_cuda(loops)
+                return compile_cuda(loops, memory_limit, tf32=self._precision.tf32)
             except NotImplementedError as error:
                 if self._fullgraph:
                     raise CaptureError(f"fullgraph=True, and {error}") from error

@@ -11,11 +11,13 @@ import numpy as np
 
 from graphc.codegen.blocks import runs_of
 from graphc.codegen.c.program import describe
+from graphc.codegen.cuda.executable import CudaExecutable, load_cuda
 from graphc.codegen.executable import Executable, compile_loops, load
 from graphc.codegen.host import statement_of
 from graphc.codegen.loops import Launch
 from graphc.codegen.rematerialize import Rematerialization
 from graphc.compiled.builds import Entry
+from graphc.device_memory import at
 from graphc.ir.integers import bounds, substitute
 from graphc.randomness.stream import RandomStream
 
@@ -132,7 +134,7 @@ class Report:
 def describe_build(entry: Entry, times: bool) -> BuildReport:
     """The report of one build; ``times`` runs it, instrumented, on copies of its state."""
     bound, compiled = entry.bound, entry.stages.compiled
-    outside = {slot: tensor._array for slot, tensor, _ in bound.outside}
+    outside = {slot: tensor._settled for slot, tensor, _ in bound.outside}
     sizes = bound.most_sizes() if times else None
     program = _describe_program("forward", bound.executable, outside, sizes)
     return BuildReport(
@@ -180,10 +182,9 @@ def _measure(
 ) -> tuple[np.ndarray | None, str]:
     """Seconds of each launch on copies of the values given by slot, and made-up ones elsewhere, for these sizes; or
     None, and how the program ended with them."""
-    if not isinstance(executable, Executable):
-        return None, "the launches of a GPU are not timed one by one"
-    program = executable.compiled.program
-    timed = load(compile_loops(program, timed=True))
+    compiled = executable.compiled
+    program, on_gpu = compiled.program, isinstance(executable, CudaExecutable)
+    timed = load_cuda(compiled, executable.gpu) if on_gpu else load(compile_loops(program, timed=True))
     generator = np.random.default_rng(0)
     arrays = []
     for slot, buffer in enumerate(timed.compiled.buffers):
@@ -195,10 +196,16 @@ def _measure(
             arrays.append(np.zeros(substitute(buffer.size, sizes), buffer.dtype.numpy))
     if timed.compiled.draws_random:
         arrays.append(RandomStream().buffer)
+    extents = [sizes[symbol] for symbol in program.symbols]
+    try:
+        if on_gpu:
+            return timed.seconds([at(array, executable.gpu) for array in arrays], extents, WARM_UPS, RUNS), ""
+    except Exception as error:  # of an operation, or a guard
+        return None, f"with made-up arguments it ends with {type(error).__name__}: {error}"
     for run in range(WARM_UPS + RUNS):
         if run == WARM_UPS:
             timed.seconds[:] = 0
-        if timed.attempt(arrays, [sizes[symbol] for symbol in program.symbols]):
+        if timed.attempt(arrays, extents):
             error = timed.failure()
             return None, f"with made-up arguments it ends with {type(error).__name__}: {error}"
     return timed.seconds / RUNS, ""

@@ -147,7 +147,7 @@ def cond(
         names, shapes = _names("operand", len(given)), list(map(_symbolic_shape, given))
         return _recorded("cond", body, list(map(_sample, given)), names, shapes, [function], runs)
 
-    taken = bool(chosen._array)
+    taken = bool(chosen._settled)
     branches = [branch(true_fn, "true_fn", taken), branch(false_fn, "false_fn", not taken)]
     types = [[output.node.type.bind(_sizes()) for output in each.graph.outputs] for each in branches]
     if trees[0] != trees[1] or types[0] != types[1]:
@@ -239,7 +239,7 @@ def while_loop(
     state_tensors = [begins, zero, *carry]
     names = ["goes_on", "runs", *_names("carry", len(carry))]
     shapes, samples = list(map(_symbolic_shape, state_tensors)), list(map(_sample, state_tensors))
-    recorded = _recorded("while_loop", body, samples, names, shapes, [body_fn, cond_fn], bool(begins._array))
+    recorded = _recorded("while_loop", body, samples, names, shapes, [body_fn, cond_fn], bool(begins._settled))
     (region,) = with_closed([recorded], len(state_tensors), recorded.closed)
     attrs = {
         "body": region,
@@ -360,7 +360,7 @@ def _refuse_writes(function: str, tensors: Sequence[Tensor], versions: Sequence[
 
 def _sample(tensor: Tensor, row: int | None = None) -> Tensor:
     """A tensor that stands for another one, or for its rows, while a body is recorded."""
-    array = tensor._array if row is None else tensor._array[row]
+    array = tensor._settled if row is None else tensor._settled[row]
     sample = Tensor.from_array(array.copy())
     # A leaf of the body's own, of which the capture around need not know.
     sample._requires_grad = tensor.requires_grad

@@ -1,16 +1,15 @@
-"""Streams and events. Every step is waited for before Python goes on, so that what a stream holds is done.
+"""Streams and events. Whatever stream is named, all work of a GPU goes through one, in order.
 
 Source: https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-streams
 """
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from graphc.cuda import absent
 from graphc.device import Device, current
-from graphc.runtime.gpus import gpus
+from graphc.runtime.gpus import Mark, gpu, gpus
 
 __all__ = ["Event", "Stream", "current_stream", "default_stream", "stream"]
 
@@ -26,17 +25,21 @@ class Stream:
         self.priority = priority
 
     def query(self) -> bool:
-        """True: all is done."""
-        return True
+        """Whether all is known to be done."""
+        return not gpu(self.device.index).pending
 
     def synchronize(self) -> None:
-        """Nothing is left to wait for."""
+        """Wait until all is done."""
+        gpu(self.device.index).synchronize()
 
     def wait_stream(self, stream: Stream) -> None:
-        """Another stream's work is done."""
+        """What is asked of this stream from now on comes after what another was asked for: in one stream, it does."""
+        if stream.device != self.device:
+            stream.synchronize()
 
     def wait_event(self, event: Event) -> None:
-        """What came before an event is done."""
+        """What is asked of this stream from now on comes after an event."""
+        event.wait(self)
 
     def record_event(self, event: Event | None = None) -> Event:
         """An event (a new one, unless one is given) at this point."""
@@ -58,29 +61,37 @@ class Event:
         if not gpus():
             absent.Event()
         self._timed = enable_timing
-        self._seconds: float | None = None
+        self._mark: Mark | None = None
+        self._number = -1
 
     def record(self, stream: Stream | None = None) -> None:
         """This is the point."""
-        self._seconds = time.perf_counter()
+        self._number = current.number if stream is None else stream.device.index
+        self._mark = gpu(self._number).mark()
 
     def query(self) -> bool:
-        """True: what came before is done."""
-        return True
+        """Whether what came before is done."""
+        return self._mark is None or self._mark.reached()
 
     def wait(self, stream: Stream | None = None) -> None:
-        """What came before is done."""
+        """What is asked of a stream from now on comes after this event: in one stream, it does."""
+        if self._number not in (-1, current.number if stream is None else stream.device.index):
+            self.synchronize()
 
     def synchronize(self) -> None:
-        """What came before is done."""
+        """Wait until what came before is done."""
+        if self._mark is not None:
+            self._mark.wait()
 
     def elapsed_time(self, end_event: Event) -> float:
         """Milliseconds from this event to another. Raises ValueError unless both were recorded and are timed."""
         if not (self._timed and end_event._timed):
             raise ValueError("Both events must be created with argument 'enable_timing=True'.")
-        if self._seconds is None or end_event._seconds is None:
+        if self._mark is None or end_event._mark is None:
             raise ValueError("Both events must be recorded before calculating elapsed time.")
-        return (end_event._seconds - self._seconds) * 1e3
+        if not (self.query() and end_event.query()):
+            raise RuntimeError("CUDA error: device not ready")
+        return end_event._mark.seconds_since(self._mark) * 1e3
 
 
 def current_stream(device: Any = None) -> Stream:

@@ -323,7 +323,7 @@ def integer_lookups(lookups: Sequence[Lookup]) -> list[Lookup]:
 def wrapped(index: Any, extent: Dimension, dim: int) -> Any:
     """Indices with negative ones counted from the end, checked to lie within the extent."""
     if runs_alone(index):
-        places = index._array
+        places = index._settled
         if gathers.first_outside(places, extent) is None:
             return index
         inside = np.where(places < 0, places + extent, places).astype(places.dtype, copy=False)
@@ -368,7 +368,7 @@ def rows_at(input: Any, index: Any) -> Any | None:
     anything is recorded."""
     if not (runs_alone(input) and index.is_eager) or index.dtype is not int64:
         return None
-    array, places = input._array, index._array
+    array, places = input._settled, index._settled
     if (
         not (places.ndim and places.size and array.ndim and array.size)
         or gathers.first_outside(places, array.shape[0]) is not None
@@ -446,10 +446,10 @@ def put_directly(viewed: Any, lookups: Sequence[Lookup], value: Any) -> None:
     """Write a value (a tensor of the dtype) to the places that lookups by integers name, of a tensor that may be
     written to and needs no history."""
     dims, indices = _dims_and_indices(viewed, lookups)
-    key = numpy_key(viewed.ndim, dims, [index._array for index in indices])
+    key = numpy_key(viewed.ndim, dims, [index._settled for index in indices])
     if value.ndim:
         value = _fitting(value, _looked_up_shape(viewed, lookups, common_shape(lookups)))
-    viewed._array[key] = value._array
+    viewed._settled[key] = value._settled
     viewed._storage.version += not viewed._unseen
 
 

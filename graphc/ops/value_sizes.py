@@ -74,7 +74,7 @@ def by_dims(places: Value, shape: tuple[int, ...]) -> tuple[Value, ...]:
 def places_of_true(mask: Value) -> tuple[Value, ...]:
     """Where a tensor differs from zero: a vector of indices (int64) for each dim."""
     if not is_counted(mask, "selecting by truth values"):
-        return tuple(literal_like(mask, places, int64) for places in np.nonzero(mask._array))
+        return tuple(literal_like(mask, places, int64) for places in np.nonzero(mask._settled))
     flat = _flat_mask(mask)
     count = total_of(flat)
     return by_dims(part(true_first(flat), 0, count), tuple(map(int, mask.shape)))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.device_memory import gpu_of, use
 from graphc.tensor import Tensor
 
 
@@ -15,6 +16,8 @@ def runs_on_arrays(parameter: Tensor, gradient: Any, entry: dict[str, Any], scal
     """Whether an update is a matter of memory alone: floats of one dtype and shape that may be written to, and whose
     classes have no say. Of the state the ``scalars`` are numbers. Gradients must be off, and nothing recorded."""
     dtype, array = parameter.dtype, parameter._array
+    if use.active and gpu_of(array) is not None:
+        return False
     if not (dtype.is_floating_point and dtype.is_direct and _is_plain(parameter)) or not isinstance(gradient, Tensor):
         return False
     if gradient.dtype is not dtype or gradient._array.shape != array.shape or gradient.overrides_functions:

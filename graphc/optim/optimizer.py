@@ -16,6 +16,8 @@ import numpy as np
 from graphc.autograd.modes import enable_grad, no_grad
 from graphc.capture.errors import CaptureError
 from graphc.creation import tensor, zeros_like
+from graphc.device_memory import settle_all
+from graphc.device_memory import use as device_use
 from graphc.hook_handles import RemovableHandle
 from graphc.ir.types import DType, float64
 from graphc.notices import warn
@@ -251,6 +253,8 @@ class Optimizer:
             if not runs_on_arrays(parameter, gradient, entry, self.scalar_state):
                 rest.append((group, parameter, gradient))
                 continue
+            if device_use.active:
+                settle_all()
             key = id(group), parameter.dtype
             known = numbers.get(key)
             if known is None:

@@ -72,7 +72,7 @@ class Generator(RandomStream):
         self._touch("set_state")
         if not hasattr(new_state, "_array"):
             raise TypeError(f"expected a torch.ByteTensor, but got {type(new_state).__name__}")
-        array = new_state._array
+        array = new_state._settled
         if array.dtype != np.uint8:
             raise TypeError("RNG state must be a torch.ByteTensor")
         expected = super().get_state().size

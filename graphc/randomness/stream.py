@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from graphc.device_memory import settle, use
 from graphc.fork_safe import recursive_lock, watched
 from graphc.randomness.library import fill, library
 from graphc.randomness.normal_numbers import BLOCK, box_muller, each, fused_multiply_add, scale
@@ -96,13 +97,20 @@ class RandomStream:
     """
 
     def __init__(self, seed: int = DEFAULT_SEED) -> None:
-        self.buffer: NDArray[np.uint32] = np.zeros(_BUFFER_LENGTH, np.uint32)
-        self._cached_normal = self.buffer[_CACHED_NORMAL].view(np.float64)
+        self.memory: NDArray[np.uint32] = np.zeros(_BUFFER_LENGTH, np.uint32)
+        self._cached_normal = self.memory[_CACHED_NORMAL].view(np.float64)
         self.lock = recursive_lock()
         self.manual_seed(seed)
 
     def __repr__(self) -> str:
         return f"RandomStream(seed={self._initial_seed})"
+
+    @property
+    def buffer(self) -> NDArray[np.uint32]:
+        """The state, once GPUs are done with it; ``memory`` is where it lies."""
+        if use.owed:
+            settle(self.memory)
+        return self.memory
 
     # Seeds and states
 

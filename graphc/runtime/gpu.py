@@ -1,8 +1,8 @@
 """The machine's GPUs, by way of pycuda, which is imported when somebody first asks for one.
 
-Arrays lie in managed memory, that the CPU reaches too, so that what eager mode computes of them needs no copies; a
-launch list runs on one stream, and the second time that it has the same addresses it is replayed as a CUDA graph where
-cuda-bindings is installed (pycuda has no graphs).
+Arrays lie in managed memory, that the CPU reaches too, so that what eager mode computes of them needs no copies. All
+that a GPU is asked for, launches and copies, goes into one stream; a launch list that has the same addresses a second
+time is replayed as a CUDA graph where cuda-bindings is installed (pycuda has no graphs).
 
 Sources: https://documen.tician.de/pycuda/driver.html, https://nvidia.github.io/cuda-python/
 """
@@ -10,12 +10,14 @@ Sources: https://documen.tician.de/pycuda/driver.html, https://nvidia.github.io/
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,11 +26,15 @@ from graphc.device_memory import DeviceMemory
 from graphc.fork_safe import recursive_lock
 from graphc.runtime.cubin import build_cubin
 from graphc.runtime.errors import GpuError, GpuOutOfMemory
-from graphc.runtime.gpus import ALIGNMENT, PreparedLaunch, Ranges
+from graphc.runtime.gpus import ALIGNMENT, PreparedLaunch, Ranges, call_all
 from graphc.runtime.native import Build
 
 # Launch lists whose graphs are kept, of one module.
 MOST_GRAPHS = 16
+# Launch lists that are remembered until somebody waits for them, to say what a fault may have come from.
+MOST_REMEMBERED = 8
+# Blocks of page-locked memory of one size that copies to the GPU go through.
+MOST_STAGES = 8
 # Dynamic shared memory that a kernel is given without being told to ask for more.
 SHARED_BYTES = 48 * 1024
 
@@ -73,9 +79,14 @@ class PhysicalGpu:
         self._context: Any = None
         self._stream: Any = None
         self._guard = recursive_lock()
-        self._free: dict[int, list[Any]] = {}
+        self._free: dict[int, list[tuple[Any, int]]] = {}
         self._used = self._most = 0
         self._managed = Ranges()
+        self._asked = self._done = 0
+        self._turn = recursive_lock()  # of the thread that waits
+        self._watching: list[Callable[[], None]] = []
+        self._recent: list[Callable[[], Sequence[PreparedLaunch]]] = []
+        self._stages: dict[int, list[tuple[Any, Any]]] = {}
         self._modules: dict[tuple[str, tuple[str, ...]], PhysicalModule] = {}
 
     def __repr__(self) -> str:
@@ -100,31 +111,43 @@ class PhysicalGpu:
             finally:
                 self._driver.Context.pop()
 
+    @property
+    def pending(self) -> bool:
+        """Whether there may be something left to do."""
+        return self._asked != self._done
+
+    @contextmanager
+    def asking(self) -> Iterator[Any]:
+        """As :meth:`current`, for a block that asks for something which nobody waits for yet."""
+        with self.current() as stream:
+            self._asked += 1
+            yield stream
+
     def empty(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """A new array in managed memory. Raises GpuOutOfMemory."""
-        wanted = max(-(-int(np.prod(shape, dtype=np.int64)) * dtype.itemsize // ALIGNMENT) * ALIGNMENT, ALIGNMENT)
-        with self.current():
+        wanted = max(-(-math.prod(shape) * dtype.itemsize // ALIGNMENT) * ALIGNMENT, ALIGNMENT)
+        with self._guard:
             kept = self._free.get(wanted)
-            block = kept.pop() if kept else self._new_block(wanted)
+            block, address = kept.pop() if kept else self._new_block(wanted)
             self._used += wanted
             self._most = max(self._most, self._used)
-        memory = DeviceMemory(self, block, block.__array_interface__["data"][0], wanted)
-        weakref.finalize(memory, self._given_back, block, wanted)
-        return memory.array(shape, dtype)
+        return DeviceMemory(self, block, address, wanted).array(shape, dtype)
 
-    def _new_block(self, nbytes: int) -> Any:
-        for attempt in range(2):
-            try:
-                flags = self._driver.mem_attach_flags.GLOBAL
-                block = self._driver.managed_empty((nbytes,), np.uint8, mem_flags=flags)
-            except self._driver.MemoryError:
-                if attempt:
-                    break
-                self._let_go()  # blocks of other sizes that nobody uses
-            else:
-                self._managed.add(block.__array_interface__["data"][0], nbytes)
-                return block
-        raise self._refusal(nbytes)
+    def _new_block(self, nbytes: int) -> tuple[Any, int]:
+        with self.current():
+            for attempt in range(2):
+                try:
+                    flags = self._driver.mem_attach_flags.GLOBAL
+                    block = self._driver.managed_empty((nbytes,), np.uint8, mem_flags=flags)
+                except self._driver.MemoryError:
+                    if attempt:
+                        break
+                    self._let_go()  # blocks of other sizes that nobody uses
+                else:
+                    address = block.__array_interface__["data"][0]
+                    self._managed.add(address, nbytes)
+                    return block, address
+            raise self._refusal(nbytes)
 
     def _refusal(self, nbytes: int) -> GpuOutOfMemory:
         free, total = self._driver.mem_get_info()
@@ -133,14 +156,18 @@ class PhysicalGpu:
             f"{total:,} are free, and arrays of this process hold {self._used:,}"
         )
 
-    def _given_back(self, block: Any, nbytes: int) -> None:
-        self._used -= nbytes
-        self._free.setdefault(nbytes, []).append(block)
+    def take_back(self, block: Any, address: int, nbytes: int) -> None:
+        """Keep memory that no array shows any more for the next of its size."""
+        with self._guard:
+            self._used -= nbytes
+            self._free.setdefault(nbytes, []).append((block, address))
 
     def _let_go(self) -> None:
+        if self._free and self._stream is not None:
+            self._stream.synchronize()
         for blocks in self._free.values():
-            for block in blocks:
-                self._managed.remove(block.__array_interface__["data"][0])
+            for _, address in blocks:
+                self._managed.remove(address)
         self._free.clear()
 
     def empty_cache(self) -> None:
@@ -185,10 +212,75 @@ class PhysicalGpu:
         """Count the most bytes in use from now on."""
         self._most = self._used
 
+    def upload(self, address: int, values: np.ndarray) -> None:
+        """Copy a contiguous array of the CPU's to this GPU's memory, by way of page-locked memory, in the stream."""
+        if not values.nbytes:
+            return
+        with self.asking() as stream:
+            size = 1 << max(values.nbytes - 1, 255).bit_length()
+            stages = self._stages.setdefault(size, [])
+            if stages and (len(stages) >= MOST_STAGES or stages[0][1].query()):
+                block, free = stages.pop(0)
+                free.synchronize()
+            else:
+                block, free = self._driver.pagelocked_empty((size,), np.uint8), self._driver.Event()
+            staged = block[: values.nbytes]
+            staged[...] = values.reshape(-1).view(np.uint8)
+            self._driver.memcpy_htod_async(address, staged, stream)
+            free.record(stream)
+            stages.append((block, free))
+
+    def download(self, values: np.ndarray, source: np.ndarray) -> None:
+        """Copy a contiguous array of this GPU's memory without moving its pages."""
+        if values.nbytes:
+            with self.current():
+                self._driver.memcpy_dtoh(values, source.__array_interface__["data"][0])
+
+    def when_done(self, function: Callable[[], None]) -> None:
+        """Call a function once, when what was asked for until now has been waited for."""
+        with self._guard:
+            self._watching.append(function)
+
+    def mark(self) -> PhysicalMark:
+        """This point in what the GPU was asked for."""
+        with self.asking() as stream:
+            return PhysicalMark(self, stream)
+
+    def remember(self, launches: Callable[[], Sequence[PreparedLaunch]]) -> None:
+        """Note what a fault may come from that shows itself when somebody waits."""
+        self._recent.append(launches)
+        del self._recent[:-MOST_REMEMBERED]
+
     def synchronize(self) -> None:
-        """Wait until all that was asked of the GPU is done."""
+        """Wait until all that was asked of the GPU is done. Raises GpuError naming kernels, or the error of an
+        operation."""
+        with self._turn:
+            with self._guard:
+                watching, self._watching = self._watching, []
+            call_all([self._wait, *watching])
+
+    def _wait(self) -> None:
+        # Nobody may wait for a stream that is being captured: others ask for nothing meanwhile.
         with self.current() as stream:
-            stream.synchronize()
+            recent, self._recent = self._recent, []
+            try:
+                stream.synchronize()
+            except self._driver.Error as error:
+                raise self.told(error, [launch for launches in recent for launch in launches()]) from error
+            finally:
+                self._done = self._asked
+
+    def told(self, error: Exception, launches: Sequence[PreparedLaunch]) -> GpuError:
+        """What a driver's error says, with the kernels that may have caused it: a fault shows itself only when the
+        stream is waited for."""
+        names = list(dict.fromkeys(launch.kernel for launch in launches))
+        shown = ", ".join(names[:6]) + (f", and {len(names) - 6} more" if len(names) > 6 else "")
+        advice = "" if len(launches) == 1 else "; GRAPHC_CUDA_SYNC=1 tells which"
+        told = GpuError(f"{self.name} (cuda:{self.number}): {error}; in kernel {shown}{advice}")
+        for launch in launches[:6]:
+            if launch.told:
+                told.add_note(f"{launch.kernel}: {launch.told}")
+        return told
 
 
 class PhysicalMirror:
@@ -203,14 +295,37 @@ class PhysicalMirror:
 
     def send(self) -> None:
         """Copy the CPU's bytes to the GPU, before what runs there next."""
-        with self._gpu.current() as stream:
+        with self._gpu.asking() as stream:
             self._gpu._driver.memcpy_htod_async(self._device, self.host, stream)
 
     def fetch(self) -> None:
-        """Copy the GPU's bytes to the CPU, once it has done what was asked of it."""
-        with self._gpu.current() as stream:
+        """Copy the GPU's bytes to the CPU, after what the GPU was asked for before."""
+        with self._gpu.asking() as stream:
             self._gpu._driver.memcpy_dtoh_async(self.host, self._device, stream)
-            stream.synchronize()
+
+
+class PhysicalMark:
+    """An event on a GPU's stream."""
+
+    def __init__(self, gpu: PhysicalGpu, stream: Any):
+        self._gpu = gpu
+        self._event = gpu._driver.Event()
+        self._event.record(stream)
+
+    def reached(self) -> bool:
+        """Whether what came before is done."""
+        with self._gpu.current():
+            return bool(self._event.query())
+
+    def wait(self) -> None:
+        """Wait until what came before is done."""
+        with self._gpu.current():
+            self._event.synchronize()
+
+    def seconds_since(self, other: PhysicalMark) -> float:
+        """The time between two points, to about half a microsecond."""
+        with self._gpu.current():
+            return float(self._event.time_since(other._event)) * 1e-3
 
 
 class PhysicalModule:
@@ -232,19 +347,36 @@ class PhysicalModule:
     def run(self, launches: Sequence[PreparedLaunch]) -> None:
         """Run launches in order on the GPU's stream, and wait for the last. Raises GpuError naming the kernel."""
         self.replay(tuple(launches), lambda: launches)
+        self._gpu.synchronize()
 
     def replay(self, key: Hashable, launches: Callable[[], Sequence[PreparedLaunch]]) -> None:
-        """As :meth:`run`, of launches that are the same whenever the key is: as one graph from the second time on."""
-        with self._gpu.current() as stream:
+        """As :meth:`run`, without waiting, of launches that are the same whenever the key is: as one graph from the
+        second time on."""
+        with self._gpu.asking() as stream:
+            self._gpu.remember(launches)
             graph = self._graph_of(key, launches, stream)
             if graph is not None:
                 graph.launch(stream)
             else:
                 self._launch_all(launches(), stream)
-            try:
-                stream.synchronize()
-            except self._driver.Error as error:
-                raise self._told(error, launches()) from error
+
+    def start(self, launches: Sequence[PreparedLaunch]) -> None:
+        """As :meth:`run`, without waiting."""
+        with self._gpu.asking() as stream:
+            self._gpu.remember(lambda: launches)
+            self._launch_all(launches, stream)
+
+    def timed(self, launches: Sequence[PreparedLaunch]) -> list[float]:
+        """Run launches one after the other, and wait: the seconds between events around each."""
+        gpu = self._gpu
+        marks = [gpu.mark()]
+        for launch in launches:
+            with gpu.asking() as stream:
+                gpu.remember(lambda launch=launch: (launch,))
+                self._launch_all((launch,), stream)
+            marks.append(gpu.mark())
+        gpu.synchronize()
+        return [after.seconds_since(before) for before, after in pairwise(marks)]
 
     def _graph_of(self, key: Hashable, launches: Callable[[], Sequence[PreparedLaunch]], stream: Any) -> _Graph | None:
         """The graph of a launch list, made when it comes the second time; None where it is launched by itself."""
@@ -256,7 +388,9 @@ class PhysicalModule:
             graph = _captured(stream, lambda: self._launch_all(launches(), stream))
         self._graphs[key] = graph
         if len(self._graphs) > MOST_GRAPHS:
-            self._graphs.popitem(last=False)
+            _, oldest = self._graphs.popitem(last=False)
+            if oldest is not None:
+                stream.synchronize()  # it may be running
         return graph
 
     def _launch_all(self, launches: Sequence[PreparedLaunch], stream: Any) -> None:
@@ -268,7 +402,7 @@ class PhysicalModule:
                 if _each_alone():
                     stream.synchronize()
             except self._driver.Error as error:
-                raise self._told(error, (launch,)) from error
+                raise self._gpu.told(error, (launch,)) from error
 
     def _prepared(self, launch: PreparedLaunch) -> Any:
         """A kernel's function, told once how wide its arguments are and how much shared memory it may be given."""
@@ -280,18 +414,6 @@ class PhysicalModule:
                 function.set_attribute(attribute, launch.shared_bytes)
             self._ready.add(launch.kernel)
         return function
-
-    def _told(self, error: Exception, launches: Sequence[PreparedLaunch]) -> GpuError:
-        """What a driver's error says, with the kernels that may have caused it: a fault shows itself only when the
-        stream is waited for."""
-        names = list(dict.fromkeys(launch.kernel for launch in launches))
-        shown = ", ".join(names[:6]) + (f", and {len(names) - 6} more" if len(names) > 6 else "")
-        advice = "" if len(launches) == 1 else "; GRAPHC_CUDA_SYNC=1 tells which"
-        told = GpuError(f"{self._gpu.name} (cuda:{self._gpu.number}): {error}; in kernel {shown}{advice}")
-        for launch in launches[:6]:
-            if launch.told:
-                told.add_note(f"{launch.kernel}: {launch.told}")
-        return told
 
 
 def _each_alone() -> bool:

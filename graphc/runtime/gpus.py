@@ -70,7 +70,14 @@ class Module(Protocol):
         """Run launches in order on the GPU's stream, and wait for the last. Raises GpuError naming the kernel."""
 
     def replay(self, key: Hashable, launches: Callable[[], Sequence[PreparedLaunch]]) -> None:
-        """As :meth:`run`, of launches that are the same whenever the key is: they need not be made again then."""
+        """As :meth:`run`, without waiting, of launches that are the same whenever the key is: they need not be made
+        again then."""
+
+    def start(self, launches: Sequence[PreparedLaunch]) -> None:
+        """As :meth:`run`, without waiting."""
+
+    def timed(self, launches: Sequence[PreparedLaunch]) -> list[float]:
+        """Run launches one after the other, and wait: the seconds of each, as the GPU's clock tells them."""
 
 
 class Mirror(Protocol):
@@ -85,29 +92,64 @@ class Mirror(Protocol):
     address: int
 
     def send(self) -> None:
-        """Copy the CPU's bytes to the GPU, before what runs there next."""
+        """Copy the CPU's bytes to the GPU, before what runs there next; they must not change until it is waited for."""
 
     def fetch(self) -> None:
-        """Copy the GPU's bytes to the CPU, once it has done what was asked of it."""
+        """Copy the GPU's bytes to the CPU, after what it was asked for before; they are there once it is waited for."""
+
+
+class Mark(Protocol):
+    """A point in what a GPU was asked for."""
+
+    def reached(self) -> bool:
+        """Whether what came before is done."""
+
+    def wait(self) -> None:
+        """Wait until what came before is done."""
+
+    def seconds_since(self, other: Mark) -> float:
+        """The time between two points of one GPU that were reached."""
 
 
 class Gpu(Protocol):
-    """One GPU.
+    """One GPU. What it is asked for is done in order, and nobody waits for it but in :meth:`synchronize`.
 
     Attributes:
         number: its place among those that are visible.
         name: what the maker calls it.
         capability: (major, minor) of what it can do.
         emulated: whether the CPU stands in for it.
+        pending: whether it may have something left to do.
     """
 
     number: int
     name: str
     capability: tuple[int, int]
     emulated: bool
+    pending: bool
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        """A new array in memory that both this GPU and the CPU reach, uninitialised. Raises GpuOutOfMemory."""
+        """A new array in memory that both this GPU and the CPU reach, uninitialised. Raises GpuOutOfMemory.
+
+        The memory may be that of an array that is gone and still in use by what was asked for before: the CPU waits
+        before it writes there (:func:`graphc.device_memory.settle`), or leaves it to :meth:`upload`.
+        """
+
+    def take_back(self, owner: object, address: int, nbytes: int) -> None:
+        """What :class:`graphc.device_memory.DeviceMemory` calls when no array shows some memory any more."""
+
+    def upload(self, address: int, values: np.ndarray) -> None:
+        """Copy a contiguous array of the CPU's to this GPU's memory, before what is asked for next; the array may
+        change as soon as this returns."""
+
+    def download(self, values: np.ndarray, source: np.ndarray) -> None:
+        """Copy a contiguous array of this GPU's memory, that nothing works on, to one of the CPU's."""
+
+    def when_done(self, function: Callable[[], None]) -> None:
+        """Call a function once, when what was asked for until now has been waited for."""
+
+    def mark(self) -> Mark:
+        """This point in what the GPU was asked for."""
 
     def mirror(self, nbytes: int) -> Mirror:
         """A block of zeros, one copy here and one there. Raises GpuOutOfMemory."""
@@ -131,7 +173,20 @@ class Gpu(Protocol):
         """Give memory that no array uses back to the driver."""
 
     def synchronize(self) -> None:
-        """Wait until all that was asked of the GPU is done."""
+        """Wait until all that was asked of the GPU is done. Raises what went wrong there since the last time: GpuError,
+        or the error of an operation."""
+
+
+def call_all(functions: Sequence[Callable[[], None]]) -> None:
+    """Call all functions; raise the first error of any."""
+    errors: list[BaseException] = []
+    for function in functions:
+        try:
+            function()
+        except Exception as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 _guard = recursive_lock()
@@ -149,6 +204,7 @@ def gpus() -> tuple[Gpu, ...]:
         found = _known.get(key)
         if found is None:
             found = _known[key] = _look(key[0] or "")
+            use.devices += found
         if found:
             use.active = True
         return found

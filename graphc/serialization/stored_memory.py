@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from graphc.device_memory import settle, use
 from graphc.ir.types import DType, contiguous_strides
 from graphc.ops.views import Expand, Permute, Reshape, Slice
 from graphc.serialization.element_types import ElementType
@@ -214,6 +215,8 @@ def memory_window(storage: Storage) -> np.ndarray | None:
     None where the storage's array runs backwards or its strides are no whole numbers of elements.
     """
     array = _whole_memory.get(storage, storage.array)
+    if use.active:
+        settle(array)
     if any(step < 0 or step % array.itemsize for step in array.strides):
         return None
     if array.flags.c_contiguous:

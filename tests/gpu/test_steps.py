@@ -147,7 +147,8 @@ def test_sizes_that_are_known_at_run_time_only() -> None:
 
 
 def test_an_index_that_is_out_of_range() -> None:
-    """Is the operation's own error, and no state has changed."""
+    """Is the operation's own error, where somebody looks at what the step gives or runs it again; no state has
+    changed."""
     table = nn.Embedding(5, 3).cuda()
     total = gc.zeros(3, device="cuda")
 
@@ -159,8 +160,11 @@ def test_an_index_that_is_out_of_range() -> None:
     f(gc.tensor([1, 2], device="cuda"))
     assert type(f._newest.bound.executable) is CudaExecutable
     before = total.tolist()
-    with pytest.raises(IndexError) as caught:
-        f(gc.tensor([1, 5], device="cuda"))
+    for look in (lambda wrong: wrong.item(), lambda wrong: gc.cuda.synchronize(), lambda wrong: total.tolist()):
+        wrong = f(gc.tensor([1, 5], device="cuda"))
+        with pytest.raises(IndexError) as caught:
+            look(wrong)
+        assert total.tolist() == before
     assert any("test_steps.py" in note for note in caught.value.__notes__)
     assert total.tolist() == before
     f(gc.tensor([1, 4], device="cuda"))
@@ -296,6 +300,92 @@ def test_state_on_the_cpu_beside_a_gpu() -> None:
     assert type(f._newest.bound.executable) is CudaExecutable
     assert weight.tolist() == [2**4 * 24.0] * 3
     assert count.is_cpu
+
+
+def deep(memory_limit: int | None) -> tuple[Any, nn.Module]:
+    gc.manual_seed(3)
+    net = nn.Sequential(*[layer for _ in range(8) for layer in (nn.Linear(24, 24), nn.GELU())]).cuda()
+    optimizer = optim.SGD(net.parameters(), lr=0.1)
+    x = gc.randn(400, 24).cuda()
+
+    @gc.compile(memory_limit=memory_limit)
+    def step() -> gc.Tensor:
+        optimizer.zero_grad()
+        loss = net(x).square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step, net
+
+
+def test_a_step_in_less_memory() -> None:
+    """With a limit launches run a second time, and every bit of every result stays; one that can't be met is told."""
+    results, arenas = [], []
+    for limit in (None, 0.6):
+        step, net = deep(limit and int(limit * arenas[0]))
+        losses = [step().item() for _ in range(3)]
+        executable = step._newest.bound.executable
+        assert type(executable) is CudaExecutable
+        arenas.append(executable.compiled.plan.arena_bytes)
+        results.append([*losses, *(parameter.tolist() for parameter in net.parameters())])
+    assert arenas[1] <= 0.6 * arenas[0]
+    assert executable.compiled.rematerialization.launches
+    assert results[0] == results[1]
+    with pytest.raises(gc.MemoryLimitError, match="the least that it can do with"):
+        deep(100)[0]()
+
+
+def test_float32_products_are_rounded_if_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By either of PyTorch's switches, each of which makes another build, and not before."""
+    a, b = gc.randn(40, 50, device="cuda"), gc.randn(50, 30, device="cuda")
+    f = gc.compile(lambda a, b: a @ b)
+    exact = (a @ b).cpu().numpy()
+
+    def off() -> float:
+        f(a, b)
+        return float(np.abs(f(a, b).cpu().numpy() - exact).max())
+
+    try:
+        assert off() < 1e-4
+        gc.set_float32_matmul_precision("high")
+        assert gc.backends.cuda.matmul.allow_tf32
+        assert 1e-4 < off() < 0.1
+        gc.backends.cuda.matmul.allow_tf32 = False
+        assert gc.get_float32_matmul_precision() == "highest"
+        assert off() < 1e-4
+    finally:
+        gc.set_float32_matmul_precision("highest")
+    assert len(f.report().builds) == 2
+    assert "float32 products" in f.report().builds[1].reason
+
+
+def test_tensors_that_move_between_calls(two: None) -> None:
+    """Of one shape on one device and another, called in any order."""
+    f = gc.compile(lambda x: x * 2)
+    for device in ("cpu", "cuda:0", "cpu", "cpu", "cuda:0", "cuda:1", "cuda:0", "cuda:1", "cuda:1", "cpu"):
+        result = f(gc.ones(3, device=device))
+        assert (str(result.device), result.tolist()) == (device, [2, 2, 2])
+    assert len(f.report().builds) == 3
+
+
+def test_a_report_tells_the_seconds_of_launches() -> None:
+    """By the GPU's clock, on copies of the state; a program that ends early with made-up arguments says so."""
+    weight, table = gc.ones(40, 40, device="cuda"), gc.ones(3, 5, device="cuda")
+
+    @gc.compile
+    def f(x: gc.Tensor) -> gc.Tensor:
+        weight.add_(x)
+        return (weight @ x).softmax(-1)
+
+    f(gc.ones(40, 40, device="cuda"))
+    launches = f.report(times=True).builds[0].program.launches
+    assert len(launches) >= 2
+    assert all(launch.seconds > 0 for launch in launches)
+    assert (weight == 2).all()
+    g = gc.compile(lambda index: table[index * 0 + (index + 3)] * 2)
+    g(gc.tensor([-1, -2], device="cuda"))
+    assert "IndexError" in g.report(times=True).builds[0].program.untimed
 
 
 def test_many_steps_are_calls() -> None:

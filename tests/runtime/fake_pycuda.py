@@ -1,9 +1,11 @@
 """What graphc uses of pycuda's driver and of cuda-bindings, over an emulated GPU: a cubin is the text that it was built
-of. What was asked for is kept in ``log``."""
+of. What was asked for is kept in ``log``, and done as late as it may be: when somebody waits."""
 
 from __future__ import annotations
 
+import ctypes
 import struct
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +26,11 @@ class LaunchError(Error):
 
 class OutOfMemory(Error):
     """There is no more memory."""
+
+
+def address_of(array: np.ndarray) -> int:
+    assert array.flags.c_contiguous
+    return array.__array_interface__["data"][0]
 
 
 class DeviceAllocation:
@@ -50,6 +57,7 @@ class FakeDriver:
         self.depth = 0
         self.captured: list[Any] | None = None
         self.pending: Exception | None = None
+        self.asked: list[Callable[[], None]] = []
         driver = self
 
         class Device:
@@ -83,12 +91,41 @@ class FakeDriver:
 
             def synchronize(self) -> None:
                 assert driver.depth > 0
+                assert driver.captured is None
                 driver.log.append("wait")
-                if driver.pending is not None:
-                    error, driver.pending = driver.pending, None
-                    raise error
+                driver.work()
 
-        self.Device, self.Context, self.Stream = Device, Context, Stream
+        class Event:
+            done = False
+
+            def record(self, stream: Any) -> None:
+                assert driver.depth > 0
+                self.done, self.time = False, len(driver.log)
+                driver.asked.append(lambda: setattr(self, "done", True))
+
+            def query(self) -> bool:
+                return self.done
+
+            def synchronize(self) -> None:
+                if not self.done:
+                    driver.log.append("wait")
+                    driver.work()
+
+            def time_since(self, other: Any) -> float:
+                assert self.done
+                assert other.done
+                return float(self.time - other.time)
+
+        self.Device, self.Context, self.Stream, self.Event = Device, Context, Stream, Event
+
+    def work(self) -> None:
+        """Do what was asked for."""
+        asked, self.asked = self.asked, []
+        for each in asked:
+            each()
+        if self.pending is not None:
+            error, self.pending = self.pending, None
+            raise error
 
     def init(self) -> None:
         self.log.append("init")
@@ -106,6 +143,10 @@ class FakeDriver:
         assert self.depth > 0
         return np.zeros(shape, dtype)
 
+    def pagelocked_empty(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        assert self.depth > 0
+        return np.full(shape, 0xCD, dtype)
+
     def mem_alloc(self, nbytes: int) -> Any:
         assert self.depth > 0
         if nbytes > self.left:
@@ -113,13 +154,20 @@ class FakeDriver:
         memory = np.full(nbytes, 0xAB, np.uint8)
         return DeviceAllocation(memory)
 
-    def memcpy_htod_async(self, device: DeviceAllocation, host: np.ndarray, stream: Any) -> None:
+    def memcpy_htod_async(self, device: DeviceAllocation | int, host: np.ndarray, stream: Any) -> None:
         assert self.depth > 0
-        device.memory[: host.nbytes] = host
+        self.log.append("send")
+        self.asked.append(lambda: ctypes.memmove(int(device), address_of(host), host.nbytes))
 
-    def memcpy_dtoh_async(self, host: np.ndarray, device: DeviceAllocation, stream: Any) -> None:
+    def memcpy_dtoh_async(self, host: np.ndarray, device: DeviceAllocation | int, stream: Any) -> None:
         assert self.depth > 0
-        host[:] = device.memory[: host.nbytes]
+        self.log.append("fetch")
+        self.asked.append(lambda: ctypes.memmove(address_of(host), int(device), host.nbytes))
+
+    def memcpy_dtoh(self, host: np.ndarray, device: DeviceAllocation | int) -> None:
+        assert self.depth > 0
+        self.work()
+        ctypes.memmove(address_of(host), int(device), host.nbytes)
 
     def mem_get_info(self) -> tuple[int, int]:
         return self.left, self.nbytes
@@ -141,7 +189,8 @@ class FakeDriver:
 
                 def work() -> None:
                     try:
-                        module.run([prepared])
+                        if self.pending is None:
+                            module.run([prepared])
                     except GpuError as error:
                         self.pending = LaunchError(f"unspecified launch failure ({error})")
 
@@ -149,7 +198,7 @@ class FakeDriver:
                     self.captured.append(work)
                 else:
                     self.log.append(f"launch {name}")
-                    work()
+                    self.asked.append(work)
 
             return SimpleNamespace(
                 prepare=lambda widths: known.update(widths=widths),
@@ -173,8 +222,7 @@ class FakeDriver:
 
         def launch(executable: list[Any], stream: int) -> tuple[int]:
             self.log.append(f"graph of {len(executable)}")
-            for work in executable:
-                work()
+            self.asked += executable
             return (success,)
 
         return SimpleNamespace(

@@ -9,12 +9,18 @@ import numpy as np
 import pytest
 from ml_dtypes import bfloat16
 
-from graphc.device_memory import gpu_of
+from graphc.device_memory import gpu_of, use
 from graphc.runtime import emulated_gpu, gpus
 from graphc.runtime.emulated_gpu import BACKWARDS, FORWARDS, EmulatedGpu, EmulatedModule, emulated_text, kernels_of
 from graphc.runtime.errors import CompileError, GpuError, GpuOutOfMemory
 from graphc.runtime.gpus import PreparedLaunch
 from tests.runtime import cuda_kernels as kernels
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests that come later in the process do not look where arrays are."""
+    monkeypatch.setattr(use, "active", use.active)
 
 
 def address(array: np.ndarray) -> int:

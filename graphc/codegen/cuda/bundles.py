@@ -76,6 +76,11 @@ def bundle_launches(program: LoopProgram, kernels: Sequence[CudaKernel]) -> Bund
     return Bundles(replace(program, launches=launches), tuple(groups))
 
 
+def each_alone(program: LoopProgram) -> Bundles:
+    """A program's launches as they are."""
+    return Bundles(program, tuple((number,) for number in range(len(program.launches))))
+
+
 def _is_full(numbers: Sequence[int], program: LoopProgram) -> bool:
     """Whether these are too many to stand side by side."""
     arguments = sum(len(program.launches[number].buffers) + 1 for number in numbers)

@@ -58,8 +58,22 @@ MOST_SPLITS = 128
 MOST_BLOCKS = 65535  # along y and z
 
 
-# CUDA's own types of halves.
-HALVES = {"f16": "__half", "bf16": "__nv_bfloat16"}
+@dataclass(frozen=True, slots=True)
+class Fragments:
+    """What tensor cores multiply: CUDA's type of a fragment's elements and of those in memory, and how many terms of
+    the sums a product has. ``rounded`` is the function that an element goes through first."""
+
+    type: str
+    held: str
+    terms: int = 16
+    rounded: str = ""
+
+
+FRAGMENTS = {
+    "f16": Fragments("__half", "__half"),
+    "bf16": Fragments("__nv_bfloat16", "__nv_bfloat16"),
+    "f32": Fragments("wmma::precision::tf32", "float", 8, "wmma::__float_to_tf32"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +94,7 @@ class GemmContext:
     t: str
     i: str
     e: str
-    half: str
+    fragments: Fragments | None
     gap: int
     warps_across: int
     rows: str
@@ -226,9 +240,12 @@ def _tiled(
     """The tiled function. It hands on partial sums where the depth is shared out."""
     epilogue = without_unused(epilogue)
     half, left, right = _halves(contract)
-    if half is not None:
+    if half is None and calls.tf32 and contract.dtype == float32:
+        half = float32
+    fragments = None if half is None else FRAGMENTS[half.short]
+    if fragments is not None:
         tile = _tile_of_fragments(tile)
-        calls.halves.add(half)
+        calls.tensor_cores = True
     warps_down = min(tile.rows // 16, 4)
     factors = (left, right)
     stand_in = [Let("factor", contract.dtype, factor) for factor in factors]
@@ -270,7 +287,7 @@ def _tiled(
             t=c_type(contract.dtype),
             i=index,
             e=c_type(contract.dtype if half is None else half),
-            half="" if half is None else HALVES[half.short],
+            fragments=fragments,
             gap=4 if half is None else 8,
             warps_across=8 // warps_down,
             rows=expressions.integer(contract.rows, ADD),

@@ -41,12 +41,13 @@ _TAKEN = (LANE, "row", "column", "is_there", "launch", "wrong", "place", "pairs"
 @dataclass(slots=True)
 class Calls:
     """What the kernels of a program call: C's functions, combinations of threads, vector types (dtype, width), and
-    halves that tensor cores multiply."""
+    tensor cores. With ``tf32`` these multiply float32 too."""
 
     used: Used = field(default_factory=Used)
     combined: Combined = field(default_factory=Combined)
     vectors: set[tuple[DType, int]] = field(default_factory=set)
-    halves: set[DType] = field(default_factory=set)
+    tensor_cores: bool = False
+    tf32: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from graphc.codegen.c.program import caller_buffers
 from graphc.codegen.loops import Buffer, LoopProgram, Origin
 from graphc.codegen.memory import MemoryPlan
+from graphc.codegen.rematerialize import Rematerialization
 from graphc.ir.integers import Integer
 
 
@@ -93,9 +94,7 @@ class CudaProgram:
     plan: MemoryPlan
     draws_random: bool
     can_fail: bool
-
-    # As of a program for the CPU, where it may be otherwise: nothing is computed a second time.
-    rematerialization = None
+    rematerialization: Rematerialization | None = None  # where the arena has a limit
 
     @property
     def buffers(self) -> tuple[Buffer, ...]:

@@ -23,7 +23,7 @@ from graphc.codegen.c.program import (
     scalar_helpers,
 )
 from graphc.codegen.c.statements import COMBINE, POSITION_COMBINERS, identity
-from graphc.codegen.cuda.bundles import Bundles, bundle_launches, device_function, print_bundle
+from graphc.codegen.cuda.bundles import Bundles, bundle_launches, device_function, each_alone, print_bundle
 from graphc.codegen.cuda.contractions import print_contraction
 from graphc.codegen.cuda.expressions import CudaExpressions
 from graphc.codegen.cuda.kernels import Calls, CudaKernel, Frame, Part, print_loops
@@ -51,6 +51,7 @@ from graphc.codegen.loops import (
 )
 from graphc.codegen.memory import MemoryPlan, Scratch, check_plan, plan_memory
 from graphc.codegen.ordering import order_for_memory
+from graphc.codegen.rematerialize import Rematerialization, fit
 from graphc.codegen.render import render
 from graphc.ir.applications import applies
 from graphc.ir.integers import Integer, substitute
@@ -121,6 +122,11 @@ class _Printed:
     calls: Calls
     names: Names
 
+    @property
+    def by_launch(self) -> list[CudaKernel]:
+        """The kernel of each launch."""
+        return [self.kernels[number] for number in self.of_launch]
+
 
 @dataclass(frozen=True, slots=True)
 class _Bundled:
@@ -131,25 +137,27 @@ class _Bundled:
     functions: Mapping[tuple[int, ...], tuple[str, Part]]
 
 
-def compile_cuda(program: LoopProgram) -> CudaProgram:
+def compile_cuda(program: LoopProgram, memory_limit: int | None = None, tf32: bool = False) -> CudaProgram:
     """The text, launches, and memory plan of a loop program that was lowered for :data:`graphc.codegen.target.GPU`.
 
-    Needs neither a GPU nor a compiler. Raises NotImplementedError, naming the operation and its Python line, for what
-    only the host can do.
+    With ``tf32`` factors of float32 products are rounded to 11 significant bits, and tensor cores multiply them. Needs
+    neither a GPU nor a compiler. Raises NotImplementedError, naming the operation and its Python line, for what
+    only the host can do, and MemoryLimitError where the arena can't be made to fit into ``memory_limit`` bytes.
     """
     refuse_host_work(program)
     if not program.blocks and applies("order launches", "the program as a whole"):
         program = order_for_memory(program)
+    done: Rematerialization | None = None
+    if memory_limit is not None and applies("compute values again", "the program as a whole"):
+        program, done = fit(program, memory_limit, lambda given: _plan_alone(reuse_in_place(given), tf32))
     program = reuse_in_place(program)
-    printed = _print_kernels(program)
-    bundled = _bundled(program, printed)
+    printed = _print_kernels(program, tf32)
+    bundled = _bundled(program, printed, bundle_launches(program, printed.by_launch))
+    plan = _planned(printed, bundled)
+    if memory_limit is not None and plan.arena_bytes > memory_limit:
+        bundled = _bundled(program, printed, each_alone(program))
+        plan = _planned(printed, bundled)
     together = bundled.bundles.program
-    scratch = tuple(
-        Scratch(position, f"scratch{position}", printed.kernels[numbers[0]].scratch_bytes)
-        for position, numbers in enumerate(bundled.kernels)
-        if printed.kernels[numbers[0]].scratch_bytes
-    )
-    plan = plan_memory(together, scratch, alignment=ALIGNMENT, in_outputs=False)
     check_plan(together, plan)
     return CudaProgram(
         name=program.name,
@@ -159,7 +167,23 @@ def compile_cuda(program: LoopProgram) -> CudaProgram:
         plan=plan,
         draws_random=draws_random(program),
         can_fail=any("launch" in part.extra for kernel in printed.kernels for part in kernel.parts),
+        rematerialization=done,
     )
+
+
+def _plan_alone(program: LoopProgram, tf32: bool) -> MemoryPlan:
+    """The plan of a program whose launches stand by themselves."""
+    printed = _print_kernels(program, tf32)
+    return _planned(printed, _bundled(program, printed, each_alone(program)))
+
+
+def _planned(printed: _Printed, bundled: _Bundled) -> MemoryPlan:
+    scratch = tuple(
+        Scratch(position, f"scratch{position}", printed.kernels[numbers[0]].scratch_bytes)
+        for position, numbers in enumerate(bundled.kernels)
+        if printed.kernels[numbers[0]].scratch_bytes
+    )
+    return plan_memory(bundled.bundles.program, scratch, alignment=ALIGNMENT, in_outputs=False)
 
 
 def refuse_host_work(program: LoopProgram) -> None:
@@ -181,8 +205,8 @@ def refuse_host_work(program: LoopProgram) -> None:
             )
 
 
-def _print_kernels(program: LoopProgram) -> _Printed:
-    calls = Calls()
+def _print_kernels(program: LoopProgram, tf32: bool) -> _Printed:
+    calls = Calls(tf32=tf32)
     names = Names(_TAKEN)
     numbers: dict[object, int] = {}
     kernels: list[CudaKernel] = []
@@ -208,8 +232,7 @@ def _print_kernels(program: LoopProgram) -> _Printed:
     return _Printed(tuple(kernels), tuple(of_launch), calls, names)
 
 
-def _bundled(program: LoopProgram, printed: _Printed) -> _Bundled:
-    bundles = bundle_launches(program, [printed.kernels[number] for number in printed.of_launch])
+def _bundled(program: LoopProgram, printed: _Printed, bundles: Bundles) -> _Bundled:
     kernels = tuple(tuple(printed.of_launch[number] for number in members) for members in bundles.members)
     functions: dict[tuple[int, ...], tuple[str, Part]] = {}
     for numbers in kernels:
@@ -252,7 +275,7 @@ def _text(program: LoopProgram, plan: MemoryPlan, printed: _Printed, bundled: _B
             comment(f"graphc: {program.name}"),
             f"{len(bundled.kernels)} launches of {len(printed.kernels)} kernels; arena: {plan.arena_bytes:,} bytes",
         ),
-        tensor_cores=bool(calls.halves),
+        tensor_cores=calls.tensor_cores,
         scalar_functions=scalar_helpers(used),
         library_functions=frozenset(f"{name}_{dtype.short}" for name, dtype in used.library),
         row_functions=row_functions(used),

@@ -59,7 +59,7 @@ def require_values(value: Value, right: Callable[[Any], Any], error: Exception) 
         return
     if state.recorder is not None:
         state.recorder.require(right(value.detach()).all(), error)
-    elif not bool(right(value._array).all()):
+    elif not bool(right(value._settled).all()):
         raise error
 
 

@@ -177,7 +177,7 @@ def _rows_of_maxima(weight: Value, indices: Value, numbers: Value, counted: Valu
     rows = np.zeros((count, weight.shape[1]), np.int64)
     table, chosen = (value._value("embedding_bag() of mode 2") for value in (weight, indices))
     best = np.full(rows.shape, -np.inf)
-    members = zip(chosen.tolist(), numbers._array.tolist(), counted._array.tolist(), strict=True)
+    members = zip(chosen.tolist(), numbers._settled.tolist(), counted._settled.tolist(), strict=True)
     for row, bag, counts in members:
         if counts and bag < count:
             better = table[row] > best[bag]

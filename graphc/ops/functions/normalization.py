@@ -238,10 +238,10 @@ def _update_statistics(
         alike = running_mean.dtype is running_var.dtype is average.dtype
         if alike and not is_value(momentum) and runs_whole(average) and not running_mean.requires_grad:
             part, rest = _shares(momentum, average.dtype)
-            moved = MovingMean.instance.evaluate(average._array, running_mean._array, part=part, rest=rest)
+            moved = MovingMean.instance.evaluate(average._settled, running_mean._settled, part=part, rest=rest)
             running_mean._assign(running_mean.from_array(moved))
             shares = {"count": count, "part": part, "rest": rest}
-            wide = MovingVariance.instance.evaluate(squares._array, running_var._array, **shares)
+            wide = MovingVariance.instance.evaluate(squares._settled, running_var._settled, **shares)
             running_var._assign(running_var.from_array(wide.astype(moved.dtype)))
             return
         old_mean, old_variance = as_single(running_mean), as_single(running_var)

@@ -147,7 +147,7 @@ def poisson(input: Value, generator: RandomStream | None = None) -> Value:
     if stream is None:
         counts = cast(RandomPoisson.bind(cast(Detach.bind(input), float64)), input.dtype)
     else:
-        rates = input._array.astype(np.float64)
+        rates = input._settled.astype(np.float64)
         found = sampling.poisson(stream, rates.reshape(-1)).reshape(rates.shape)
         counts = input._beside(found.astype(input.dtype.numpy))
     return _without_slope(counts, "PoissonBackward0", input)
@@ -197,7 +197,7 @@ def multinomial(
     stream = draws_here(input, generator, "multinomial")
     if stream is None:
         return _drawn_categories(Detach.bind(input), num_samples, replacement)
-    weights = input._array
+    weights = input._settled
     rows = weights if weights.ndim == 2 else weights[None]
     if rows.size and not (np.isfinite(rows.max()) and rows.min() >= 0):
         raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")

@@ -57,7 +57,7 @@ def _flat_places(name: str, input: Any, index: Any) -> Any:
         raise RuntimeError(f"{name}(): Expected a long tensor for index, but got {type_name(index.dtype)}")
     size, flat = product(input.shape), ravel(index)
     if isinstance(size, int) and index.is_eager:
-        places = flat._array
+        places = flat._settled
         outside = places[(places < -size) | (places >= size)]
         if outside.size:
             raise IndexError(f"out of range: tried to access index {outside[0]} on a tensor of {size} elements.")
@@ -221,7 +221,7 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     input, inside = broadcast_to(input, shape), ravel(broadcast_to(mask, shape))
     numbers = cast(inside, int64).cumsum(0)
     extent = product(source.shape)
-    if extent == 0 and product(shape) and not (inside.is_eager and not inside._array.any()):
+    if extent == 0 and product(shape) and not (inside.is_eager and not inside._settled.any()):
         raise RuntimeError("Number of elements of source < number of ones in mask")
     if extent == 0:
         return views.Alias.bind(input)

@@ -301,7 +301,7 @@ def unique(
     axis = _slice_dim(input, dim)
     if is_counted(input, "unique()") and math.prod(input.shape):
         return _counted_runs(input, axis, True, bool(return_inverse), bool(return_counts))
-    array = input._array
+    array = input._settled
     if axis is not None:
         rows = np.moveaxis(array, axis, 0)
         flat = rows.reshape(len(rows), math.prod(rows.shape[1:]))
@@ -333,7 +333,7 @@ def unique_consecutive(
     axis = _slice_dim(input, dim)
     if is_counted(input, "unique_consecutive()") and math.prod(input.shape):
         return _counted_runs(input, axis, False, bool(return_inverse), bool(return_counts))
-    array = input._array
+    array = input._settled
     if axis is not None:
         rows = np.moveaxis(array, axis, 0)
         values, inverse, counts = _runs(rows.reshape(len(rows), math.prod(rows.shape[1:])))

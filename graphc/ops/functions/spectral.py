@@ -370,7 +370,7 @@ def _overlapped(framed: Value, hop: int, total: int) -> Value:
 
 def _require_cover(envelope: Value) -> None:
     """Raises RuntimeError where windows cover a place of the signal with next to nothing."""
-    values = getattr(envelope, "_array", None)  # a graph's symbol has none
+    values = getattr(envelope, "_settled", None)  # a graph's symbol has none
     if values is None or not values.size:
         return
     least = float(np.abs(values).min())

@@ -345,7 +345,7 @@ def bincount(input: Value, weights: Value | None = None, minlength: int = 0) -> 
         raise RuntimeError("minlength should be >= 0")
     if is_counted(input, "bincount()"):
         return _counted_bins(input, weights, int(minlength))
-    array = input._array
+    array = input._settled
     if array.ndim != 1 or (array.size and array.min() < 0):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     places = array.astype(np.int64)

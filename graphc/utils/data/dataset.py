@@ -214,7 +214,7 @@ def rows_of(dataset: Any, indices: Any) -> list[Tensor] | None:
     if any(tensor.requires_grad for tensor in dataset.tensors):
         return None
     try:
-        return [Tensor.from_array(tensor._array[indices]) for tensor in dataset.tensors]
+        return [Tensor.from_array(tensor._settled[indices]) for tensor in dataset.tensors]
     except IndexError:
         # Taken one by one, the sample that is not there says so.
         return None

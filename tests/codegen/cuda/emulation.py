@@ -33,9 +33,9 @@ from tests.every_way import difference
 GUARD = 64  # elements around every array that no kernel may write to
 
 
-def cuda_program(graph: Graph, **options: Any) -> CudaProgram:
+def cuda_program(graph: Graph, tf32: bool = False, **options: Any) -> CudaProgram:
     """The CUDA program of a graph."""
-    return compile_cuda(lower(graph, LoweringOptions(target=GPU, **options)))
+    return compile_cuda(lower(graph, LoweringOptions(target=GPU, **options)), tf32=tf32)
 
 
 class Memory:

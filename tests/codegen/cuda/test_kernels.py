@@ -197,6 +197,32 @@ def test_kernels_agree_with_numpy(make: Callable[[], Case]) -> None:
     assert ("wmma::mma_sync" in case.program.source) == (make is halves)
 
 
+@pytest.mark.parametrize("exact", [True, False])
+def test_products_of_rounded_floats(exact: bool) -> None:
+    """Where tf32 is asked for, tensor cores multiply floats that are rounded to 11 bits: of small integers the results
+    are exact, of others within that rounding, and the same in both orders of threads."""
+
+    def products(a, b, batch, image, kernel, deep, wide):
+        return [(a @ b).relu(), batch @ batch.transpose(1, 2), F.conv2d(image, kernel, padding=1), deep @ wide, b.t()]
+
+    shapes = {"a": (70, 45), "b": (45, 83), "batch": (3, 20, 18), "image": (2, 16, 14, 14), "kernel": (20, 16, 3, 3)}
+    shapes |= {"deep": (20, 1000), "wide": (1000, 24)}
+    arrays = {
+        name: RNG.integers(-9, 9, shape).astype("float32") if exact else draw(*shape) for name, shape in shapes.items()
+    }
+    case = Case(products, **arrays)
+    program = cuda_program(case.graph, tf32=True)
+    assert program.source.count("wmma::precision::tf32, wmma::col_major") == 4
+    expected = interpret(case.graph, case.inputs).outputs
+    found = [run(program, case.inputs, backwards=backwards).outputs for backwards in (False, True)]
+    for name, array in expected.items():
+        assert (found[0][name] == found[1][name]).all()
+        np.testing.assert_allclose(found[0][name], array, rtol=0, atol=0 if exact else 2e-3 * np.abs(array).max())
+        assert exact or array.size == 45 * 83 or (found[0][name] != array).any()
+    if shutil.which("nvcc") is not None:
+        assert build_cubin(program.source, name="tf32").path.exists()
+
+
 @needs_nvcc
 def test_nvcc_takes_every_kernel() -> None:
     """All of these kernels in one text become a cubin."""

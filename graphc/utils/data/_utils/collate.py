@@ -123,7 +123,7 @@ def _join_tensors(batch: Sequence[Tensor], *, collate_fn_map: CollateFunctions |
         for sample in batch
     )
     if plain:
-        return Tensor.from_array(np.stack([sample._array for sample in batch]))
+        return Tensor.from_array(np.stack([sample._settled for sample in batch]))
     return stack(list(batch))
 
 

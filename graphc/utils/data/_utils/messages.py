@@ -77,7 +77,7 @@ class _Pickler(pickle.Pickler):
             )
         if type(value) not in (Tensor, Parameter):
             return NotImplemented
-        array = value._array
+        array = value._settled
         if not array.flags.writeable or not array.flags.c_contiguous:
             # A pickle keeps an array read-only, and sends no buffer of one with gaps.
             array = np.array(array, order="C")
