@@ -260,8 +260,7 @@ def _tiled(
     extents = [each.size for each in kernel.parameters]
     extents += [contract.batch, contract.rows, contract.columns, contract.depth, _results(contract) * splits]
     known = [extent if isinstance(extent, int) else bounds(extent)[1] or extent for extent in extents]
-    dynamic = any(not isinstance(extent, int) for extent in extents)
-    index = "int64_t" if dynamic else index_type(integers, known, frame.symbols)
+    index = index_type(integers, known)
     expressions = CudaExpressions(names, calls.used, index)
     printer = CudaStatements(expressions, Schedule("threads", (), (), (), (16, 16, 1)), calls.combined, frozenset())
     mentioned = sources(body) | {

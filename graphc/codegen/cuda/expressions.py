@@ -9,7 +9,7 @@ from graphc.codegen.c.names import Names
 from graphc.codegen.c.spelling import UNARY, Spelling
 from graphc.codegen.cuda.spelling import cuda_spelling_of
 from graphc.codegen.trace import integers_of, walk_all
-from graphc.ir.integers import Atom, Integer, IntegerExpression, Opaque, Quotient, Remainder, Variable, bounds
+from graphc.ir.integers import Atom, Integer, IntegerExpression, Opaque, Quotient, Remainder, bounds
 from graphc.ir.scalars import FromIndex, Scalar
 from graphc.ir.types import DType, int64
 
@@ -58,10 +58,11 @@ def all_integers(scalars: Iterable[Scalar], integers: Iterable[Integer]) -> Iter
                     pending += [part for scalar in walk_all((atom.value,)) for part in integers_of(scalar)]
 
 
-def index_type(integers: Iterable[Integer], extents: Iterable[Integer], sizes: frozenset[str]) -> str:
-    """The narrowest type of indices in which no step of computing these expressions can overflow.
+def index_type(integers: Iterable[Integer], extents: Iterable[Integer]) -> str:
+    """The narrowest type of indices in which no step of computing these expressions can overflow, for sizes that are
+    known at run time only within their bounds; these are given as int64.
 
-    ``extents`` are numbers of elements or of iterations; ``sizes`` names what the kernel is given as int64.
+    ``extents`` are numbers of elements or of iterations, the most of them where they are not known.
     """
     for extent in extents:
         if not isinstance(extent, int) or extent > LARGEST_INDEX:
@@ -73,8 +74,6 @@ def index_type(integers: Iterable[Integer], extents: Iterable[Integer], sizes: f
             continue
         reach = 0
         for monomial, coefficient in value.terms:
-            if any(isinstance(atom, Variable) and atom.name in sizes for atom in monomial):
-                return "int64_t"
             least, greatest = bounds(IntegerExpression(((monomial, coefficient),)) if monomial else coefficient)
             if least is None or greatest is None:
                 return "int64_t"

@@ -201,8 +201,7 @@ def _expressions(
     if whole is not None:
         extents.append(schedule(body).points)
     known = [extent if isinstance(extent, int) else bounds(extent)[1] or extent for extent in extents]
-    dynamic = any(not isinstance(each.size, int) for each in kernel.parameters)
-    index = "int64_t" if dynamic else index_type(integers, known, frame.symbols)
+    index = index_type(integers, known)
     return CudaExpressions(names, calls.used, index)
 
 

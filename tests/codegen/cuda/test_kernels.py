@@ -380,9 +380,12 @@ def test_sizes_known_at_run_time() -> None:
     arguments = [gc.tensor(draw(37, 24)), gc.tensor(draw(24, 20)), gc.tensor(RNG.integers(0, 24, 37))]
     graph, _ = captured_with_inputs(dynamic, *arguments, symbols=[{0: rows}, {}, {0: rows}])
     assert symbols_of(graph) == ("N",)
+    assert "int64_t i0" not in cuda_program(graph).source  # 32 bits hold all indices, whatever the size is
     for size in (2, 37, 400):
         inputs = {"x": draw(size, 24), "w": draw(24, 20), "index": RNG.integers(0, 24, size)}
         assert differences(graph, inputs, 1e-4) == []
+    if shutil.which("nvcc") is not None:
+        assert build_cubin(cuda_program(graph).source, name="dynamic").path.exists()
 
 
 def test_loops_of_a_known_count_are_written_out() -> None:
