@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.codegen.domains import Axis, integer_expressions, merge_axes
-from graphc.codegen.fuse import Group
+from graphc.codegen.groups import Group
 from graphc.codegen.loops import (
     CallOut,
     CallRow,

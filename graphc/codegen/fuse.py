@@ -18,21 +18,28 @@ A group of a contraction has the contraction's result as its outer domain, and t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from graphc.codegen.alignment import covers, extent_of, unify
 from graphc.codegen.anchors import Anchor, divided
 from graphc.codegen.domains import Axis, Domain, domain_of
-from graphc.codegen.materialize import SERIAL_OPERATIONS, size_estimate, static_size
+from graphc.codegen.groups import (
+    FEWEST_CHUNKS,
+    Group,
+    Member,
+    chunk_count,
+    has_positions,
+    is_positional,
+    prefers_lanes,
+    scans,
+    walks_rows,
+)
+from graphc.codegen.materialize import SERIAL_OPERATIONS, size_estimate
 from graphc.codegen.target import CPU, Target
 from graphc.codegen.trace import (
     Access,
     delinearize,
-    flat_offset,
     linear_offset,
-    linear_terms,
 )
 from graphc.ir.applications import applies
 from graphc.ir.graph import Node
@@ -42,55 +49,11 @@ from graphc.ir.scalars import Index
 
 MOST_MEMBERS = 32
 MOST_BUFFERS = 24
-FEWEST_LANES = 8  # neighbouring results that are worth carrying together
 # A group so few groups back is no long way ahead: where the forward part turns into the backward part they fuse.
 NEAR = 6
-POSITIONAL = ("argmax", "argmin")
-LARGEST_WINDOW = 16  # points of a reduced domain that is written out
-LARGEST_ROW = 4096  # elements of a row that is kept in a local array
-FEWEST_CHUNKS = 16
-MOST_CHUNKS = 4096
 # Values that have a group, and memory, of their own.
 ALONE = ("scatter", "random", "rows", "external", "structured", "assembled")
 _ROLES = {"elementwise": "outer", "reduction": "reduction", "scan": "full"}
-
-
-@dataclass(slots=True, eq=False)
-class Member:
-    """An anchor in a group: the index at which it is computed and those at which it reads, in the group's variables."""
-
-    anchor: Anchor
-    role: str  # "outer", "full", "reduction", "partial", "contraction"
-    level: int
-    index: Index
-    reduced_index: Index
-    loads: tuple[Access, ...]
-
-    @property
-    def node(self) -> Node:
-        return self.anchor.node
-
-
-@dataclass(slots=True, eq=False)
-class Group:
-    """Values that one kernel computes. ``before`` has a bit for each group that must stand before this one."""
-
-    number: int
-    kind: str  # "loops", "contraction", "check", or one of ALONE
-    outer: Domain = ()
-    reduced: Domain = ()
-    members: list[Member] = field(default_factory=list)
-    before: int = 0
-    split: bool = False
-    parts: int = 0  # where it has partial members: how many parts the outer domain is cut into
-    swapped: bool = False  # a contraction with its operands exchanged
-    target: Target = CPU
-    # For a check: index values, extents, and the nodes that index.
-    checked: tuple[tuple[Node, Integer, Node], ...] = ()
-
-    def member(self, node: Node) -> Member | None:
-        """The member that computes a node."""
-        return next((member for member in self.members if member.node is node), None)
 
 
 class Fusion:
@@ -310,7 +273,7 @@ def rows_mapping(anchor: Anchor, group: Group) -> dict[str, Integer] | None:
     It is over all rows and gives a row, or over all points and gives a number.
     """
     target = group.target
-    if not target.partial_sums or not walks_rows(group) or _is_positional(anchor.node):
+    if not target.partial_sums or not walks_rows(group) or is_positional(anchor.node):
         return None
     outer, reduced = extent_of(group.outer), extent_of(group.reduced)
     if size_estimate(outer) < FEWEST_CHUNKS or size_estimate(outer) * size_estimate(reduced) < target.many_elements:
@@ -324,20 +287,6 @@ def rows_mapping(anchor: Anchor, group: Group) -> dict[str, Integer] | None:
     if size != 1 and not covers(anchor.outer, mapping, group.reduced):
         return None
     return mapping if _aligned(_placed(anchor, "partial", 0, mapping), group) is not None else None
-
-
-def walks_rows(group: Group) -> bool:
-    """Whether a group is written as sweeps over rows that are short enough for local arrays."""
-    row = static_size(extent_of(group.reduced))
-    return (
-        group.kind == "loops"
-        and not group.split
-        and row is not None
-        and LARGEST_WINDOW < row <= LARGEST_ROW
-        and not scans(group)
-        and not has_positions(group)
-        and not prefers_lanes(group)
-    )
 
 
 def join_parts(anchor: Anchor, group: Group, mapping: dict[str, Integer]) -> Anchor | None:
@@ -370,21 +319,6 @@ def join_combined(whole: Anchor, group: Group) -> bool:
     return True
 
 
-def chunk_count(axis: Axis, domain: Domain) -> int:
-    """The number of chunks that an axis of a domain is cut into for sums: about the square root of the elements, so
-    that sums of sums stay accurate.
-
-    Where the axis has such a divisor, all chunks are of one size.
-    """
-    elements = size_estimate(extent_of(domain))
-    count = min(1 << max(4, round(math.log2(max(elements, 1.0)) / 2)), MOST_CHUNKS)
-    extent = static_size(axis.extent)
-    if not extent:
-        return count
-    divisors = [number for number in range(count // 2, 2 * count + 1) if extent % number == 0]
-    return min(divisors, key=lambda number: abs(number - count), default=min(count, extent))
-
-
 def _is_full(group: Group, anchor: Anchor) -> bool:
     return len(group.members) >= MOST_MEMBERS or _buffer_count(group, anchor) > MOST_BUFFERS
 
@@ -406,37 +340,6 @@ def _needs_chunks(group: Group) -> bool:
     if results < target.few_results and elements >= target.fewest_terms:
         return True
     return elements >= target.long_column and results < target.many_columns and prefers_lanes(group)
-
-
-def scans(group: Group) -> list[Member]:
-    """The members that carry something along the reduced domain."""
-    return [member for member in group.members if member.anchor.form == "scan"]
-
-
-def has_positions(group: Group) -> bool:
-    """Whether a reduction of the group gives the position of what it found: its domain is then walked in order."""
-    return any(_is_positional(member.node) for member in group.members if member.role == "reduction")
-
-
-def _is_positional(node: Node) -> bool:
-    return node.op.combiner in POSITIONAL  # type: ignore[attr-defined]
-
-
-def prefers_lanes(group: Group) -> bool:
-    """Whether more is read contiguously along an outer axis than along a reduced one, or as much, and less with gaps
-    between, as the matrix of a vector's product with it."""
-    if not group.reduced or has_positions(group):
-        return False
-    score = {axis.name: (0, 0) for axis in (*group.outer, *group.reduced)}
-    for member in group.members:
-        if member.role != "outer":
-            for node, index in member.loads:
-                for name, factor in linear_terms(flat_offset(index, node.type.strides), score.keys()).items():
-                    dense, apart = score[name]
-                    score[name] = (dense + 1, apart) if factor == 1 else (dense, apart - 1)
-    best = max((score[axis.name] for axis in group.reduced if axis.extent != 1), default=(0, 0))
-    along = [axis for axis in group.outer if score[axis.name] > best]
-    return any(size_estimate(axis.extent) >= FEWEST_LANES for axis in along)
 
 
 # Alignment: the anchor's variables in terms of the group's.
@@ -579,7 +482,7 @@ def _in_order(anchor: Anchor, mapping: dict[str, Integer], group: Group) -> bool
 def _role(anchor: Anchor, group: Group, mapping: dict[str, Integer]) -> str | None:
     outer = covers(anchor.outer, mapping, group.outer)
     if anchor.form == "reduction":
-        if _is_positional(anchor.node) != has_positions(group):
+        if is_positional(anchor.node) != has_positions(group):
             return None  # a search in order would keep a sum from being vectorised
         return "reduction" if outer and covers(anchor.reduced, mapping, group.reduced) else None
     if anchor.form == "scan":

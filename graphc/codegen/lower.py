@@ -16,7 +16,8 @@ from typing import Any
 from graphc.codegen.anchors import Anchor, assembled_anchor, result_anchor, structured_anchor
 from graphc.codegen.bind import bind
 from graphc.codegen.emit import emit
-from graphc.codegen.fuse import ALONE, Fusion, Group, Member, prefers_lanes
+from graphc.codegen.fuse import ALONE, Fusion
+from graphc.codegen.groups import Group, Member, prefers_lanes
 from graphc.codegen.kernels import make_kernel
 from graphc.codegen.loops import Block, Buffer, Launch, Loop, LoopProgram, Origin, Repeat, Store
 from graphc.codegen.materialize import (

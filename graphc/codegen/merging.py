@@ -15,15 +15,13 @@ from graphc.codegen.anchors import Anchor
 from graphc.codegen.fuse import (
     MOST_BUFFERS,
     Fusion,
-    Group,
     combining_group,
     join_combined,
     join_loops,
     join_parts,
-    prefers_lanes,
     rows_mapping,
-    walks_rows,
 )
+from graphc.codegen.groups import Group, prefers_lanes, walks_rows
 from graphc.ir.applications import applies
 from graphc.ir.graph import Node
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from graphc.codegen.anchors import carried_locals
 from graphc.codegen.domains import Axis, Domain, integer_expressions, merge_axes, split_divisions
-from graphc.codegen.fuse import (
+from graphc.codegen.groups import (
     FEWEST_CHUNKS,
     LARGEST_ROW,
     LARGEST_WINDOW,

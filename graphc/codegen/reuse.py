@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from graphc.codegen.anchors import Anchor, trace_anchor
-from graphc.codegen.fuse import Group
+from graphc.codegen.groups import Group
 from graphc.codegen.loops import Buffer, Kernel
 from graphc.codegen.storage import Storage
 from graphc.codegen.trace import Values

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 
 from graphc.codegen.domains import Axis, integer_expressions, merge_axes
-from graphc.codegen.fuse import Group, Member
+from graphc.codegen.groups import Group, Member
 from graphc.codegen.loops import Accumulate, Accumulator, If, Local, Loop, Statement, Store
 from graphc.codegen.materialize import size_estimate
 from graphc.codegen.statements import blocks, nest, outer_kinds, substitute_statements
