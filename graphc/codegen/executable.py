@@ -19,7 +19,6 @@ from graphc.codegen.c.program import (
     print_program,
     scratch_of,
 )
-from graphc.codegen.c.streaming import with_streams
 from graphc.codegen.host import Host, calls_out
 from graphc.codegen.inplace import reuse_in_place
 from graphc.codegen.loops import Buffer, LoopProgram
@@ -105,7 +104,6 @@ def compile_loops(
     if memory_limit is not None and applies("compute values again", "the program as a whole"):
         fitting, done = fit(program, memory_limit, planned)
         shared = shared if fitting is program else reuse_in_place(fitting)
-    shared = with_streams(shared)
     kernels = print_kernels(shared, width)
     plan = plan_memory(shared, kernels.scratch, threads=threads, in_outputs=not _repeats(shared))
     program = shared

@@ -262,14 +262,12 @@ class Contract:
 class Parameter:
     """A buffer that a kernel is given, or a part of one: ``size`` elements from where the launch says.
 
-    ``access`` is "read", "write", or "update" (both, at the same elements). ``streamed`` says of one that is written
-    that nothing reads it soon."""
+    ``access`` is "read", "write", or "update" (both, at the same elements)."""
 
     name: str
     dtype: DType
     size: Integer
     access: str
-    streamed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

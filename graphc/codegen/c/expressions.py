@@ -59,7 +59,6 @@ class Used:
     rows: set[tuple[str, DType]] = field(default_factory=set)
     random: set[str] = field(default_factory=set)
     reductions: set[tuple[str, str, DType]] = field(default_factory=set)
-    streams: bool = False
     tables: dict[Any, str] = field(default_factory=dict)  # literal arrays and their identifiers
 
     def table(self, literal: Any) -> str:

@@ -77,8 +77,7 @@ def print_loops(
     for symbol in sorted(symbols):
         names(symbol)
     whole = parallel_loop(body)
-    streamed = frozenset(parameter.name for parameter in kernel.parameters if parameter.streamed)
-    printer = Statements(Expressions(names, used, strided_under_conditions(kernel, body)), whole, streamed)
+    printer = Statements(Expressions(names, used, strided_under_conditions(kernel, body)), whole)
     lines = list(printer.block(body, 1))
     mentioned = sources(body)
     arguments = tuple(i for i, parameter in enumerate(kernel.parameters) if parameter.name in mentioned)

@@ -108,7 +108,6 @@ class ProgramContext:
     library_functions: frozenset[str]
     row_functions: tuple[RowFunction, ...]
     random_functions: frozenset[str]
-    streams: bool
     vector_types: tuple[tuple[str, int], ...]
     reductions: tuple[Reduction, ...]
     tables: tuple[Table, ...]
@@ -283,7 +282,6 @@ def print_program(
         library_functions=frozenset(f"{name}_{dtype.short}" for name, dtype in used.library),
         row_functions=row_functions(used),
         random_functions=frozenset(used.random),
-        streams=used.streams,
         vector_types=tuple(sorted({vector for text in kernels.texts for vector in text.vectors})),
         reductions=_reductions(used),
         tables=literal_tables(used),

@@ -24,15 +24,12 @@ from graphc.codegen.loops import (
     Statement,
     Store,
 )
-from graphc.codegen.trace import linear_terms
 from graphc.ir.applications import applies
-from graphc.ir.integers import substitute, variable
 from graphc.ir.types import DType, float64
 
 INDENT = "    "
 # The scalar function that combines two values; "sum" and "prod" of floats are operators of C and OpenMP.
 COMBINE: dict[str, str] = {"sum": "add", "prod": "mul", "max": "maximum", "min": "minimum", "any": "add", "all": "mul"}
-LONGEST_RUN = 4096  # elements of a result that are made in an array before they go past the caches
 POSITION_COMBINERS = {"argmax": ">", "argmin": "<"}
 _OPERATORS: dict[tuple[str, str], str] = {
     ("sum", "float"): "+",
@@ -55,14 +52,12 @@ def identity(combiner: str, dtype: DType) -> str:
 
 class Statements:
     """Prints the statements of one kernel. ``whole`` is the kernel's outermost parallel loop, whose range is not its
-    own but the parameters ``first`` and ``last``; ``streamed`` are targets that are written past the caches."""
+    own but the parameters ``first`` and ``last``."""
 
-    def __init__(self, expressions: Expressions, whole: Loop | None = None, streamed: frozenset[str] = frozenset()):
+    def __init__(self, expressions: Expressions, whole: Loop | None = None):
         self.expressions = expressions
         self.names: Names = expressions.names
         self.whole = whole
-        self.streamed = streamed
-        self.rows: dict[Store, str] = {}  # of stores that go past the caches, the element of the array in their place
         self.checks = False
 
     def block(self, statements: Sequence[Statement], depth: int) -> Iterator[str]:
@@ -100,7 +95,7 @@ class Statements:
             case LocalArray(name, dtype, size):
                 yield f"{margin}_Alignas(64) {c_type(dtype)} {self.names(name)}[{max(size, 1)}];"
             case Store(target, offset, value, dtype, combiner):
-                place = self.rows.get(statement) or f"{self.names(target)}[{self.expressions.integer(offset)}]"
+                place = f"{self.names(target)}[{self.expressions.integer(offset)}]"
                 if combiner is None:
                     yield f"{margin}{place} = {self.expressions.scalar(value)};"
                 else:
@@ -158,10 +153,6 @@ class Statements:
         yield f"{margin}}}"
 
     def _loop(self, loop: Loop, depth: int) -> Iterator[str]:
-        streams = self._streams(loop) if self.streamed else []
-        yield from self._with_rows(loop, streams, depth) if streams else self._plain_loop(loop, depth)
-
-    def _plain_loop(self, loop: Loop, depth: int) -> Iterator[str]:
         margin = INDENT * depth
         variable = self.names(loop.variable)
         start, stop = self.expressions.integer(loop.start), self.expressions.integer(loop.stop, ADD)
@@ -171,33 +162,6 @@ class Statements:
             yield f"{margin}#pragma omp simd{self._reductions(loop)}"
         head = f"{margin}for (int64_t {variable} = {start}; {variable} < {stop}; ++{variable})"
         yield from self._braced(head, loop.body, depth)
-
-    def _streams(self, loop: Loop) -> list[Store]:
-        """The stores of a vector loop that go past the caches: each writes a run of elements of its target."""
-        extent = loop.stop - loop.start
-        if loop is self.whole or not _is_vector(loop) or not isinstance(extent, int) or extent > LONGEST_RUN:
-            return []
-        found = [each for each in loop.body if isinstance(each, Store) and each.target in self.streamed]
-        single = len({each.target for each in found}) == len(found)
-        runs = all(linear_terms(each.offset, (loop.variable,)) == {loop.variable: 1} for each in found)
-        return found if single and runs and all(each.combiner is None for each in found) else []
-
-    def _with_rows(self, loop: Loop, streams: list[Store], depth: int) -> Iterator[str]:
-        """A loop that makes runs of results in arrays, and their copies."""
-        margin, extent = INDENT * depth, loop.stop - loop.start
-        self.expressions.used.streams = True
-        at = self.expressions.integer(variable(loop.variable) - loop.start)
-        copies: list[str] = []
-        for store in streams:
-            row, target = self.names.fresh(f"{store.target}_row"), self.names(store.target)
-            yield f"{margin}_Alignas(64) {c_type(store.dtype)} {row}[{extent}];"
-            self.rows[store] = f"{row}[{at}]"
-            begin = self.expressions.integer(substitute(store.offset, {loop.variable: loop.start}))
-            copies.append(f"{margin}gc_stream(&{target}[{begin}], {row}, sizeof {row});")
-        yield from self._plain_loop(loop, depth)
-        for store in streams:
-            del self.rows[store]
-        yield from copies
 
     def _braced(self, head: str, body: Sequence[Statement], depth: int) -> Iterator[str]:
         lines = list(self.block(body, depth + 1))
