@@ -34,7 +34,7 @@ def print_contraction(
         return print_loops(kernel, name, contract_loops(contract), used, symbols)
     registers = 32 if vector_bytes >= 64 else 16
     sliding = sliding_printer(kernel, name, used, _without_batch(contract), lanes, registers, symbols)
-    contract = _without_batch(split_images(contract))
+    contract = _without_batch(split_images(contract, lanes))
     left = _operand(contract.left, "m", contract.rows)
     right = _operand(contract.right, "n", contract.columns)
     best: tuple[float, Operand, Operand, Tiling] | None = None
@@ -64,10 +64,11 @@ def change_contract(contract: Contract, change: Change) -> Contract:
     )
 
 
-def split_images(contract: Contract) -> Contract:
+def split_images(contract: Contract, lanes: int = 1) -> Contract:
     """A contraction whose rows (or columns) are those of many images, with the images as its batch.
 
-    A convolution reads row ``m`` at ``m // pixels`` and ``m % pixels``; as ``b * pixels + m`` both fold away.
+    A convolution reads row ``m`` at ``m // pixels`` and ``m % pixels``; as ``b * pixels + m`` both fold away. Of a
+    single image the rows of pixels are split, so many together as fill vectors of so many lanes.
     """
     if contract.batch != 1:
         return contract
@@ -76,6 +77,8 @@ def split_images(contract: Contract) -> Contract:
         pixels = [size for size in divisors if size < most_of(extent)]
         if pixels:
             size = max(pixels)
+            together = size * lanes // math.gcd(size, lanes)
+            size = together if extent % together == 0 and together < most_of(extent) else size
             images = variable("b", 0, most_of(extent) // size - 1)
             split = change_contract(contract, substitution({name: images * size + variable(name, 0, size - 1)}))
             field = "rows" if name == "m" else "columns"

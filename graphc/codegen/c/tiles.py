@@ -19,6 +19,7 @@ GATHER = 0.4  # nanoseconds to pack an element of an expression, most of them in
 VISIT = 0.3  # nanoseconds for an element of the epilogue
 LANE_SUM = 3.0  # nanoseconds to add the lanes of a vector
 LONGEST_DEPTH = 768
+SIDE = 256  # columns of a block that has many rows too
 TEAMS = (2, 4)  # numbers of threads whose shares of the work are weighed
 MORE_BLOCKS = 0.02  # of the time that twice as many blocks take more
 SPLIT_DEPTH = 2048  # a contraction with few blocks, or a few that are uneven, is summed in chunks from this depth on
@@ -219,8 +220,11 @@ def _outer(batch: int, a: Side, b: Side, k: int, lanes: int, registers: int, vec
 
 def _blocks(batch: int, m: int, n: int, tile_m: int, tile_n: int, block_k: int, b_place: str) -> tuple[int, int]:
     """Columns and rows of a block: multiples of the tile, or the whole extent."""
-    depth = block_k if b_place == "local" else 1
-    block_n = _multiple(n, tile_n, max(1, BLOCK_ELEMENTS // (tile_n * max(depth, 32))))
+    if b_place == "local":
+        most_n = BLOCK_ELEMENTS // max(block_k, 32)
+    else:  # about square, so that no operand is read again more often than it must
+        most_n = max(SIDE, BLOCK_ELEMENTS // round_up(m, tile_m))
+    block_n = _multiple(n, tile_n, max(1, most_n // tile_n))
     block_m = _multiple(m, tile_m, max(1, BLOCK_ELEMENTS // (tile_m * block_n)))
     # Smaller blocks where there would be too few of them; rows first, since a local copy of b is made for each block.
     while batch * ceiling(m, block_m) * ceiling(n, block_n) < WANTED_ITEMS:
