@@ -228,7 +228,7 @@ class GradScaler:
             else:
                 self._scale *= self._backoff_factor
                 self._growth_tracker = 0
-        generation.advance()
+        generation.advance_values()
         self._finite, self._stepped = {}, set()
 
     def is_enabled(self) -> bool:

@@ -156,19 +156,24 @@ def refuse_in_capture(name: str) -> None:
 class Generation:
     """Counts changes that a compiled step cannot see through its arguments.
 
-    Whatever changes a hyper-parameter, a training flag, ``requires_grad``, or the memory of a tensor advances it, and a
-    compiled step checks its guards again only when the count has moved: one comparison on the fast path.
+    Whatever changes a training flag, ``requires_grad``, or the memory of a tensor advances ``count``, and a compiled
+    step checks its guards again only when that has moved: one comparison on the fast path. Hyper-parameters, which a
+    schedule changes at every step, have a count of their own, ``values``.
     """
 
-    __slots__ = ("_numbers", "count")
+    __slots__ = ("_numbers", "count", "values")
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
-        self.count = 0
+        self.count = self.values = 0
 
     def advance(self) -> None:
         """Note a change: the count becomes one that it never was, whichever threads note one at once."""
         self.count = next(self._numbers)
+
+    def advance_values(self) -> None:
+        """Note a change of a hyper-parameter, as :meth:`advance` does."""
+        self.values = next(self._numbers)
 
 
 generation = Generation()

@@ -11,6 +11,8 @@ from graphc.ir.graph import exact_key
 from graphc.ir.integers import IntegerExpression, substitute
 from graphc.tensor import Tensor
 
+_PLAIN = frozenset((bool, int, float, str, type(None)))
+
 
 @dataclass(frozen=True, slots=True)
 class Guard:
@@ -24,6 +26,8 @@ class Guard:
     def holds(self) -> bool:
         """Whether the value is still the same."""
         current = bool(self.current()) if self.truth else self.current()
+        if current is self.value and type(current) in _PLAIN:
+            return True
         return exact_key(current) == exact_key(self.value)
 
     def current(self) -> Any:

@@ -106,7 +106,7 @@ class Inputs:
         return all(storages.count(self.outside[at][1]._storage) == 1 for at, _ in self.placed)
 
     def bind_outside(self) -> None:
-        """Take the addresses of tensors from outside and the values of run-time scalars, as they are now."""
+        """Take the addresses of tensors from outside, as they are now."""
         self._staged = []
         for slot, tensor, changed in self.outside:
             array = tensor._array
@@ -116,6 +116,9 @@ class Inputs:
                 array = self._staged[-1][1]
             self._pointers[slot] = _from_buffer(array)
         self._written = [tensor._storage for _, tensor, changed in self.outside if changed]
+
+    def read_scalars(self) -> None:
+        """Take the values of run-time scalars, as they are now."""
         for binding, value in self.scalars:
             value[()] = binding.scalar.current()
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from graphc.autograd.modes import enable_grad
-from graphc.capture.guards import GradientGuard, gradients_as_found
+from graphc.capture.guards import GradientGuard, Guard, gradients_as_found
 from graphc.capture.places import ArraysGuard, KindGuard, LengthGuard, SameGuard, VariablesGuard, replace_all
 from graphc.capture.recorded import FromArgument, FromArgumentMemory, FromGradient, FromOutside, FromScalar, Recording
 from graphc.capture.recorder import whole_of
@@ -107,6 +107,8 @@ class BoundProgram:
         self._random_slot = self._first_output + len(graph.outputs)
         self._checked_every_call = [guard for guard in recording.guards if _changes_unnoted(guard)]
         self._checked_on_change = [guard for guard in recording.guards if not _changes_unnoted(guard)]
+        # What a change of hyper-parameters can break.
+        self._of_values = [guard for guard in self._checked_on_change if isinstance(guard, Guard)]
         found = [guard for guard in self._checked_every_call if isinstance(guard, GradientGuard)]
         self._gradients_found = [guard.found for guard in found]
         self._looks = [guard.holds for guard in self._checked_every_call if not isinstance(guard, GradientGuard)]
@@ -114,7 +116,7 @@ class BoundProgram:
         self._looked_at = [
             (at, place) for at, placed in self._inputs.placed for place in placed.places if not place.noted
         ]
-        self._generation = -1
+        self._generation = self._values = -1
         self._extents: tuple[int, ...] = ()
         whole = recording.differentiable
         self._differentiable = None if whole is None else DifferentiableProgram(whole, build)
@@ -179,14 +181,21 @@ class BoundProgram:
     def holds(self, tensors: Sequence[Tensor]) -> bool:
         """Whether the recording is right for these arguments and the state of the world now; binds anew what has
         moved."""
-        seen = generation.count  # before the guards look: what another thread changes meanwhile is looked at next time
+        # Before the guards look: what another thread changes meanwhile is looked at next time.
+        seen, values = generation.count, generation.values
         moved = self._looked_at and any(place.get() is not self.outside[at][1] for at, place in self._looked_at)
         if seen != self._generation or moved:
             if self._inputs.placed and not self._follow_places():
                 return False
             if not all(guard.holds() for guard in self._checked_on_change) or not self._inputs.outside_fits():
                 return False
-            self._bind(seen)
+            self._bind(seen, values)
+        elif values != self._values:
+            for guard in self._of_values:
+                if not guard.holds():
+                    return False
+            self._inputs.read_scalars()
+            self._values = values
         for look in self._looks:
             if not look(tensors):
                 return False
@@ -216,11 +225,12 @@ class BoundProgram:
         self._generation = -1
         return self._inputs.follow_places()
 
-    def _bind(self, seen: int) -> None:
+    def _bind(self, seen: int, values: int) -> None:
         """Take what is from outside as it is since the generation that was seen."""
         self._inputs.bind_outside()
+        self._inputs.read_scalars()
         self._sharing.bind([(tensor, changed) for _, tensor, changed in self.outside])
-        self._generation = seen
+        self._generation, self._values = seen, values
 
     def call(self, tensors: Sequence[Tensor], look: Callable[[list[Tensor]], None] | None = None) -> Any:
         """Run on the tensors of one call, for a caller that holds ``lock``; what the function returns. ``look`` is

@@ -64,7 +64,7 @@ class ParameterGroup(dict):
     def __setitem__(self, key: str, value: Any) -> None:
         refuse_capture(f"the hyper-parameter {key!r} is written")
         dict.__setitem__(self, key, value)
-        generation.advance()
+        generation.advance_values()
 
     def __ior__(self, other: Any) -> ParameterGroup:
         self.update(other)
@@ -81,7 +81,7 @@ class ParameterGroup(dict):
         """Change several hyper-parameters."""
         refuse_capture("hyper-parameters are written")
         dict.update(self, *others, **values)
-        generation.advance()
+        generation.advance_values()
 
 
 class ParameterState(dict):

@@ -10,6 +10,7 @@ import pytest
 
 import graphc as gc
 from graphc import nn, optim
+from graphc.compiled.binding import Inputs
 
 Change = Callable[[nn.Linear, "optim.SGD"], None]
 
@@ -296,3 +297,34 @@ def test_results_of_a_loop_take_memory_in_turn() -> None:
         seen.add(x.data_ptr())
     assert len(seen) <= 3
     assert x.tolist() == [7.0] * 8
+
+
+def test_every_hyper_parameter_is_seen_without_the_rest_being_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values, whether they are zero, and the parameters of a group; a new rate alone binds no tensor anew."""
+    x = gc.arange(12.0).reshape(4, 3) / 7
+    found = []
+    for compiled in (False, True):
+        layer, optimizer, step = _training("none", compiled)
+        (group,), seen = optimizer.param_groups, []
+        for change in (
+            {"lr": 0.02},
+            {"lr": 0.02, "momentum": 0.5},
+            {"weight_decay": 0.1},
+            {"weight_decay": 0.2},
+            {"weight_decay": 0},
+            {"maximize": True},
+            {"maximize": False, "params": [layer.bias]},
+            {"params": [layer.weight, layer.bias]},
+        ):
+            for key, value in change.items():
+                group[key] = value
+            seen += [step(x).item() for _ in range(2)] + layer.weight.flatten().tolist()
+        found.append(seen)
+    np.testing.assert_allclose(*found, rtol=1e-4)
+    assert len(step.report().builds) <= 6
+    monkeypatch.setattr(Inputs, "bind_outside", lambda inputs: pytest.fail("bound anew"))
+    before = layer.weight.clone()
+    for rate in (0.0, 0.5):
+        group["lr"] = rate
+        step(x)
+        assert gc.equal(layer.weight, before) == (rate == 0)
