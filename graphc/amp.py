@@ -9,8 +9,12 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any, Self
 
+import numpy as np
+
 from graphc.ir.types import DType, bfloat16, float16
 from graphc.notices import warn
+from graphc.ops.functions.indexing import where
+from graphc.ops.functions.shaping import stack
 from graphc.recording import generation, state
 from graphc.runtime.gpus import gpus
 from graphc.tensor import Tensor
@@ -153,9 +157,11 @@ class GradScaler:
                 raise AssertionError("The growth factor must be > 1.0.")
             if not backoff_factor < 1.0:
                 raise AssertionError("The backoff factor must be < 1.0.")
-        self._scale = float(init_scale)
+        # Tensors, so that a compiled step reads and changes them at every call.
+        self._scale = Tensor.from_array(np.array(init_scale, np.float32))
+        self._growth_tracker = Tensor.from_array(np.array(0, np.int32))
         self._growth_factor, self._backoff_factor = growth_factor, backoff_factor
-        self._growth_interval, self._growth_tracker = growth_interval, 0
+        self._growth_interval = growth_interval
         # Of each optimizer since the last update: whether its gradients are unscaled, and whether they are finite.
         self._finite: dict[int, bool] = {}
         self._stepped: set[int] = set()
@@ -165,7 +171,7 @@ class GradScaler:
         if not self._enabled:
             return outputs
         if isinstance(outputs, Tensor):
-            return outputs * self._scale
+            return outputs * self._scale.to(outputs.device)
         if isinstance(outputs, Iterable):
             scaled = map(self.scale, outputs)
             return type(outputs)(scaled) if isinstance(outputs, list | tuple) else scaled
@@ -180,7 +186,8 @@ class GradScaler:
             if id(optimizer) in self._stepped:
                 raise RuntimeError("unscale_() is being called after step().")
             raise RuntimeError("unscale_() has already been called on this optimizer since the last update().")
-        finite = True
+        inverse = self._scale.double().reciprocal().float()
+        finite: list[Tensor] = []
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 gradient = parameter.grad
@@ -188,9 +195,10 @@ class GradScaler:
                     continue
                 if gradient.dtype == float16:
                     raise ValueError("Attempting to unscale FP16 gradients.")
-                gradient.detach().mul_(1.0 / self._scale)
-                finite = finite and bool(gradient.detach().isfinite().all())
-        self._finite[id(optimizer)] = finite
+                unscaled = gradient.detach().mul_(inverse.to(gradient.device))
+                finite.append(unscaled.isfinite().all().to(inverse.device))
+        # One question for all of them: in a compiled step its answers are two ways.
+        self._finite[id(optimizer)] = bool(stack(finite).all()) if finite else True
 
     def step(self, optimizer: Any, *arguments: Any, **keywords: Any) -> Any:
         """The optimizer's step, unless a gradient is not finite; gradients are unscaled first where they are not yet.
@@ -215,21 +223,25 @@ class GradScaler:
         """
         if not self._enabled:
             return
+        if state.recorder is not None:
+            for name in ("_growth_factor", "_backoff_factor", "_growth_interval"):
+                state.recorder.guard(self, name, getattr(self, name))
         if new_scale is not None:
-            self._scale = float(new_scale)
+            self._scale.copy_(new_scale) if isinstance(new_scale, Tensor) else self._scale.fill_(new_scale)
         else:
             if not self._finite:
                 raise AssertionError("No inf checks were recorded prior to update.")
             if all(self._finite.values()):
                 self._growth_tracker += 1
-                if self._growth_tracker == self._growth_interval:
-                    self._scale *= self._growth_factor
-                    self._growth_tracker = 0
+                grows = self._growth_tracker == self._growth_interval
+                grown = self._scale * self._growth_factor
+                self._scale.copy_(where(grows & grown.isfinite(), grown, self._scale))
+                self._growth_tracker.masked_fill_(grows, 0)
             else:
                 self._scale *= self._backoff_factor
-                self._growth_tracker = 0
-        generation.advance_values()
-        self._finite, self._stepped = {}, set()
+                self._growth_tracker.zero_()
+        self._finite.clear()
+        self._stepped.clear()
 
     def is_enabled(self) -> bool:
         """Whether it scales."""
@@ -237,7 +249,7 @@ class GradScaler:
 
     def get_scale(self) -> float:
         """The scale; 1.0 where nothing is scaled."""
-        return self._scale if self._enabled else 1.0
+        return self._scale.item() if self._enabled else 1.0
 
     def get_growth_factor(self) -> float:
         """What the scale grows by."""
@@ -256,11 +268,11 @@ class GradScaler:
         if not self._enabled:
             return {}
         return {
-            "scale": self._scale,
+            "scale": self.get_scale(),
             "growth_factor": self._growth_factor,
             "backoff_factor": self._backoff_factor,
             "growth_interval": self._growth_interval,
-            "_growth_tracker": self._growth_tracker,
+            "_growth_tracker": self._growth_tracker.item(),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -271,9 +283,11 @@ class GradScaler:
             raise RuntimeError(
                 "The source state dict is empty, possibly because it was saved from a disabled instance of GradScaler."
             )
-        self._scale, self._growth_factor = state_dict["scale"], state_dict["growth_factor"]
-        self._backoff_factor, self._growth_interval = state_dict["backoff_factor"], state_dict["growth_interval"]
-        self._growth_tracker = state_dict["_growth_tracker"]
+        self._growth_factor, self._backoff_factor = state_dict["growth_factor"], state_dict["backoff_factor"]
+        self._growth_interval = state_dict["growth_interval"]
+        self._scale.fill_(state_dict["scale"])
+        self._growth_tracker.fill_(state_dict["_growth_tracker"])
+        generation.advance()
 
 
 def custom_fwd(function: Any = None, **keywords: Any) -> Any:

@@ -151,3 +151,33 @@ def test_layers_in_lower_precision() -> None:
         ]
 
     assert dtypes(gc) == dtypes(torch)
+
+
+def test_a_compiled_step_keeps_the_scale_as_eager_mode_does() -> None:
+    """The whole step with a scaler: good steps, steps that are skipped, a scale set between calls, one of a state."""
+    found = []
+    for compiled in (False, True):
+        weight = gc.ones(3, requires_grad=True)
+        optimizer = gc.optim.SGD([weight], lr=0.1)
+        scaler = gc.GradScaler("cpu", init_scale=4.0, growth_interval=2)
+
+        def step(x: gc.Tensor, weight=weight, optimizer=optimizer, scaler=scaler) -> gc.Tensor:
+            optimizer.zero_grad()
+            loss = (weight * x).sum()
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            return loss
+
+        run, seen = gc.compile(step) if compiled else step, []
+        for turn in range(14):
+            if turn == 8:
+                scaler.update(64.0)
+            if turn == 10:
+                scaler.load_state_dict(
+                    {**scaler.state_dict(), "scale": 2.0, "growth_interval": 1, "_growth_tracker": 0}
+                )
+            run(gc.full((3,), float("inf") if turn in (3, 6) else 1.0))
+            seen.append((scaler.get_scale(), scaler.state_dict()["_growth_tracker"], weight.tolist()))
+        found.append(seen)
+    assert found[0] == found[1]
