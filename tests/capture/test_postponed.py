@@ -14,7 +14,7 @@ from graphc import nn, optim
 from graphc.capture import first_run, postponed
 from graphc.capture.errors import CaptureError
 from graphc.ops.arithmetic import Mul
-from graphc.runtime.errors import CompileError
+from graphc.runtime.errors import CompileError, CompilerNotFound
 from tests.step_runs import step_difference
 from tests.step_writing import write_step
 
@@ -240,3 +240,23 @@ def test_memory_that_a_step_reads_is_not_written_before() -> None:
     x = gc.tensor([1.0, 2.0, 3.0])
     np.testing.assert_allclose(gc.compile(step)(x).numpy(), x.numpy() * (1 + 1 / 2 + 1 / 3), rtol=1e-6)
     assert count.item() == 3
+
+
+def test_without_a_compiler_the_step_is_carried_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no program can be made, the first call has computed everything by itself."""
+
+    def absent(*arguments: Any, **keywords: Any) -> None:
+        raise CompilerNotFound("none here")
+
+    monkeypatch.setattr("graphc.codegen.executable.build_library", absent)
+    x, state = operand(), operand(1)
+
+    def step(x: gc.Tensor) -> gc.Tensor:
+        state.add_(x)
+        return (state * 2).sum(0)
+
+    expected = state.numpy() + x.numpy()
+    with pytest.warns(RuntimeWarning, match="none here"):
+        found = gc.compile(step)(x)
+    np.testing.assert_array_equal(state.numpy(), expected)
+    np.testing.assert_allclose(found.numpy(), (expected * 2).sum(0), rtol=1e-4, atol=1e-3)

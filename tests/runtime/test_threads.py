@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from graphc.runtime import threads
+from graphc.runtime.errors import CompilerNotFound
 from graphc.runtime.native import build_library
 from graphc.runtime.program import NativeProgram
 from graphc.runtime.toolchain import find_toolchain
@@ -102,3 +103,29 @@ def test_openblas_of_numpy_is_found_and_shares_threads() -> None:
         assert answer == threads.SHARES_THREADS
     else:
         assert answer in threads.ANSWERS
+
+
+def test_what_every_program_needs_is_there_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the text made, no compiler is left to be asked about itself or to build the bridge to numpy's threads."""
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(threads, "_quiet_answer", None)
+    with threads.building_ahead():
+        pass
+
+    def forbidden(*arguments: object, **keywords: object) -> str:
+        raise AssertionError("a compiler is started")
+
+    monkeypatch.setattr("graphc.runtime.toolchain.run_compiler", forbidden)
+    monkeypatch.setattr("graphc.runtime.native.run_compiler", forbidden)
+    assert threads.quiet_numpy_threads() in threads.ANSWERS
+    assert find_toolchain().openmp
+
+
+@pytest.mark.usefixtures("no_compiler")
+def test_no_compiler_is_told_where_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Building ahead fails without a word."""
+    monkeypatch.setattr(threads, "_quiet_answer", None)
+    with threads.building_ahead():
+        pass
+    with pytest.raises(CompilerNotFound):
+        find_toolchain()

@@ -146,3 +146,9 @@ def test_cpu_features_are_sorted_and_told_apart() -> None:
     assert features
     assert list(features) == sorted(set(features))
     assert os.sep not in "".join(features)
+
+
+def test_compilers_end_where_processes_have_no_descriptors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Older systems are asked now and then."""
+    monkeypatch.delattr("os.pidfd_open", raising=False)
+    assert "GNU" in toolchain_module.run_compiler(("/bin/sh", "-c", "echo GNU"), tmp_path)
