@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphc.capture.errors import CaptureError
+from graphc.capture.memories import Memory, whole_of
 from graphc.capture.names import outside_names
-from graphc.capture.recorder import GraphRecorder, Memory, whole_of
+from graphc.capture.recorder import GraphRecorder
 from graphc.capture.regions import RegionRecorder, without_stopped
 from graphc.capture.surroundings import Surroundings
 from graphc.ir.graph import Builder, Node

@@ -9,6 +9,7 @@ from typing import Any
 from graphc.autograd.partition import Differentiable
 from graphc.capture.containers import Refilled
 from graphc.capture.guards import GradientGuard, Guard, Owner, RequiresGradGuard, SizeGuard
+from graphc.capture.memories import Scalar
 from graphc.capture.places import (
     KindGuard,
     LengthGuard,
@@ -16,7 +17,6 @@ from graphc.capture.places import (
     Replacement,
     VariablesGuard,
 )
-from graphc.capture.recorder import Scalar
 from graphc.capture.results import Result, Seen, Shared
 from graphc.capture.sharing import NOTHING_SHARED, Sharing
 from graphc.ir.graph import Graph, Location, Node

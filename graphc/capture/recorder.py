@@ -7,9 +7,9 @@ a memory from outside whose value changed is state, one that was only read is a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary, ref
@@ -18,12 +18,14 @@ import numpy as np
 
 from graphc.autograd.tape import next_sequence
 from graphc.capture.errors import CaptureError, OverlapError
-from graphc.capture.guards import Guard, SizeGuard
+from graphc.capture.guards import Guard
+from graphc.capture.memories import GradientSlot, Memory, Scalar, whole_of
 from graphc.capture.places import MISSING, Place, history_of
 from graphc.capture.postponed import Postponed
+from graphc.capture.size_recorder import SizeRecorder
 from graphc.capture.streams import exchanged
-from graphc.ir.graph import Builder, Location, Node, Projection
-from graphc.ir.integers import IntegerExpression, bind_attribute, substitute, variables
+from graphc.ir.graph import Location, Node, Projection
+from graphc.ir.integers import IntegerExpression, variables
 from graphc.ir.primitive import PRIMITIVES, Attributes, Primitive
 from graphc.ir.types import TensorType, dtype_of, float64, int32, int64
 from graphc.ops.checks import Guard as ValueGuard
@@ -35,7 +37,7 @@ from graphc.ops.sources import Constant, Literal, number_like
 from graphc.randomness.generator import default_generator
 from graphc.randomness.stream import RandomStream
 from graphc.recording import state
-from graphc.sizes import dynamic_size, expression_of, fixed, plain
+from graphc.sizes import dynamic_size, fixed
 from graphc.source_lines import user_location
 from graphc.storage import byte_range
 from graphc.tensor import RunTimeNumber, Size, Storage, Tensor, View
@@ -46,72 +48,14 @@ MOST_ELEMENTS_WRITTEN = 16
 MOST_ELEMENTS_READ = 64
 
 
-@dataclass(slots=True)
-class Memory:
-    """One memory during a capture: the tensor that stands for the whole of it, and its value now.
-
-    Memory that was made within is free as soon as the function that runs has no use for it: only the tensor's
-    reference is weak then, and the recorder finds it by its storage as long as that is there.
-    """
-
-    holder: Tensor | ref[Tensor]
-    node: Node
-    input: Node | None  # the graph input that it was at entry; None for memory made within
-    prefix: tuple[View, ...] = ()  # how `tensor` lies within its storage
-    written_at: Location | None = None
-    written: list[Tensor] = field(default_factory=list)  # of memory from outside, the tensors that were written to
-    at_entry: np.ndarray | None = None  # a copy from before the first write, to undo a capture that is refused
-    joined: bool = False  # all of the memory that arguments show parts of
-    owner: Tensor | None = None  # the tensor whose memory it was at entry, where that has been given other memory
-    history: tuple[bool, bool] = (False, True)  # what `history_of` said of the tensor at entry
-
-    @property
-    def tensor(self) -> Tensor:
-        """The tensor that stands for the whole of memory from outside."""
-        assert isinstance(self.holder, Tensor)
-        return self.holder
-
-    def whole(self, tensor: Tensor) -> Tensor:
-        """The tensor that stands for the whole of the memory that ``tensor`` shows; this itself where it is gone."""
-        holder = self.holder
-        found = holder if isinstance(holder, Tensor) else holder()
-        return tensor if found is None else found
-
-
-@dataclass(slots=True)
-class Scalar:
-    """A number of the user's that is read anew at every call."""
-
-    holder: Any
-    key: Any
-    tensor: Tensor
-    node: Node
-
-    def current(self) -> float:
-        """The number now."""
-        return self.holder[self.key]
-
-
-@dataclass(slots=True)
-class GradientSlot:
-    """What happened to the ``grad`` of one tensor: what it was at entry, and whether that was read first."""
-
-    tensor: Tensor
-    at_entry: Tensor | None
-    read_first: bool
-    location: Location = field(repr=False)
-
-
-class GraphRecorder:
+class GraphRecorder(SizeRecorder):
     """The recorder of one capture; see :class:`graphc.recording.Recorder`."""
 
     def __init__(self, name: str, find_names: Callable[[], dict[int, str]] = dict, postpones: bool = False):
-        self.builder = Builder(name)
+        super().__init__(name)
         self.postponed = Postponed(postpones)
         self.guards: dict[Any, Guard] = {}
         self.scalars: list[Scalar] = []
-        # Nodes that were computed where gradients were switched off.
-        self.stopped: set[Node] = set()
         self.gradients: dict[int, GradientSlot] = {}
         # Tensors whose `requires_grad` was changed, and what it was at entry.
         self.flags: dict[int, tuple[Tensor, bool]] = {}
@@ -143,12 +87,6 @@ class GraphRecorder:
         self._names = find_names()
         self._named_by_bodies: set[int] = set()  # what only bodies of structured operations have variables for
         self._taken: dict[str, int] = {}
-        # The sizes that are known at run time only, as they are now; and why others no longer are among them.
-        self.symbols: dict[str, int] = {}
-        self.fixed: dict[str, str] = {}
-        self.fixed_values: dict[str, int] = {}
-        self._variants: dict[Node, str] = {}
-        self.size_guards: dict[Any, tuple[SizeGuard, Location]] = {}
         # Memory that the body of a structured operation made, and which operation: its values are there only within.
         self.leaked: WeakKeyDictionary[Storage, str] = WeakKeyDictionary()
         self._reads = 0  # how often the code read values
@@ -274,7 +212,7 @@ class GraphRecorder:
     def _follow(self, node: Node, chain: Sequence[View]) -> list[Node]:
         stages = [node]
         for primitive, attrs in chain:
-            stages.append(self.builder.add(primitive, [stages[-1]], self._symbolic(attrs), self.location()))
+            stages.append(self.builder.add(primitive, [stages[-1]], self.with_symbols(attrs), self.location()))
         return stages
 
     # -- the recorder's part -------------------------------------------------------------------------------------
@@ -297,7 +235,7 @@ class GraphRecorder:
         if output._chain:
             self._made[id(output)] = output
             return  # a view of memory that has just been entered: its node is made when it is read
-        node = self._add(primitive, nodes, self._symbolic(attrs))
+        node = self._add(primitive, nodes, self.with_symbols(attrs))
         self._memories[output._storage] = [Memory(ref(output), node, None)]
 
     def record_several(
@@ -313,14 +251,6 @@ class GraphRecorder:
         for index, output in enumerate(outputs):
             node = self._add(Projection.instance, [several], {"index": index})
             self._memories[output._storage] = [Memory(ref(output), node, None)]
-
-    def with_numbers(self, attrs: Attributes) -> Attributes:
-        sizes = {**self.fixed_values, **self.symbols}
-        return {name: bind_attribute(value, sizes) for name, value in attrs.items()} if sizes else attrs
-
-    def with_sizes(self, attrs: Attributes) -> Attributes:
-        sizes = self.fixed_values
-        return {name: bind_attribute(value, sizes) for name, value in attrs.items()} if sizes else attrs
 
     def _add(self, primitive: Primitive, nodes: Sequence[Node], attrs: Attributes) -> Node:
         """The node of an operation; one that ran where gradients are off is a node of its own."""
@@ -354,7 +284,7 @@ class GraphRecorder:
             nodes = [self.node_of(tensor) for tensor in inputs]
             if not self.symbols:
                 return nodes
-            given = self._symbolic(attrs)
+            given = self.with_symbols(attrs)
             try:
                 shape = primitive.infer(*(node.type for node in nodes), **given).bind(self.symbols).shape
             except (TypeError, ValueError, IndexError, NotImplementedError):
@@ -364,15 +294,6 @@ class GraphRecorder:
             names = _names_in((*given.values(), *(node.type.shape for node in nodes))) & self.symbols.keys()
             self.fix_sizes(names or tuple(self.symbols), f"{primitive.name} at {self.location()} rests on it")
 
-    def _symbolic(self, attrs: Attributes) -> Attributes:
-        if not self.symbols:
-            return {name: plain(value) for name, value in attrs.items()} if self.fixed else attrs
-        return {name: bind_attribute(expression_of(value), self.fixed_values) for name, value in attrs.items()}
-
-    def symbolic(self, chain: Sequence[View]) -> tuple[View, ...]:
-        """A chain of views with sizes as what they stand for."""
-        return tuple((primitive, self._symbolic(attrs)) for primitive, attrs in chain)
-
     def assign(self, target: Tensor, value: Tensor) -> None:
         new = self.node_of(value)
         memory = self._find(target) or self.enter(target)
@@ -381,7 +302,7 @@ class GraphRecorder:
         self.builder.location = self.location()
         for stage, (primitive, attrs) in zip(reversed(stages[:-1]), reversed(chain), strict=True):
             base, update = self.builder.symbol(stage), self.builder.symbol(new)
-            new = primitive.write_back(base, update, **self._symbolic(attrs)).node
+            new = primitive.write_back(base, update, **self.with_symbols(attrs)).node
         if target._requires_grad and not state.gradients and state.phase == "forward":
             # A leaf's value is a node of its own, so that its gradient is not that of what was written to it.
             variant = f"written {len(self.builder.nodes)}"
@@ -629,45 +550,7 @@ class GraphRecorder:
         node = self._follow(memory.node, tensor._chain[len(memory.prefix) :])[-1]
         return Size(map(dynamic_size, shape, node.type.shape))
 
-    def size_decided(self, sign: str, expression: IntegerExpression, value: int, outcome: bool) -> None:
-        current = substitute(expression, self.fixed_values)
-        if isinstance(current, int) or not self.symbols:
-            return  # what it is of is fixed already
-        expression, names = current, variables(current)
-        guard = SizeGuard(sign, expression, value, outcome)
-        if outcome == (sign == "==") and sign in ("==", "!=") and str(expression) in names:
-            self.fix_sizes(names, f"{guard} decides at {self.location()}")
-        else:
-            self.size_guards.setdefault((sign, expression, value), (guard, self.location()))
-
-    def fix_all_sizes(self, reason: str) -> None:
-        """From now on all sizes are numbers."""
-        if self.symbols:
-            self.fix_sizes(tuple(self.symbols), reason)
-
-    def fix_sizes(self, names: Iterable[str], reason: str) -> None:
-        """From now on these sizes are the numbers that they are in this recording, in what was recorded too."""
-        values = {name: self.symbols.pop(name) for name in names}
-        self.fixed_values.update(values)
-        self.fixed.update(dict.fromkeys(values, reason))
-        before, self.size_guards = self.size_guards, {}
-        for guard, location in before.values():
-            expression = substitute(guard.expression, values)
-            if isinstance(expression, IntegerExpression):
-                new_guard = SizeGuard(guard.sign, expression, guard.value, guard.outcome)
-                self.size_guards[guard.sign, expression, guard.value] = (new_guard, location)
-        builder = Builder(self.builder.name)
-        builder.location = self.builder.location
-        new: dict[Node, Node] = {}
-        for node in self.builder.inputs:
-            new[node] = builder.input(node.name, node.type.bind(values), node.kind).node
-        for node in self.builder.nodes:
-            attrs = {name: bind_attribute(value, values) for name, value in node.attrs.items()}
-            operands = [new[operand] for operand in node.inputs]
-            new[node] = builder.add(node.op, operands, attrs, node.location, self._variants.get(node, ""))
-        self.builder = builder
-        self.stopped = {new[node] for node in self.stopped}
-        self._variants = {new[node]: variant for node, variant in self._variants.items()}
+    def nodes_replaced(self, new: dict[Node, Node]) -> None:
         self.leaf_values = {leaf: {new[node]: None for node in nodes} for leaf, nodes in self.leaf_values.items()}
         for scalar in self.scalars:
             scalar.node = new[scalar.node]
@@ -744,12 +627,6 @@ class GraphRecorder:
                         "give one of them memory of its own with clone()",
                         written.written_at,
                     )
-
-
-def whole_of(tensor: Tensor) -> Tensor:
-    """All of the memory that a tensor shows a part of."""
-    storage = tensor._storage
-    return Tensor._wrap(storage.array, dtype_of(storage.array.dtype), storage)
 
 
 def _names_in(value: Any) -> set[str]:

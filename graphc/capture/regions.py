@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from graphc.capture.errors import CaptureError
+from graphc.capture.memories import Memory
 from graphc.capture.names import outside_names
-from graphc.capture.recorder import GraphRecorder, Memory
+from graphc.capture.recorder import GraphRecorder
 from graphc.capture.surroundings import Surroundings
 from graphc.ir.graph import Builder, Graph, Node, Output
 from graphc.ir.integers import Dimension, IntegerExpression

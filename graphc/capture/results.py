@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphc.capture.recorder import GraphRecorder, Memory
+from graphc.capture.memories import Memory
+from graphc.capture.recorder import GraphRecorder
 from graphc.ir.graph import Node
 from graphc.ir.primitive import PRIMITIVES
 from graphc.layouts import order_in_memory

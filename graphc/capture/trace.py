@@ -16,6 +16,7 @@ from graphc.capture.containers import Containers, fill_in, is_container
 from graphc.capture.errors import CaptureError, OverlapError, RuleError
 from graphc.capture.first_run import fill_in_values
 from graphc.capture.guards import GradientGuard, Owner, RequiresGradGuard, hooks_of
+from graphc.capture.memories import GradientSlot, Memory
 from graphc.capture.names import argument_names, outside_names
 from graphc.capture.places import (
     Placed,
@@ -35,7 +36,7 @@ from graphc.capture.recorded import (
     GradientEffect,
     Recording,
 )
-from graphc.capture.recorder import GradientSlot, GraphRecorder, Memory
+from graphc.capture.recorder import GraphRecorder
 from graphc.capture.results import Outputs, Result, Seen, give_own_memory
 from graphc.capture.rules import record_rule
 from graphc.capture.sharing import Sharing

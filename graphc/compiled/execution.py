@@ -14,9 +14,9 @@ import numpy as np
 
 from graphc.autograd.modes import enable_grad
 from graphc.capture.guards import GradientGuard, Guard, gradients_as_found
+from graphc.capture.memories import whole_of
 from graphc.capture.places import ArraysGuard, KindGuard, LengthGuard, SameGuard, VariablesGuard, replace_all
 from graphc.capture.recorded import FromArgument, FromArgumentMemory, FromGradient, FromOutside, FromScalar, Recording
-from graphc.capture.recorder import whole_of
 from graphc.capture.results import Result, Seen, Shared
 from graphc.capture.sharing import SharingCheck
 from graphc.capture.trees import unflatten
