@@ -7,10 +7,8 @@ that was changed, or a list that grew, is refused, since the program would silen
 
 from __future__ import annotations
 
-import dis
 import functools
 import inspect
-import itertools
 import sys
 from argparse import Namespace
 from collections import Counter, deque
@@ -22,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from graphc.autograd.tape import gradient_edge
+from graphc.capture.code_names import global_names, loaded_names, only_appends, texts
 from graphc.capture.errors import CaptureError
 from graphc.capture.places import (
     END,
@@ -51,8 +50,6 @@ MOST_ITEMS = 4096
 MOST_COMPARED = 64  # the numbers in larger lists and arrays are not compared at each call
 MOST_KEPT = 2**17  # nor are the items of larger ones kept
 MOST_CONTAINERS = 4096
-_GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL")
-_LOCAL = ("LOAD_FAST", "LOAD_CONST")
 _ATTRIBUTE, _CELL, _GLOBAL = "{name}.{key}", "{name}", "{key}"
 
 
@@ -242,7 +239,7 @@ class Surroundings:
             method = inspect.unwrap(member.fget if isinstance(member, property) else member)
             if inspect.isfunction(method) and is_of_user(method.__code__.co_filename):
                 self._methods.setdefault(name, []).append(method.__code__)
-                loaded |= _loaded_names(method.__code__)
+                loaded |= loaded_names(method.__code__)
         self._loaded |= loaded
         return loaded
 
@@ -262,14 +259,14 @@ class Surroundings:
         if not isinstance(code, CodeType) or not is_of_user(code.co_filename) or not self._new(function):
             return
         self._codes.append(code)
-        self._loaded |= _loaded_names(code)
-        self._reads_modes |= not forward and "training" in _loaded_names(code)
+        self._loaded |= loaded_names(code)
+        self._reads_modes |= not forward and "training" in loaded_names(code)
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             if self._new(cell):
                 self._hold(name, cell, _CELL)
         module = function.__globals__
         names = [
-            name for name in sorted(_global_names(code)) if name in module and (id(module), name) not in self._named
+            name for name in sorted(global_names(code)) if name in module and (id(module), name) not in self._named
         ]
         self._named.update((id(module), name) for name in names)
         self._hold("", module, _GLOBAL, tuple(names))
@@ -405,7 +402,7 @@ class Surroundings:
 
     def _said(self) -> set[str]:
         """The names of attributes, and the texts, in the function's code and in that of methods which it names."""
-        return set[str]().union(*(_loaded_names(code) | _texts(code) for code in self._reached()))
+        return set[str]().union(*(loaded_names(code) | texts(code) for code in self._reached()))
 
     def _reached(self) -> list[CodeType]:
         """The code of the function, of functions in its variables, and of methods which these name."""
@@ -415,7 +412,7 @@ class Surroundings:
         while codes:
             code = codes.pop()
             found[id(code)] = code
-            new = (_loaded_names(code) | _texts(code)) - said
+            new = (loaded_names(code) | texts(code)) - said
             said |= new
             codes += [each for name in new for each in self._methods.get(name, ()) if id(each) not in found]
         return list(found.values())
@@ -466,7 +463,7 @@ class Surroundings:
         if len(items) < len(before) or any(one is not other for one, other in zip(before, items, strict=False)):
             return False
         name = held.name.rpartition(".")[2]
-        return all(_only_appends(code, name) for code in self._reached())
+        return all(only_appends(code, name) for code in self._reached())
 
     def _refuse(self, name: str) -> None:
         raise _refusal(name, defined_at(self._function))
@@ -574,38 +571,3 @@ def _carried(recorder: GraphRecorder) -> Iterator[tuple[Place, Any]]:
     for module, place in recorder.carried():
         known = recorder.attributes.get((id(module), place.key))
         yield from _parts(place, place.get() if known is None else known[1])
-
-
-@functools.lru_cache(4096)
-def _global_names(code: CodeType) -> frozenset[str]:
-    """The global variables that code, and code within it, names."""
-    names = {step.argval for step in dis.get_instructions(code) if step.opname in _GLOBALS}
-    inner = [_global_names(constant) for constant in code.co_consts if isinstance(constant, CodeType)]
-    return frozenset(names.union(*inner))
-
-
-@functools.lru_cache(4096)
-def _loaded_names(code: CodeType) -> frozenset[str]:
-    """The variables and attributes that code, and code within it, reads; but for variables of its own."""
-    steps = [step for step in dis.get_instructions(code) if step.opname.startswith("LOAD_")]
-    names = {step.argval for step in steps if isinstance(step.argval, str) and not step.opname.startswith(_LOCAL)}
-    inner = [_loaded_names(constant) for constant in code.co_consts if isinstance(constant, CodeType)]
-    return frozenset(names.union(*inner))
-
-
-@functools.lru_cache(4096)
-def _only_appends(code: CodeType, name: str) -> bool:
-    """Whether code, and code within it, reads a variable or attribute only to call its ``append``."""
-    steps = [step for step in dis.get_instructions(code) if step.opname not in ("CACHE", "PUSH_NULL", "EXTENDED_ARG")]
-    for step, following in itertools.pairwise(steps):
-        reads = step.opname.startswith("LOAD_") and not step.opname.startswith(_LOCAL) and step.argval == name
-        if reads and (following.argval != "append" or not following.opname.startswith("LOAD_")):
-            return False
-    return all(_only_appends(constant, name) for constant in code.co_consts if isinstance(constant, CodeType))
-
-
-@functools.lru_cache(4096)
-def _texts(code: CodeType) -> frozenset[str]:
-    """The texts that stand in code, and in code within it."""
-    inner = [_texts(constant) for constant in code.co_consts if isinstance(constant, CodeType)]
-    return frozenset({text for text in code.co_consts if isinstance(text, str)}.union(*inner))
