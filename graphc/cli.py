@@ -201,8 +201,8 @@ def _take_out(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
 
 
 def _dump(script: Path, arguments: Sequence[str], out: str | None, backend: str) -> int:
+    from graphc.compiled.builds import observe_builds
     from graphc.compiled.dump import write_stages
-    from graphc.compiler import observe_builds
 
     try:
         if out is None:

@@ -12,7 +12,7 @@ import os
 import warnings
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,7 +32,7 @@ from graphc.capture.trace import capture
 from graphc.capture.trees import flatten, flatten_results, is_gone
 from graphc.codegen.executable import Runnable
 from graphc.codegen.memory import MemoryPlan
-from graphc.compiled.builds import Entry, Stages
+from graphc.compiled.builds import Entry, Stages, observers
 from graphc.compiled.checking import check_run, checked_call
 from graphc.compiled.execution import BoundProgram
 from graphc.compiled.latest import FIRST_KIND, Latest, kind_told, wants_gradient
@@ -283,7 +283,7 @@ class CompiledFunction:
         # What the function left, run eagerly, is not to stand beside what the build and the program need.
         give_back_free_memory()
         self._stages = build(recording, self._most_bytes, self.fullgraph, place)
-        for observer in _observers:
+        for observer in observers:
             observer(self.__name__, self._stages)
         try:
             return place.load(self._stages.compiled)
@@ -481,17 +481,6 @@ __getattr__ = lazy_names(
         )
     },
 )
-_observers: list[Callable[[str, Stages], None]] = []
-
-
-@contextlib.contextmanager
-def observe_builds(observer: Callable[[str, Stages], None]) -> Iterator[None]:
-    """Call ``observer`` with the function's name and the stages of every build made within the block."""
-    _observers.append(observer)
-    try:
-        yield
-    finally:
-        _observers.remove(observer)
 
 
 def compile(

@@ -13,7 +13,7 @@ import graphc as gc
 from graphc.capture.recorded import FromArgument, FromOutside, Recording
 from graphc.capture.results import Shared
 from graphc.capture.trees import flatten
-from graphc.compiler import observe_builds
+from graphc.compiled.builds import observe_builds
 from graphc.ir.graph import Graph
 from graphc.ir.interp import interpret
 from graphc.tensor import Tensor

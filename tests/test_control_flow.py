@@ -11,7 +11,7 @@ import pytest
 
 import graphc as gc
 from graphc import nn, optim
-from graphc.compiler import observe_builds
+from graphc.compiled.builds import observe_builds
 
 
 class Builds:

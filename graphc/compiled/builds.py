@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from graphc.capture.dynamic import Symbols, sizes_of
@@ -92,3 +93,16 @@ class Entry:
             or self.path[number : number + 1] == other.path[number : number + 1]
             for other, number in missed
         )
+
+
+observers: list[Callable[[str, Stages], None]] = []
+
+
+@contextlib.contextmanager
+def observe_builds(observer: Callable[[str, Stages], None]) -> Iterator[None]:
+    """Call ``observer`` with the function's name and the stages of every build made within the block."""
+    observers.append(observer)
+    try:
+        yield
+    finally:
+        observers.remove(observer)
