@@ -22,6 +22,7 @@ from graphc.codegen.c.spelling import ADD
 from graphc.codegen.cuda.expressions import CudaExpressions, all_integers, index_type
 from graphc.codegen.cuda.schedule import Schedule, schedule
 from graphc.codegen.cuda.statements import Combined, CudaStatements
+from graphc.codegen.cuda.turned import PITCH, PLACE, ROWS, SIDE, Turned, in_tiles
 from graphc.codegen.cuda.vectors import LANE, Vectors, in_vectors
 from graphc.codegen.loops import CallRow, Kernel, Let, Loop, Parameter, Random, Statement
 from graphc.codegen.statements import scalars_of, substitute_statements
@@ -35,7 +36,8 @@ PAIR_BYTES = 16  # of a pair that the functions of rows work with
 # Threads that sort, each with a row and scratch of its own, and how many of them are a block.
 MOST_ROWS_AT_ONCE = 1 << 14
 ROW_THREADS = 64
-_TAKEN = (LANE, "row", "column", "is_there", "launch", "wrong", "place", "pairs", "pairs_of_all", "partial")
+_TAKEN_TEXT = "row column is_there launch wrong place pairs pairs_of_all partial tile step"
+_TAKEN = (LANE, *_TAKEN_TEXT.split())
 
 
 @dataclass(slots=True)
@@ -93,9 +95,10 @@ def print_loops(kernel: Kernel, name: str, body: Sequence[Statement], calls: Cal
     plan = schedule(body)
     names = kernel_names(kernel, frame.symbols, _TAKEN)
     names.bind(LANE, LANE)
-    vectors = None
+    vectors = turned = None
     if plan.mode == "threads":
         vectors = in_vectors(kernel, plan, frame.aligned)
+        turned = None if vectors is not None else in_tiles(kernel, plan)
     printer = CudaStatements(
         _expressions(kernel, body, names, calls, frame), plan, calls.combined, _updated(kernel, body)
     )
@@ -115,6 +118,9 @@ def print_loops(kernel: Kernel, name: str, body: Sequence[Statement], calls: Cal
     elif vectors is not None:
         calls.vectors |= {(each.dtype, vectors.width) for each in vectors.vectors}
         lines, grid = _vectors(printer, plan, vectors), _blocks(points, plan.block[0] * vectors.width)
+    elif turned is not None and not rows:
+        plan = replace(plan, block=(SIDE, ROWS, 1))
+        lines, grid = _tiles(printer, plan, turned), turned.blocks
     else:
         lines, grid = _points(printer, plan), _blocks(points, plan.points_per_block)
     return function(kernel, name, lines, body, plan.block, (grid, 1, 1), printer, frame, scratch)
@@ -320,6 +326,48 @@ def _vectors(printer: CudaStatements, plan: Schedule, vectors: Vectors) -> list[
             kind = f"gc_{each.dtype.short}x{width}"
             place = f"&{names(each.parameter)}[{expressions.integer(each.offset)}]"
             lines.append(f"{INDENT}*({kind} *){place} = {names(each.name).removesuffix('.at')};")
+    return lines
+
+
+def _tiles(printer: CudaStatements, plan: Schedule, turned: Turned) -> list[str]:
+    """A block reads a tile along one dimension and goes on with it along the other."""
+    index, names, expressions = printer.index, printer.names, printer.expressions
+    read, written = names(turned.read.variable), names(turned.written.variable)
+    down, across = turned.tiles
+    lines = [*printer.block(plan.before, 1)]
+    lines.append(f"{INDENT}const int tile = blockIdx.x % {down * across};")
+    if turned.others:
+        lines.append(f"{INDENT}const {index} row = blockIdx.x / {down * across};")
+        lines += printer.indices(turned.others, "row", 1)
+    for name, load in turned.loads:
+        names.bind(name, name)
+        lines.append(f"{INDENT}__shared__ {c_type(load.dtype)} {name}[{SIDE * PITCH}];")
+    names.bind(PLACE, PLACE)
+    first_read, first_written = f"tile / {across} * {SIDE}", f"tile % {across} * {SIDE}"
+    inside = f"if ({read} < {turned.read.stop} && {written} < {turned.written.stop})"
+    loop = f"{INDENT}for (int step = 0; step < {SIDE}; step += {ROWS}) {{"
+    lines += [
+        loop,
+        f"{INDENT * 2}const {index} {read} = {first_read} + threadIdx.x;",
+        f"{INDENT * 2}const {index} {written} = {first_written} + threadIdx.y + step;",
+        f"{INDENT * 2}{inside} {{",
+    ]
+    for name, load in turned.loads:
+        place = f"(threadIdx.y + step) * {PITCH} + threadIdx.x"
+        lines.append(f"{INDENT * 3}{name}[{place}] = {expressions.scalar(load)};")
+    lines += [
+        f"{INDENT * 2}}}",
+        f"{INDENT}}}",
+        f"{INDENT}__syncthreads();",
+        loop,
+        f"{INDENT * 2}const {index} {read} = {first_read} + threadIdx.y + step;",
+        f"{INDENT * 2}const {index} {written} = {first_written} + threadIdx.x;",
+        f"{INDENT * 2}const int {PLACE} = threadIdx.x * {PITCH} + threadIdx.y + step;",
+        f"{INDENT * 2}{inside} {{",
+        *printer.block(turned.body, 3),
+        f"{INDENT * 2}}}",
+        f"{INDENT}}}",
+    ]
     return lines
 
 

@@ -197,6 +197,34 @@ def test_kernels_agree_with_numpy(make: Callable[[], Case]) -> None:
     assert ("wmma::mma_sync" in case.program.source) == (make is halves)
 
 
+def test_what_is_read_across_goes_through_tiles() -> None:
+    """A transposed operand is read and written along memory, in tiles with rests, beside operands that lie well, under
+    conditions, in batches, and of other widths; the result is numpy's in both orders of threads."""
+
+    def turned(x, y, a, b, batch, wide, half):
+        return [
+            x.t().contiguous(),
+            (a.t() * 2 + b.exp()).contiguous(),
+            gc.where(b > 0, a.t() + 1, b).contiguous(),
+            batch.permute(2, 0, 1).relu().contiguous(),
+            (wide.t() + y).contiguous(),
+            (half.t().float() - 1).contiguous(),
+        ]
+
+    case = Case(
+        turned,
+        x=draw(50, 70), y=draw(70, 51), a=draw(49, 70), b=draw(70, 49), batch=draw(40, 3, 37),
+        wide=draw(51, 70, dtype="float64"), half=draw(52, 71).astype("float16"),
+    )  # fmt: skip
+    assert differences(case.graph, case.inputs) == []
+    program = case.program
+    assert program.source.count("__syncthreads();\n    for (int step") >= 5
+    small = captured(lambda x: x.t().contiguous(), gc.zeros(50, 8))
+    assert "turned0" not in cuda_program(small).source
+    if shutil.which("nvcc") is not None:
+        assert build_cubin(program.source, name="turned").path.exists()
+
+
 @pytest.mark.parametrize("exact", [True, False])
 def test_products_of_rounded_floats(exact: bool) -> None:
     """Where tf32 is asked for, tensor cores multiply floats that are rounded to 11 bits: of small integers the results
