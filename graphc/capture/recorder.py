@@ -20,9 +20,9 @@ from graphc.autograd.tape import next_sequence
 from graphc.capture.errors import CaptureError, OverlapError
 from graphc.capture.guards import Guard
 from graphc.capture.memories import GradientSlot, Memory, Scalar, whole_of
-from graphc.capture.places import MISSING, Place, history_of
+from graphc.capture.object_recorder import ObjectRecorder
+from graphc.capture.places import history_of
 from graphc.capture.postponed import Postponed
-from graphc.capture.size_recorder import SizeRecorder
 from graphc.capture.streams import exchanged
 from graphc.ir.graph import Location, Node, Projection
 from graphc.ir.integers import IntegerExpression, variables
@@ -48,13 +48,12 @@ MOST_ELEMENTS_WRITTEN = 16
 MOST_ELEMENTS_READ = 64
 
 
-class GraphRecorder(SizeRecorder):
+class GraphRecorder(ObjectRecorder):
     """The recorder of one capture; see :class:`graphc.recording.Recorder`."""
 
     def __init__(self, name: str, find_names: Callable[[], dict[int, str]] = dict, postpones: bool = False):
         super().__init__(name)
         self.postponed = Postponed(postpones)
-        self.guards: dict[Any, Guard] = {}
         self.scalars: list[Scalar] = []
         self.gradients: dict[int, GradientSlot] = {}
         # Tensors whose `requires_grad` was changed, and what it was at entry.
@@ -68,11 +67,6 @@ class GraphRecorder(SizeRecorder):
         self._made: WeakValueDictionary[int, Tensor] = WeakValueDictionary()  # views that were made within
         self._of_numbers: WeakSet[Storage] = WeakSet()  # memory that was made within of numbers, as `tensor` does
         self.reaches_array: Callable[[np.ndarray], bool] = lambda array: False  # whether it is of the user's variables
-        self._objects: dict[int, Any] = {}  # modules that were made within
-        # Attributes of modules that were given other values: where, what they were at entry, and the first line.
-        self.attributes: dict[tuple[int, str], tuple[Place, Any, Location]] = {}
-        # Modules whose mode was set, the mode at entry, and whether it was looked at before.
-        self._modes: dict[int, tuple[Any, bool, bool]] = {}
         # Tensors that were given other memory, with what they had at entry.
         self.rebound: dict[int, tuple[Tensor, Tensor]] = {}
         # Generators of the user's that were drawn from, with tensors that show their states.
@@ -353,26 +347,6 @@ class GraphRecorder(SizeRecorder):
     def view_made(self, tensor: Tensor) -> None:
         self._made[id(tensor)] = tensor
 
-    def object_made(self, holder: Any) -> None:
-        self._objects[id(holder)] = holder
-
-    def attribute_written(self, holder: Any, name: str, value: Any) -> None:
-        if id(holder) in self._objects:
-            return
-        raise CaptureError(
-            f"{type(holder).__name__}.{name} is given a value inside a compiled function, which the program could not "
-            "repeat; keep a tensor as a buffer and write into it with copy_()",
-            self.location(),
-        )
-
-    def attribute_replaced(self, holder: Any, table: dict[str, Any], name: str, before: Any) -> bool:
-        if id(holder) in self._objects:
-            return False
-        place = Place(table, name, f"{type(holder).__name__}.{name}", noted=True)
-        held = MISSING if before is holder else before
-        self.attributes.setdefault((id(holder), name), (place, held, self.location()))
-        return True
-
     def data_written(self, tensor: Tensor, value: Tensor) -> None:
         if self.made(tensor) or self.made_within(tensor):
             return
@@ -384,28 +358,6 @@ class GraphRecorder(SizeRecorder):
         memory = self._find(tensor)
         if memory is not None and memory.holder is tensor:
             memory.holder, memory.owner = was, tensor
-
-    def mode_written(self, module: Any) -> None:
-        self._modes.setdefault(id(module), (module, module.training, (id(module), "training") in self.guards))
-
-    def modes(self, read: bool) -> Iterator[tuple[Place, bool]]:
-        """The modes that the function set, with what they were at entry. The recording rests on that where they were
-        looked at before, as all were where they were ``read`` by code that does not say so."""
-        for module, before, known in self._modes.values():
-            if read and not known:
-                self.guards[id(module), "training"] = Guard(module, "training", before)
-            elif not known:
-                self.guards.pop((id(module), "training"), None)
-            yield Place(module.__dict__, "training", f"{type(module).__name__}.training", noted=True), before
-
-    def carried(self) -> Iterator[tuple[Any, Place]]:
-        """The attributes that compiled functions give other values, of the modules that the recording rests on."""
-        for guard in self.guards.values():
-            if guard.key == "_changes" and hasattr(guard.holder, "named_parameters"):
-                module = guard.holder
-                for name in module._carried:
-                    table = module._buffers if name in module._buffers else module.__dict__
-                    yield module, Place(table, name, f"{type(module).__name__}.{name}", noted=True)
 
     def refuse_value(self, tensor: Tensor, what: str) -> None:
         raise CaptureError(
