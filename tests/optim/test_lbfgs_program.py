@@ -9,7 +9,8 @@ import pytest
 
 import graphc as gc
 from graphc import nn, optim
-from tests.optim.test_optimizers import LBFGS_CASES, arrays
+from tests.optim.test_lbfgs import LBFGS_CASES
+from tests.optim.training import arrays
 
 X, Y = (np.random.default_rng(seed).standard_normal((8, 4)) for seed in (1, 2))
 

@@ -9,8 +9,16 @@ import pytest
 import graphc as gc
 from graphc import nn, optim
 from graphc.ops.promotion import set_default_dtype
-
-ROOT_SHAPES = {"weight": (3, 4), "bias": (4,), "scale": (), "last": (4, 2)}
+from tests.optim.training import (
+    Training,
+    arrays,
+    as_graphc,
+    as_torch,
+    assert_close,
+    assert_state_close,
+    inputs,
+    start,
+)
 
 # A name for each, the class, and its options.
 CASES = {
@@ -46,98 +54,6 @@ CASES = {
     "rprop": ("Rprop", {"lr": 0.01}),
     "rprop limited": ("Rprop", {"lr": 0.01, "etas": (0.4, 1.5), "step_sizes": (0.008, 0.03), "maximize": True}),
 }
-
-
-def start(seed=0):
-    generator = np.random.default_rng(seed)
-    return {name: generator.normal(size=shape) for name, shape in ROOT_SHAPES.items()}
-
-
-def inputs(steps, seed=1):
-    generator = np.random.default_rng(seed)
-    return [(generator.normal(size=(5, 3)), generator.normal(size=(5, 2))) for _ in range(steps)]
-
-
-def loss_of(parameters, x, y):
-    weight, bias, scale, last = parameters
-    return ((((x @ weight + bias).tanh() * scale) @ last - y) ** 2).mean()
-
-
-class Training:
-    """The same small problem in graphc and in PyTorch, told apart by the module that is given."""
-
-    def __init__(self, library, kind, options, dtype="float64", groups=False, compiled=False):
-        self.library, self.dtype = library, getattr(library, dtype)
-        self.parameters = [library.tensor(value, dtype=self.dtype, requires_grad=True) for value in start().values()]
-        given = self.parameters
-        if groups:
-            given = [{"params": self.parameters[:2]}, {"params": self.parameters[2:], "lr": 0.003}]
-        self.optimizer = getattr(library.optim, kind)(given, **options)
-        self.step = gc.compile(self.plain_step) if compiled else self.plain_step
-
-    def plain_step(self, x, y):
-        self.optimizer.zero_grad()
-        loss = loss_of(self.parameters, x, y)
-        loss.backward()
-        self.optimizer.step()
-        return loss
-
-    def run(self, batches):
-        for x, y in batches:
-            loss = self.step(self.library.tensor(x, dtype=self.dtype), self.library.tensor(y, dtype=self.dtype))
-        return loss
-
-    def values(self):
-        return {name: p.detach().numpy().copy() for name, p in zip(ROOT_SHAPES, self.parameters, strict=True)}
-
-
-def assert_close(left, right, tolerance):
-    assert left.keys() == right.keys()
-    for name, value in left.items():
-        np.testing.assert_allclose(value, right[name], rtol=tolerance, atol=tolerance, err_msg=name)
-
-
-def arrays(value):
-    """State with arrays for tensors, to compare graphc's with PyTorch's."""
-    if isinstance(value, dict):
-        return {key: arrays(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [arrays(inner) for inner in value]
-    return value.detach().numpy() if hasattr(value, "detach") else value
-
-
-def as_graphc(value):
-    """PyTorch's state with graphc's tensors in place of PyTorch's."""
-    if isinstance(value, dict):
-        return {key: as_graphc(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [as_graphc(inner) for inner in value]
-    return gc.tensor(value.detach().numpy()) if hasattr(value, "detach") else value
-
-
-def as_torch(value):
-    torch = pytest.importorskip("torch")
-    if isinstance(value, dict):
-        return {key: as_torch(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [as_torch(inner) for inner in value]
-    return torch.tensor(value.detach().numpy()) if isinstance(value, gc.Tensor) else value
-
-
-def assert_state_close(mine, theirs, tolerance):
-    if isinstance(theirs, dict):
-        assert list(mine) == list(theirs)
-        for key in theirs:
-            assert_state_close(mine[key], theirs[key], tolerance)
-    elif isinstance(theirs, list):
-        assert len(mine) == len(theirs)
-        for one, other in zip(mine, theirs, strict=True):
-            assert_state_close(one, other, tolerance)
-    elif isinstance(theirs, np.ndarray):
-        assert (mine.dtype, mine.shape) == (theirs.dtype, theirs.shape)
-        np.testing.assert_allclose(mine, theirs, rtol=tolerance, atol=tolerance)
-    else:
-        assert mine == theirs
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -372,68 +288,6 @@ def test_a_tensor_as_learning_rate():
         assert_close(training.values(), twin.values(), 1e-12)
     with pytest.raises(ValueError, match="Tensor lr must be 1-element"):
         optim.Adam([gc.ones(1, requires_grad=True)], lr=gc.ones(2))
-
-
-LBFGS_CASES = {
-    "plain": {"lr": 0.1, "max_iter": 5},
-    "short history": {"lr": 0.1, "max_iter": 6, "history_size": 2},
-    "search": {"max_iter": 4, "line_search_fn": "strong_wolfe"},
-    "few evaluations": {"max_iter": 8, "max_eval": 6, "line_search_fn": "strong_wolfe", "lr": 3},
-    "far": {"max_iter": 3, "line_search_fn": "strong_wolfe", "lr": 40.0, "history_size": 3},
-    "near": {"max_iter": 3, "line_search_fn": "strong_wolfe", "lr": 1e-3},
-    "tolerant": {"max_iter": 20, "tolerance_grad": 0.05, "tolerance_change": 1e-3, "line_search_fn": "strong_wolfe"},
-}
-
-
-class Minimization(Training):
-    """The problem with one batch, for an optimizer that asks for the loss many times."""
-
-    def __init__(self, library, options):
-        super().__init__(library, "LBFGS", options)
-        self.batch = [library.tensor(value, dtype=self.dtype) for value in inputs(1)[0]]
-        self.losses = []
-
-    def closure(self):
-        self.optimizer.zero_grad()
-        loss = loss_of(self.parameters, *self.batch)
-        loss.backward()
-        self.losses.append(loss.detach())
-        return loss
-
-    def take(self, steps):
-        """What each step returned, and every loss on the way."""
-        returned = [self.optimizer.step(self.closure).item() for _ in range(steps)]
-        return returned, [loss.item() for loss in self.losses]
-
-
-@pytest.mark.parametrize("case", LBFGS_CASES)
-def test_lbfgs_agrees_with_torch(case):
-    """Losses, evaluations, parameters, and state over ten steps; then each goes on from the other's state."""
-    torch = pytest.importorskip("torch")
-    mine, theirs = (Minimization(library, LBFGS_CASES[case]) for library in (gc, torch))
-    for one, other in zip(mine.take(10), theirs.take(10), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-8)
-    assert_close(mine.values(), theirs.values(), 1e-7)
-    assert repr(mine.optimizer) == repr(theirs.optimizer)
-    my_state, their_state = (arrays(training.optimizer.state_dict()["state"][0]) for training in (mine, theirs))
-    assert set(my_state) == set(their_state)
-    for name in ("n_iter", "func_evals"):
-        assert my_state[name] == their_state[name]
-    assert len(my_state["old_dirs"]) == len(their_state["old_dirs"])
-    moved = as_graphc(theirs.optimizer.state_dict()), as_torch(mine.optimizer.state_dict())
-    mine.optimizer.load_state_dict(moved[0]), theirs.optimizer.load_state_dict(moved[1])
-    for one, other in zip(mine.take(2), theirs.take(2), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-7)
-
-
-def test_lbfgs_takes_one_group_and_known_searches():
-    """As PyTorch's."""
-    weights = [gc.ones(2, requires_grad=True), gc.ones(2, requires_grad=True)]
-    with pytest.raises(ValueError, match="LBFGS doesn't support per-parameter options"):
-        optim.LBFGS([{"params": weights[:1]}, {"params": weights[1:]}])
-    optimizer = optim.LBFGS(weights, line_search_fn="armijo")
-    with pytest.raises(RuntimeError, match="only 'strong_wolfe' is supported"):
-        optimizer.step(lambda: weights[0].sum())
 
 
 REFUSED = [
