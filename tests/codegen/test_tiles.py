@@ -31,6 +31,12 @@ def test_two_threads_get_equal_shares(m: int, k: int, n: int, columns_lie: str) 
     assert abs(share - m * n / 2) < 0.04 * m * n / 2
 
 
+def test_shallow_products_are_written_in_long_rows() -> None:
+    """The gradient of a large weight from few samples moves results above all."""
+    tiling = choose_tile(1, Side(4096, 1, 4096, False), Side(12544, 1, 12544, False), 2, 16, 32)
+    assert tiling.block_n >= 2048
+
+
 @pytest.mark.parametrize(("images", "size", "batch"), [(3, 8, 3), (1, 56, 28), (1, 48, 48), (1, 33, 33)])
 def test_rows_of_one_picture_fill_vectors(images: int, size: int, batch: int) -> None:
     """Pictures are split from each other; of a single one rows, two together where one does not fill vectors of 16."""

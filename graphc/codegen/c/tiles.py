@@ -19,6 +19,7 @@ GATHER = 0.4  # nanoseconds to pack an element of an expression, most of them in
 VISIT = 0.3  # nanoseconds for an element of the epilogue
 LANE_SUM = 3.0  # nanoseconds to add the lanes of a vector
 LONGEST_DEPTH = 768
+SHALLOW = 32  # products of so few terms write more than they read
 SIDE = 256  # columns of a block that has many rows too
 TEAMS = (2, 4)  # numbers of threads whose shares of the work are weighed
 MORE_BLOCKS = 0.02  # of the time that twice as many blocks take more
@@ -222,6 +223,8 @@ def _blocks(batch: int, m: int, n: int, tile_m: int, tile_n: int, block_k: int, 
     """Columns and rows of a block: multiples of the tile, or the whole extent."""
     if b_place == "local":
         most_n = BLOCK_ELEMENTS // max(block_k, 32)
+    elif block_k < SHALLOW:  # results are most of what moves: in long rows
+        most_n = BLOCK_ELEMENTS // tile_m
     else:  # about square, so that no operand is read again more often than it must
         most_n = max(SIDE, BLOCK_ELEMENTS // round_up(m, tile_m))
     block_n = _multiple(n, tile_n, max(1, most_n // tile_n))
