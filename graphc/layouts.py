@@ -94,12 +94,12 @@ class MemoryFormat:
 
 
 def _contiguous(array: np.ndarray) -> np.ndarray:
-    """A copy in row-major order, where the array is."""
+    """A copy in row-major order, where the array is; its strides say the order also where an extent is 1."""
     if use.active and gpu_of(array) is not None:
         return use.kernels.contiguous(array)
     if use.active:
         settle(array)
-    return np.ascontiguousarray(array)
+    return np.ascontiguousarray(array).reshape(-1).reshape(array.shape)
 
 
 def lay_in(tensor: Any, order: tuple[int, ...]) -> None:

@@ -272,7 +272,9 @@ class BoundProgram:
         if self._alone is not None:
             return memories[self._alone]
         results = iter([memories[output] for output in self._plain])
-        return unflatten(self.recording.description, results, self.recording.fixed_values)
+        fixed = self.recording.fixed_values
+        numbers = {**self.sizes(tensors), **fixed} if self._places else fixed
+        return unflatten(self.recording.description, results, numbers)
 
     def _run_drawing(self) -> int:
         """Run a program that draws random numbers. The stream has one order: others wait until it has drawn."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -179,7 +180,8 @@ def test_memory_that_must_not_be_written_is_refused_as_in_eager_mode() -> None:
     compiled(gc.ones(4), gc.zeros(4))
     values = np.ones(4, np.float32)
     values.flags.writeable = False
-    with pytest.warns(UserWarning, match="not writable"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it is not writable is said once in a process
         locked = gc.from_numpy(values)
     for call in (into, compiled):
         with pytest.raises(RuntimeError, match="read-only"):

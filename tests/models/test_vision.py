@@ -63,7 +63,8 @@ def test_networks_train_and_evaluate_as_in_eager_mode(name: str) -> None:
         gc.set_default_dtype(gc.float32)
     for ours, theirs in zip(*found, strict=True):
         scale = max(float(np.abs(theirs).max()), 1e-3)
-        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-8 * scale)
+        # A batch norm over two numbers enlarges rounding some thousandfold at every step.
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-6 * scale)
 
 
 def run(make: Network, compiled: bool) -> list[np.ndarray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.ir.types import int32, int64, uint8
+from graphc.ops.own_rules import DifferentiatedOnce
 from tests.ops.samples.table import booleans, integers, normal, primitive_sample
 
 
@@ -96,6 +97,7 @@ SAMPLES = (
     ),
     primitive_sample("alias", normal(2, 3), oracle=_identity),
     primitive_sample("alias", normal(), oracle=_identity, label="rank 0"),
+    primitive_sample(DifferentiatedOnce.name, normal(2, 3), differentiable=(), oracle=_identity),
     primitive_sample("detach", normal(2, 3), oracle=_identity, differentiable=()),
     primitive_sample("reinterpret", normal(3, 4), dtype=int32, oracle=_reinterpreted, differentiable=()),
     primitive_sample("reinterpret", normal(3, 4), dtype=int64, oracle=_reinterpreted, differentiable=(), label="wider"),
