@@ -101,10 +101,7 @@ def record_effects(
     """
     outer = state.recorder
     assert isinstance(outer, GraphRecorder)
-    reached: dict[int, str] = {}
-    for each in written:
-        reached |= outside_names(each)
-    recorder = EffectRecorder(outer, operation, reached)
+    recorder = EffectRecorder(outer, operation, outside_names(*written))
     surroundings = [Surroundings(each) for each in written]
     for tensor, name in zip(arguments, names, strict=True):
         recorder.argument(tensor, name)

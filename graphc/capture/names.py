@@ -26,8 +26,15 @@ def argument_names(function: Callable[..., Any], arguments: Sequence[Any], keywo
     return names
 
 
-def outside_names(function: Callable[..., Any]) -> dict[int, str]:
-    """Names for tensors that the function reaches: by its variables, and the modules and optimizers among them."""
+def outside_names(*functions: Callable[..., Any]) -> dict[int, str]:
+    """Names for tensors that functions reach: by their variables, and the modules and optimizers among them."""
+    names: dict[int, str] = {}
+    for function in functions:
+        names |= _names_of_one(function)
+    return names
+
+
+def _names_of_one(function: Callable[..., Any]) -> dict[int, str]:
     names: dict[int, str] = {}
     found = reached_by(function)
     modules = [(name, value) for name, value in found if hasattr(value, "named_parameters")]

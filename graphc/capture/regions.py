@@ -176,10 +176,7 @@ def record_body(
     """
     outer = state.recorder
     assert isinstance(outer, GraphRecorder)
-    reached: dict[int, str] = {}
-    for each in written:
-        reached |= outside_names(each)
-    recorder = RegionRecorder(outer, operation, reached)
+    recorder = RegionRecorder(outer, operation, outside_names(*written))
     surroundings = [Surroundings(each) for each in written]
     for tensor, name, shape in zip(arguments, names, shapes, strict=True):
         recorder.argument(
