@@ -29,6 +29,14 @@ _BYTES = ffi.typeof("char[]")
 Staged = tuple[np.ndarray, np.ndarray, bool]
 
 
+def _filled(staged: Sequence[Staged]) -> Sequence[Staged]:
+    """The copies, with what the originals hold now."""
+    for original, copy, _ in staged:
+        settle(original, copy)
+        np.copyto(copy, original)
+    return staged
+
+
 class Inputs:
     """The inputs of a recording's graph as slots of a program's table: arguments and gradients anew at every call, what
     is from outside and run-time scalars when something has changed.
@@ -41,6 +49,7 @@ class Inputs:
         memories: the same of arguments that are given with all of their memory.
         gradients: the same of gradients, by their owners.
         writes: whether the program writes to any of these.
+        written_arguments: the positions of the arguments that it writes to.
     """
 
     def __init__(self, recording: Recording, pointers: Any):
@@ -75,14 +84,9 @@ class Inputs:
         self._homes = [gpu_of(tensor._array) for _, tensor, _ in self.outside]
         self._written: list[Storage] = []  # of what is from outside
         given = (*self.arguments, *self.memories)
-        self._written_arguments = [position for _, position, changed in given if changed]
+        self.written_arguments = [position for _, position, changed in given if changed]
         self._written_gradients = [(tensor, position) for _, tensor, position, changed in self.gradients if changed]
         self._staged: list[Staged] = []
-
-    @property
-    def written_arguments(self) -> Sequence[int]:
-        """The positions of the arguments that the program writes to."""
-        return self._written_arguments
 
     def outside_fits(self) -> bool:
         """Whether tensors from outside still have the shapes, dtypes, and devices that the program was built for."""
@@ -136,11 +140,7 @@ class Inputs:
                 pointers[slot] = _from_buffer(_BYTES, gradient._array, changed)
         except (ValueError, BufferError):  # one of them can't be taken as it is
             return self._bind_copies(tensors)
-        staged = self._staged
-        for original, copy, _ in staged:
-            settle(original, copy)
-            np.copyto(copy, original)
-        return staged
+        return _filled(self._staged) if self._staged else ()
 
     def _bind_copies(self, tensors: Sequence[Tensor]) -> Sequence[Staged]:
         """As :meth:`bind`, with copies of what can't be taken as it is. Raises RuntimeError, as eager mode does, for
@@ -161,10 +161,7 @@ class Inputs:
                 staged.append((array, np.ascontiguousarray(array), changed))
                 array = staged[-1][1]
             self._pointers[slot] = _from_buffer(array)
-        for original, copy, _ in staged:
-            settle(original, copy)
-            np.copyto(copy, original)
-        return staged
+        return _filled(staged)
 
     def moves(self, strides: Sequence[int]) -> dict[int, int]:
         """For the slots of arguments, by how many bytes each moves on from one step to the next; ``strides`` are those
@@ -175,7 +172,7 @@ class Inputs:
         """Let the tape see which memory a run has written."""
         for storage in self._written:
             storage.version += 1
-        for position in self._written_arguments:
+        for position in self.written_arguments:
             tensors[position]._storage.version += 1
         for tensor, position in self._written_gradients:
             (tensors[position] if tensor is None else tensor)._grad._storage.version += 1
