@@ -17,6 +17,7 @@ from graphc.device import of_gpu
 from graphc.device_memory import gpu_of
 from graphc.ir.primitive import Attributes, Primitive
 from graphc.ir.types import DType
+from graphc.ops.pointwise import Cast
 from graphc.recording import state
 from graphc.storage import Size
 from graphc.tensor import Tensor
@@ -133,7 +134,7 @@ class Uninitialized(Tensor, metaclass=_PrintsAsTorchs):
 
     def apply(self, primitive: Primitive, inputs: Sequence[Any], attrs: Attributes) -> Any:
         """Another dtype is all that it can be given."""
-        if primitive.name != "cast":
+        if not isinstance(primitive, Cast):
             return self._refuse()
         return type(self)(self._requires_grad, self.device, attrs["dtype"])
 
